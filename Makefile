@@ -1,0 +1,51 @@
+# Each target works from a clean clone by itself; `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements/dev.txt
+STAMP := $(VENV)/.installed
+UV = $(BIN)/uv
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench image lock clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
+
+setup: $(STAMP)  ## make .venv with the locked dependencies
+
+$(STAMP): $(LOCK) requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r $(LOCK)
+	@touch $@
+
+demo: setup  ## run a real workflow on the embedded model
+	$(BIN)/python entrypoint.py run examples/hello/workflow.yaml
+
+test: setup  ## the whole suite; container tests run where an engine is or can be started
+	$(BIN)/python -m pytest
+
+lint: setup  ## format check, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup  ## format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+image:  ## build and tag strands-action:dev
+	docker build -t strands-action:dev .
+
+COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+lock: setup  ## write requirements/*.txt anew from pyproject.toml
+	$(COMPILE) requirements/uv.in -o requirements/uv.txt
+	$(COMPILE) pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml --extra local -c requirements/runtime.txt -o requirements/local.txt
+	$(COMPILE) pyproject.toml --extra local --extra dev -c requirements/runtime.txt -o requirements/dev.txt
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) strands-artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

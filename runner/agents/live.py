@@ -1,0 +1,111 @@
+"""The real thing at the bottom of a call: a blank Agent of the SDK, on a pooled client, asked one question."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from typing import TYPE_CHECKING
+
+from strands import Agent
+from strands.agent.conversation_manager import NullConversationManager
+from strands.types.exceptions import ContextWindowOverflowException
+
+from runner.agents import providers
+from runner.agents.cache import AgentCache, Blueprint
+from runner.agents.metered import MeteredModel
+from runner.agents.pool import ClientKey, ClientPool
+from runner.agents.providers.faults import chain_of, explain, one_line
+from runner.agents.tools.builtin import sdk_tool
+from runner.calls.call import Call, Reply
+from runner.errors import ModelProblem, RunnerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from runner.agents.pool import Client
+    from runner.agents.providers import Home
+    from runner.calls.budget import Ledger
+    from runner.plan.plan import AgentRecipe
+    from runner.report.events import Emit
+    from runner.step import Span
+
+
+class LiveAgents:
+    """Answers calls with real agents. Owns the run's blueprints and clients; `close` closes what was opened."""
+
+    def __init__(self, home: Home, ledger: Ledger, emit: Emit, span: Span, now: Callable[[], datetime]) -> None:
+        self._home, self._ledger, self._span, self._now = home, ledger, span, now
+        self.cache = AgentCache(self._build, emit)
+        self.pool = ClientPool(self._open)
+
+    async def close(self) -> None:
+        await self.pool.close()
+        await self._home.http.close()
+
+    async def invoke(self, call: Call) -> Reply:
+        """One question to one blank agent. Raises ModelProblem for every answer that does not count."""
+        recipe = call.step.agent
+        blueprint = self.cache.get(recipe)
+        key = ClientKey(recipe.model.provider, blueprint.provider.address(recipe.model))
+        try:
+            async with self.pool.lease(key) as client:
+                return await self._ask(call, blueprint, client)
+        except RunnerError:
+            raise
+        except Exception as error:
+            raise _problem(error, blueprint, self._now()) from error
+
+    async def _ask(self, call: Call, blueprint: Blueprint, client: Client) -> Reply:
+        agent = self._stamp(call, blueprint, client)
+        stop = threading.Event()  # reaches into the SDK's threads, where asyncio's cancellation does not
+        with self._span("agent.invoke", agent=blueprint.recipe.id, model=blueprint.recipe.model.model_id):
+            try:
+                result = await agent.invoke_async(call.user, cancel_signal=stop)
+            except asyncio.CancelledError:
+                stop.set()
+                raise
+        text = "".join(block.get("text", "") for block in result.message["content"]).strip()
+        if not text:
+            raise ModelProblem("the model gave an empty answer")
+        return Reply(text)
+
+    def _stamp(self, call: Call, blueprint: Blueprint, client: Client) -> Agent:
+        model = blueprint.provider.model(blueprint.recipe, client)
+        return Agent(
+            name=blueprint.recipe.id,
+            model=MeteredModel(model, self._ledger, call.tally),
+            system_prompt=_system_prompt(call, blueprint),
+            tools=list(blueprint.tools),
+            callback_handler=None,
+            conversation_manager=NullConversationManager(),
+            retry_strategy=None,
+        )
+
+    def _build(self, recipe: AgentRecipe) -> Blueprint:
+        with self._span("agent.build", agent=recipe.id, config_hash=recipe.config_hash):
+            tools = tuple(sdk_tool(name, self._now) for name in recipe.tools)
+            return Blueprint(recipe, providers.provider(recipe.model.provider), tools)
+
+    async def _open(self, key: ClientKey) -> Client:
+        return await providers.provider(key.provider).open(key.address, self._home)
+
+
+def _system_prompt(call: Call, blueprint: Blueprint) -> str | None:
+    schema = blueprint.recipe.output_schema
+    if schema is None or blueprint.provider.native_schema:
+        return call.system
+    told = f"Answer with one JSON value that satisfies this JSON Schema, and with nothing else:\n{json.dumps(schema)}"
+    return f"{call.system}\n\n{told}" if call.system else told
+
+
+def _problem(error: Exception, blueprint: Blueprint, now: datetime) -> RunnerError:
+    """Any exception out of the SDK as one sentence."""
+    for link in chain_of(error):
+        if isinstance(link, RunnerError):  # raised by the wrapper inside a later turn, and wrapped by the SDK
+            return link
+        if isinstance(link, ContextWindowOverflowException):
+            return ModelProblem(f"the prompt does not fit into the model's context window: {one_line(str(link))}")
+    found = explain(error, blueprint.provider.fault, now)
+    return found or ModelProblem(f"{type(error).__name__}: {one_line(str(error))}")

@@ -1,0 +1,88 @@
+"""The wrapper around every model: asks the ledger before each turn, counts what it cost, looks at how it ended.
+
+It sits at `stream`, the one way to a model that the SDK has, so that sub-agents, summaries and structured-output
+retries cannot go round it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from strands.models.model import Model
+
+from runner.errors import ModelProblem
+from runner.report.results import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterable
+
+    from runner.calls.budget import Ledger
+    from runner.calls.call import Tally
+
+_ENDS = frozenset({"end_turn", "stop_sequence", "tool_use"})
+_REASONS = {
+    "max_tokens": "the answer was cut off at max_tokens; raise it or ask for less",
+    "content_filtered": "the provider's content filter withheld the answer",
+    "guardrail_intervened": "the provider's guardrail withheld the answer",
+    "model_context_window_exceeded": "the prompt does not fit into the model's context window",
+}
+
+
+class MeteredModel(Model):
+    """A model under this run's ledger, for one call."""
+
+    def __init__(self, inner: Model, ledger: Ledger, tally: Tally) -> None:
+        self._inner, self._ledger, self._tally = inner, ledger, tally
+        self._supports_structured_output = getattr(inner, "_supports_structured_output", False)
+
+    @property
+    def config(self) -> Any:
+        """The inner model's configuration: the SDK reads the model's id from it for its spans."""
+        return self._inner.get_config()
+
+    @property
+    def stateful(self) -> bool:
+        return self._inner.stateful
+
+    def get_config(self) -> Any:
+        return self._inner.get_config()
+
+    def update_config(self, **model_config: Any) -> None:
+        raise AssertionError("a pooled model's configuration is shared and does not change")
+
+    def structured_output(self, *args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("deprecated in the SDK; a second way to a model, which nothing here takes")
+
+    async def stream(self, messages: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        """The inner model's events. Raises BudgetExceeded before the first, ModelProblem for an end that is none."""
+        async with self._ledger.turn(await self._estimate(messages, *args)) as turn:
+            self._tally.turns += 1
+            reason = None
+            try:
+                events: AsyncIterable[Any] = self._inner.stream(messages, *args, **kwargs)
+                async for event in events:
+                    reason = event.get("messageStop", {}).get("stopReason", reason)
+                    if counted := event.get("metadata", {}).get("usage"):
+                        turn.usage = _usage(counted)
+                    yield event
+            finally:
+                self._tally.usage += turn.usage
+            if reason not in _ENDS:
+                raise ModelProblem(_REASONS.get(str(reason), f"the model stopped without an answer ({reason})"))
+
+    async def _estimate(self, messages: Any, tool_specs: Any = None, system_prompt: Any = None, *_: Any) -> int:
+        """What the turn may cost: the prompt by the SDK's heuristic, and all of `max_tokens` where it is set."""
+        prompt = await Model.count_tokens(self, messages, tool_specs, system_prompt)
+        config = self._inner.get_config()
+        limits = [config, config.get("params") or {}]
+        allowed = [part[key] for part in limits for key in ("max_tokens", "max_completion_tokens") if part.get(key)]
+        return prompt + max(allowed, default=0)
+
+
+def _usage(counted: Any) -> Usage:
+    return Usage(
+        input=counted.get("inputTokens", 0),
+        output=counted.get("outputTokens", 0),
+        cache_read=counted.get("cacheReadInputTokens", 0),
+        cache_write=counted.get("cacheWriteInputTokens", 0),
+    )

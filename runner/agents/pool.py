@@ -1,0 +1,106 @@
+"""ClientPool: the provider clients of one run, shared by every call, opened and closed inside its one event loop.
+
+Least recently used clients are closed when there are more than `size`, never one that is in use. What a client is
+and how it is closed is its provider's business; the pool only keeps, counts and lends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from runner.report.results import ClientStatistics
+
+
+class ClientKey(NamedTuple):
+    """What a client is bound to: a provider, and an address in that provider's own terms. Not a model."""
+
+    provider: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Client:
+    """A provider's client, and the way that this provider closes it."""
+
+    raw: Any
+    close: Callable[[], Awaitable[None]]
+
+
+@dataclass(eq=False)
+class _Entry:
+    opening: asyncio.Task[Client]
+    leases: int = 0
+
+
+class ClientPool:
+    def __init__(self, open_client: Callable[[ClientKey], Awaitable[Client]], *, size: int = 16) -> None:
+        self._open, self._size = open_client, size
+        self._entries: OrderedDict[ClientKey, _Entry] = OrderedDict()
+        self._created = self._hits = 0
+
+    @property
+    def statistics(self) -> ClientStatistics:
+        return ClientStatistics(self._created, self._hits)
+
+    @asynccontextmanager
+    async def lease(self, key: ClientKey) -> AsyncIterator[Client]:
+        """A client for `key`, opened when there is none; it stays open at least until the lease ends.
+
+        Callers that come while it is being opened wait for the same one. An opening that fails is forgotten, so that
+        a later call tries again.
+        """
+        entry = self._entry(key)
+        entry.leases += 1
+        try:
+            # Shielded: the caller who happened to come first may be cancelled while others wait for the client.
+            yield await asyncio.shield(entry.opening)
+        finally:
+            entry.leases -= 1
+            await self._shrink()
+
+    async def close(self) -> None:
+        """Close every client. Raises what went wrong with them, once all have been tried."""
+        entries = [*self._entries.values()]
+        self._entries.clear()
+        for entry in entries:
+            entry.opening.cancel()
+        await asyncio.gather(*(entry.opening for entry in entries), return_exceptions=True)
+        ends = await asyncio.gather(*(_close(entry) for entry in entries), return_exceptions=True)
+        if failures := [end for end in ends if isinstance(end, Exception)]:
+            raise ExceptionGroup("clients could not be closed", failures)
+
+    def _entry(self, key: ClientKey) -> _Entry:
+        entry = self._entries.get(key)
+        if entry is not None and not _failed(entry):
+            self._entries.move_to_end(key)
+            self._hits += 1
+            return entry
+        self._created += 1
+        entry = self._entries[key] = _Entry(asyncio.create_task(self._opened(key)))
+        self._entries.move_to_end(key)
+        return entry
+
+    async def _opened(self, key: ClientKey) -> Client:
+        return await self._open(key)
+
+    async def _shrink(self) -> None:
+        idle = [key for key, entry in self._entries.items() if entry.leases == 0]
+        surplus = len(self._entries) - self._size
+        for key in idle[: max(0, surplus)]:
+            await _close(self._entries.pop(key))
+
+
+def _failed(entry: _Entry) -> bool:
+    return entry.opening.done() and (entry.opening.cancelled() or entry.opening.exception() is not None)
+
+
+async def _close(entry: _Entry) -> None:
+    if not entry.opening.done():
+        await asyncio.wait([entry.opening])
+    if not _failed(entry):
+        await entry.opening.result().close()

@@ -1,0 +1,158 @@
+"""Amazon Bedrock by the Converse API.
+
+boto3 is synchronous: the SDK runs each call in a thread of the loop's executor, which the run makes wide enough.
+Closing the client cuts the connections of calls that are still waiting, or a stalled stream would hold the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+import urllib3.exceptions
+from botocore import awsrequest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
+from strands.models.bedrock import BedrockModel
+
+from runner.agents.pool import Client
+from runner.agents.providers import Provider
+from runner.agents.providers.faults import Fault
+from runner.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runner.agents.providers import Home
+    from runner.plan.plan import AgentRecipe, ModelRecipe
+
+DEFAULT_REGION: Final = "us-east-1"
+
+
+def address(recipe: ModelRecipe) -> str:
+    return f"{recipe.region or ''} {recipe.host or ''}"
+
+
+async def open_client(where: str, home: Home) -> Client:
+    region, host = where.split(" ", 1)
+    # Reading configuration and service descriptions takes some 50 ms, and looking for credentials may ask a server.
+    raw, connections = await asyncio.to_thread(_connect, region, host, home)
+
+    async def close() -> None:
+        for connection in list(connections):
+            _cut(connection)
+        raw.close()
+
+    return Client(raw, close)
+
+
+def _connect(region: str, host: str, home: Home) -> tuple[Any, weakref.WeakSet[Any]]:
+    environ = home.environ
+    session = boto3.Session(
+        aws_access_key_id=environ.get("AWS_ACCESS_KEY_ID"),
+        aws_secret_access_key=environ.get("AWS_SECRET_ACCESS_KEY"),
+        aws_session_token=environ.get("AWS_SESSION_TOKEN"),
+        profile_name=environ.get("AWS_PROFILE"),
+        region_name=region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION,
+    )
+    if not environ.get("AWS_BEARER_TOKEN_BEDROCK") and session.get_credentials() is None:
+        raise UsageError(
+            "provider 'bedrock' needs AWS credentials: run aws-actions/configure-aws-credentials before this step, "
+            "or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+    config = Config(
+        connect_timeout=10,
+        read_timeout=300,
+        max_pool_connections=home.max_parallel,
+        retries={"total_max_attempts": 1},
+        user_agent_extra="strands-agents",
+    )
+    client = session.client("bedrock-runtime", config=config, endpoint_url=host or None)
+    return client, _watched_connections(client)
+
+
+def _watched_connections(client: Any) -> weakref.WeakSet[Any]:
+    """Every connection the client will open, while it lives. botocore has no public way to ask for them."""
+    alive: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def watched(pool_class: Any) -> Any:
+        class Connection(pool_class.ConnectionCls):  # type: ignore[misc]
+            def connect(self) -> None:
+                super().connect()
+                alive.add(self)
+
+        return type(pool_class.__name__, (pool_class,), {"ConnectionCls": Connection})
+
+    classes = client._endpoint.http_session._pool_classes_by_scheme
+    classes["http"] = watched(awsrequest.AWSHTTPConnectionPool)
+    classes["https"] = watched(awsrequest.AWSHTTPSConnectionPool)
+    return alive
+
+
+def _cut(connection: Any) -> None:
+    """End a connection under the thread that reads from it."""
+    if connection.sock is not None:
+        with contextlib.suppress(OSError):  # closed already
+            # The plain socket's shutdown: that of a TLS socket changes state which the reading thread still uses.
+            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+
+class _Lent:
+    """A boto session that hands out a client made elsewhere: BedrockModel takes a session but no client."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.region_name = client.meta.region_name
+
+    def client(self, **_: Any) -> Any:
+        return self._client
+
+
+def make_model(recipe: AgentRecipe, client: Client) -> BedrockModel:
+    model = recipe.model
+    given: dict[str, Any] = {"temperature": model.temperature, "top_p": model.top_p, "max_tokens": model.max_tokens}
+    config = {key: value for key, value in given.items() if value is not None}
+    if model.params:
+        config["additional_request_fields"] = dict(model.params)
+    return BedrockModel(boto_session=_Lent(client.raw), model_id=model.model_id, **config)
+
+
+_STREAM_ERRORS: Final[Mapping[str, int]] = {
+    "throttlingexception": 429,
+    "internalserverexception": 500,
+    "modelstreamerrorexception": 500,
+    "serviceunavailableexception": 503,
+    "modeltimeoutexception": 408,
+    "modelnotreadyexception": 429,
+}
+"""Errors that arrive as events of a stream which began with 200."""
+
+
+def read_fault(error: BaseException) -> Fault | None:
+    match error:
+        case ClientError():
+            details = error.response.get("Error", {})
+            answer = error.response.get("ResponseMetadata", {})
+            status = _STREAM_ERRORS.get(details.get("Code", "").lower()) or answer.get("HTTPStatusCode") or 400
+            message = f"{details.get('Code', 'error')}: {details.get('Message', error)}"
+            return Fault(message, status, headers=answer.get("HTTPHeaders", {}))
+        case NoCredentialsError():
+            return Fault(str(error), 401)
+        case HTTPClientError() | urllib3.exceptions.HTTPError():
+            return Fault(f"the connection to Bedrock failed: {error}", lost=True)
+        case BotoCoreError():
+            return Fault(str(error), 400)
+    return None
+
+
+PROVIDER: Final = Provider(
+    address=address,
+    open=open_client,
+    model=make_model,
+    fault=read_fault,
+    native_schema=False,
+)

@@ -1,0 +1,79 @@
+"""What went wrong between us and a provider, in plain words, and whether asking again may help."""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from runner.errors import ModelProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A provider's error: its HTTP `status` when there was an answer, else what was `lost`."""
+
+    message: str
+    status: int | None = None
+    lost: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+_MEANING: Final = {
+    400: "the provider refused the request",
+    401: "the provider refused the credentials",
+    403: "the provider does not allow this with these credentials",
+    404: "the provider knows no such model or address",
+    408: "the provider timed out",
+    413: "the request is too large for the provider",
+    429: "the provider is throttling",
+}
+_TRANSIENT: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+
+
+def explain(error: BaseException, read: Callable[[BaseException], Fault | None], now: datetime) -> ModelProblem | None:
+    """The first error of a chain of causes that the provider knows, as a problem; None when it knows none."""
+    fault = next((fault for link in chain_of(error) if (fault := read(link))), None)
+    if fault is None:
+        return None
+    if fault.lost:
+        return ModelProblem(fault.message, transient=True)
+    status = fault.status or 0
+    meaning = _MEANING.get(status) or ("the provider failed" if status >= 500 else "the provider refused the request")
+    return ModelProblem(
+        f"{meaning} (HTTP {status}): {one_line(fault.message)}",
+        transient=status in _TRANSIENT,
+        retry_after=retry_after(fault.headers, now),
+    )
+
+
+def chain_of(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it was raised from; the SDK wraps what fails in a later turn."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = getattr(seen, "original_exception", None) or seen.__cause__ or seen.__context__
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Retry-After in seconds, from either of its forms; https://www.rfc-editor.org/rfc/rfc9110#field.retry-after."""
+    text = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (email.utils.parsedate_to_datetime(text) - now).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """A message on one line, cut where it grows too long to help."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"

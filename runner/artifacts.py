@@ -1,0 +1,95 @@
+"""The files of a run, below a directory that is this run's own.
+
+Written whole or not at all, never through a link that somebody planted, and given to the owner of the workspace:
+the container runs as root, and root's files break the job's later steps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from runner.errors import FileProblem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLAIM = "results.json"
+
+
+class Artifacts:
+    """A directory claimed for one run: `artifacts-dir` itself, or `run-2`, `run-3`, … below it when it is taken."""
+
+    def __init__(self, workspace: Path, directory: Path, created: list[Path]) -> None:
+        self.directory = directory
+        self._workspace = workspace
+        self._created = created
+
+    @classmethod
+    def claim(cls, workspace: Path, wanted: str, placeholder: str) -> Artifacts:
+        """Take a directory; two runs that share a workspace never get the same. Raises FileProblem."""
+        base = (workspace / wanted).resolve()
+        if not os.path.isabs(wanted) and not base.is_relative_to(workspace.resolve()):
+            raise FileProblem(f"artifacts-dir '{wanted}' leads out of the workspace")
+        created: list[Path] = []
+        number = 1
+        while True:
+            directory = base if number == 1 else base / f"run-{number}"
+            artifacts = cls(workspace, directory, created)
+            try:
+                artifacts._make(directory)
+                with open(directory / CLAIM, "x", encoding="utf-8") as file:
+                    file.write(placeholder)
+            except FileExistsError:
+                number += 1
+                continue
+            except OSError as error:
+                raise FileProblem(f"artifacts-dir '{wanted}' cannot be written: {error.strerror}") from error
+            created.append(directory / CLAIM)
+            return artifacts
+
+    def write(self, name: str, text: str) -> Path:
+        """Write one file, whole. `name` may have been made by a model: it stays inside the directory.
+
+        Raises FileProblem when it does not, or when it cannot be written.
+        """
+        target = self.directory / name
+        inside = target.resolve().is_relative_to(self.directory)
+        if not name.strip() or not inside or target.resolve() == self.directory or "\0" in name:
+            raise FileProblem(f"artifact path {name!r} leads out of the artifacts directory")
+        temporary = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            self._make(target.parent)
+            with open(temporary, "x", encoding="utf-8", errors="replace", newline="\n") as file:
+                file.write(text)
+            os.replace(temporary, target)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise FileProblem(f"{self.shown(target)} cannot be written: {error.strerror}") from error
+        self._created.append(target)
+        return target
+
+    def shown(self, path: Path) -> str:
+        """A path as users name it: relative to the workspace where it is inside."""
+        root = self._workspace.resolve()
+        return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+    def hand_over(self) -> None:
+        """Give everything that was made to the workspace's owner, when we are somebody else and may."""
+        owner = self._workspace.stat()
+        if os.geteuid() != 0 or owner.st_uid == 0:
+            return
+        for path in self._created:
+            with contextlib.suppress(OSError):
+                os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+    def _make(self, directory: Path) -> None:
+        missing = []
+        while not directory.exists():
+            missing.append(directory)
+            directory = directory.parent
+        for path in reversed(missing):
+            path.mkdir(exist_ok=True)
+            self._created.append(path)

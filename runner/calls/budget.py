@@ -1,0 +1,97 @@
+"""The ledger: one per run, asked before every model turn, told after it.
+
+A turn reserves what it may cost (the prompt's estimate and its `max_tokens`) before it is sent and settles with what
+the provider counted. So parallel calls cannot all slip through the same gap: a turn that might not fit waits for the
+turns in flight to settle, and is refused only when there are none left to wait for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from runner.errors import BudgetExceeded
+from runner.report.events import BudgetReached, BudgetWarning
+from runner.report.results import BudgetStatistics, Usage
+
+if TYPE_CHECKING:
+    from runner.calls.call import Call, Invoke, Reply
+    from runner.plan.plan import Limits
+    from runner.report.events import Emit
+
+
+def budgeted(invoke: Invoke, ledger: Ledger) -> Invoke:
+    """Every step counts against the run's steps before it does anything."""
+
+    async def within_budget(call: Call) -> Reply:
+        ledger.begin_step()
+        return await invoke(call)
+
+    return within_budget
+
+
+class Turn:
+    """A reservation. Settled once with the provider's own count; without one it counts as nothing."""
+
+    def __init__(self, reserved: int) -> None:
+        self.reserved = reserved
+        self.usage = Usage()
+
+
+class Ledger:
+    """Tokens and steps of one run against their limits."""
+
+    def __init__(self, limits: Limits, emit: Emit) -> None:
+        self._limits, self._emit = limits, emit
+        self._spent = 0
+        self._steps = 0
+        self._reserved = 0
+        self._warned = False
+        self._settled = asyncio.Condition()
+
+    @property
+    def statistics(self) -> BudgetStatistics:
+        return BudgetStatistics(self._spent, self._limits.max_tokens, self._steps, self._limits.max_steps, self._warned)
+
+    def begin_step(self) -> None:
+        """Count a step. Raises BudgetExceeded when the run has had all its steps."""
+        limit = self._limits.max_steps
+        if limit is not None and self._steps >= limit:
+            self._refuse("steps", self._steps, limit, "max_steps")
+        self._steps += 1
+        self._warn("steps", self._steps, limit)
+
+    @asynccontextmanager
+    async def turn(self, estimate: int) -> AsyncIterator[Turn]:
+        """Room for one model turn that may cost `estimate` tokens. Raises BudgetExceeded when there is none."""
+        limit = self._limits.max_tokens
+        if limit is not None:
+            async with self._settled:
+                await self._settled.wait_for(lambda: self._fits(estimate, limit) or self._reserved == 0)
+                if not self._fits(estimate, limit):
+                    self._refuse("tokens", self._spent, limit, "max_tokens")
+                self._reserved += estimate
+        turn = Turn(estimate)
+        try:
+            yield turn
+        finally:
+            self._spent += turn.usage.total
+            if limit is not None:
+                self._reserved -= turn.reserved
+                self._warn("tokens", self._spent, limit)
+                async with self._settled:
+                    self._settled.notify_all()
+
+    def _fits(self, estimate: int, limit: int) -> bool:
+        return self._spent + self._reserved + estimate <= limit
+
+    def _refuse(self, what: str, usage: int, limit: int, key: str) -> None:
+        self._emit(BudgetReached(what, usage, limit))
+        raise BudgetExceeded(f"{usage:,} of {limit:,} {what} are spent; the next one would not fit (budgets.{key})")
+
+    def _warn(self, what: str, usage: int, limit: int | None) -> None:
+        if limit is not None and not self._warned and usage >= self._limits.warn_threshold * limit:
+            self._warned = True
+            self._emit(BudgetWarning(what, usage, limit))

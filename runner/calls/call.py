@@ -1,0 +1,68 @@
+"""One step's question and answer, and the one shape that everything around a call has.
+
+A manner (slots, retries, a deadline, a tape) is a function from an Invoke to an Invoke; `runner.run` stacks them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from runner.plan.plan import Step
+from runner.report.results import Usage
+
+
+class Allowance:
+    """How many seconds a call may still work. Time is spent only inside `spend`: waiting for a slot is free."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.granted = seconds
+        self.left = seconds
+
+    @asynccontextmanager
+    async def spend(self) -> AsyncIterator[None]:
+        """Count the time inside; raises TimeoutError once nothing is left."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            async with asyncio.timeout(self.left):
+                yield
+        finally:
+            if self.left is not None:
+                self.left -= loop.time() - started
+
+
+@dataclass
+class Tally:
+    """What a call has cost so far, failed attempts included. Filled while it runs; true also when it fails."""
+
+    attempts: int = 0
+    turns: int = 0
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True)
+class Call:
+    """A rendered question. `system` is None when the agent's prompt itself is the question."""
+
+    path: str
+    step: Step
+    system: str | None
+    user: str
+    allowance: Allowance
+    tally: Tally = field(default_factory=Tally)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer that counts. `data` is set when the step asked for structure."""
+
+    text: str
+    data: Any = None
+    source: Literal["live", "tape", "resumed"] = "live"
+
+
+Invoke: TypeAlias = Callable[[Call], Awaitable[Reply]]

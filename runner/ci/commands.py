@@ -1,0 +1,78 @@
+"""What is said to the CI host through the log and through files, and the guard for everything else that is printed.
+
+The runner reads commands from stdout and stderr alike: a line that begins with `::`, or `##[` anywhere in a line
+(https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs). So text that anybody else wrote
+passes `printable`, and our own commands are escaped by the toolkit's rules.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from actions_toolkit.command import Command
+from actions_toolkit.file_command import prepare_key_value_message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from runner.errors import Finding
+
+MAX_ANNOTATIONS: Final = 10  # of each level for a step; the host ignores more
+MAX_MESSAGE: Final = 4096  # characters; the host cuts there
+MAX_LINE: Final = 4000
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*")
+
+
+def printable(text: str) -> str:
+    """Any text as one harmless line of a log: no control characters, nothing the runner takes for a command."""
+    line = _CONTROL.sub(" ", text)
+    line = line.replace("##[", "## [")
+    if line.lstrip().startswith("::"):
+        line = line.replace("::", ": :", 1)
+    return line if len(line) <= MAX_LINE else line[: MAX_LINE - 1] + "…"
+
+
+def annotate(findings: Iterable[Finding], title: str) -> list[str]:
+    """Workflow commands for findings: errors first, a few of each level, the rest counted in the last one."""
+    lines: list[str] = []
+    for level in ("error", "warning"):
+        chosen = [finding for finding in findings if finding.level == level]
+        shown, rest = chosen[:MAX_ANNOTATIONS], len(chosen) - MAX_ANNOTATIONS
+        for index, finding in enumerate(shown):
+            more = f" (and {rest} more, listed in the job summary)" if rest > 0 and index == len(shown) - 1 else ""
+            lines.append(_annotation(level, finding, title, more))
+    return lines
+
+
+def _annotation(level: str, finding: Finding, title: str, more: str) -> str:
+    properties: dict[str, str | int] = {"title": title}
+    if finding.at.file:
+        properties["file"] = finding.at.file
+    if finding.at.line:
+        properties |= {"line": finding.at.line, "col": finding.at.column}
+    message = _CONTROL.sub(" ", finding.message)[: MAX_MESSAGE - len(more)] + more
+    return command(level, message, properties)
+
+
+def command(name: str, message: str = "", properties: Mapping[str, str | int] | None = None) -> str:
+    """One workflow command. `##[` is made harmless as well: the runner finds it inside any line."""
+    clean = {key: str(value).replace("##[", "## [") for key, value in (properties or {}).items()}
+    return str(Command(name, clean, message.replace("##[", "## [")))
+
+
+def output_file(outputs: Mapping[str, str]) -> str:
+    """Outputs as the runner's file command, each behind a delimiter that nobody can guess."""
+    return "".join(prepare_key_value_message(name, _text(value)) + "\n" for name, value in outputs.items())
+
+
+def bad_output_names(names: Sequence[str]) -> list[str]:
+    """Names that cannot stand in the runner's output file."""
+    return [name for name in names if not _NAME.fullmatch(name)]
+
+
+def _text(value: str) -> str:
+    """A value as it can be written: lone surrogates cannot be encoded, and a CR would end the runner's line."""
+    return value.encode("utf-8", "replace").decode().replace("\r\n", "\n").replace("\r", "\n")

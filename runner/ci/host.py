@@ -1,0 +1,64 @@
+"""The CI host as seen from a step: where it wants outputs and the summary, and whether there is one at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from runner.ci.commands import annotate, command, output_file
+from runner.errors import FileProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from runner.errors import Finding
+
+
+class Host:
+    """A GitHub Actions runner, one that imitates it, or nobody: then everything here does nothing."""
+
+    def __init__(self, environ: Mapping[str, str], cwd: Path, log: TextIO) -> None:
+        self.present = environ.get("GITHUB_ACTIONS") == "true"
+        self.workspace = Path(environ.get("GITHUB_WORKSPACE") or cwd)
+        self.debugging = environ.get("RUNNER_DEBUG") == "1"
+        self._outputs, self._summary = environ.get("GITHUB_OUTPUT"), environ.get("GITHUB_STEP_SUMMARY")
+        self._log = log
+
+    def write_outputs(self, outputs: Mapping[str, str]) -> None:
+        """Set step outputs; a later value of the same name wins. Raises FileProblem."""
+        _append(self._outputs, output_file(outputs), "GITHUB_OUTPUT")
+
+    def write_summary(self, text: str) -> None:
+        """Add to the job summary. Raises FileProblem."""
+        _append(self._summary, text, "GITHUB_STEP_SUMMARY")
+
+    def annotate(self, findings: Iterable[Finding], title: str) -> None:
+        """Put findings on the lines they are about."""
+        if self.present:
+            for line in annotate(findings, title):
+                self._say(line)
+
+    def group(self, title: str) -> None:
+        """Begin a part of the log that is folded away; `end_group` ends it."""
+        if self.present:
+            self._say(command("group", title))
+
+    def end_group(self) -> None:
+        if self.present:
+            self._say(command("endgroup"))
+
+    def _say(self, line: str) -> None:
+        self._log.write(line + "\n")
+        self._log.flush()
+
+
+def _append(path: str | None, text: str, name: str) -> None:
+    if not path:
+        return
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        with open(descriptor, "a", encoding="utf-8", errors="replace", newline="\n") as file:
+            file.write(text)
+    except OSError as error:
+        raise FileProblem(f"{name} cannot be written: {error.strerror}") from error

@@ -1,0 +1,151 @@
+"""Every way a run can end badly, as one tree.
+
+Each kind owns the `status` output and the exit code that users script against (docs/reference.md), so that one
+handler at the door turns any of them into a sentence, an annotation and an exit. Locations and findings live here
+too: they are what an error about a file is made of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Status = Literal["success", "failed", "budget", "timeout", "cancelled", "paused", "invalid", "skipped"]
+"""How a run ended: the values of the `status` output."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Location:
+    """A place in a file a user wrote; line and column count from 1, and 0 means the whole file."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to say about a workflow file: what is wrong or unwise, where, and what would be right."""
+
+    message: str
+    at: Location
+    level: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        return f"{self.at}: {self.message}"
+
+
+class RunnerError(Exception):
+    """A run that could not begin or did not succeed, told in one plain sentence."""
+
+    status: ClassVar[Status] = "failed"
+    exit_code: ClassVar[int] = 70
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(self, message: str, *, at: Location | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.at = at
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The error as findings; those about no file have an empty one."""
+        return (Finding(self.message, self.at or Location("")),)
+
+
+class UsageError(RunnerError):
+    """The inputs or the command line are wrong, or something they call for is missing from the environment."""
+
+    status = "invalid"
+    exit_code = 2
+    title = "Invalid input"
+
+
+class SpecError(RunnerError):
+    """The workflow file says something that cannot run. Carries every finding, not just the first."""
+
+    status = "invalid"
+    exit_code = 3
+    title = "Invalid workflow"
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self._findings = tuple(findings)
+        first, *rest = self._findings
+        more = f" (and {len(rest)} more)" if rest else ""
+        super().__init__(first.message + more, at=first.at)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return self._findings
+
+
+class StepFailed(RunnerError):
+    """A step did not give an answer that counts."""
+
+    exit_code = 10
+    title = "Step failed"
+
+    def __init__(self, message: str, *, path: str, at: Location | None = None) -> None:
+        super().__init__(message, at=at)
+        self.path = path
+
+
+class FileProblem(RunnerError):
+    """A file could not be read or written."""
+
+    status = "invalid"
+    exit_code = 12
+    title = "File problem"
+
+
+class BudgetExceeded(RunnerError):
+    """The run reached a limit on tokens or steps; what had finished is kept."""
+
+    status = "budget"
+    exit_code = 20
+    title = "Budget exceeded"
+
+
+class RunTimeout(RunnerError):
+    """The run reached its wall-clock limit; what had finished is kept."""
+
+    status = "timeout"
+    exit_code = 21
+    title = "Run timed out"
+
+
+class RunCancelled(RunnerError):
+    """Somebody asked the run to stop; what had finished is kept."""
+
+    status = "cancelled"
+    exit_code = 130
+    title = "Run cancelled"
+
+
+class TemplateProblem(RunnerError):
+    """A template could not be rendered. The step that asked for it turns this into its own failure."""
+
+    exit_code = 10
+    title = "Template problem"
+
+
+class ModelProblem(RunnerError):
+    """A model call failed, in the provider's words made plain.
+
+    `transient` says that asking again may help: throttling, a server's own failure, a lost or timed-out connection.
+    `retry_after` is the server's own wish, in seconds.
+    """
+
+    exit_code = 10
+    title = "Model call failed"
+
+    def __init__(self, message: str, *, transient: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.transient = transient
+        self.retry_after = retry_after

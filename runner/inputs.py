@@ -1,0 +1,269 @@
+"""The inputs of the action and the flags of the command line: the same names, read once, from strings to types."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from runner.errors import UsageError
+from runner.spec.load import nearest
+
+DEFAULT_TIMEOUT_S: Final = 21_000.0
+"""Ten minutes below the host's own limit for a job, so that a run ends by itself and tells how it stands."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input: `default` and `help` also stand in action.yml and docs/reference.md, which a test compares."""
+
+    name: str
+    help: str
+    read: Callable[[str], Any]
+    default: str = ""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _paths(value: str) -> tuple[str, ...]:
+    return tuple(part for line in value.splitlines() for part in [line.strip()] if part)
+
+
+def _map(value: str) -> dict[str, Any]:
+    import yaml
+
+    from runner.errors import SpecError
+    from runner.spec.load import parse
+
+    try:
+        found = parse(value, "variables").data
+    except (SpecError, yaml.YAMLError) as error:
+        raise ValueError(f"is not YAML or JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError("should be a YAML or JSON map of names to values")
+    return found
+
+
+def _number(kind: type[int] | type[float], what: str) -> Callable[[str], Any]:
+    def read(value: str) -> int | float:
+        try:
+            number = kind(value)
+        except ValueError:
+            number = kind(0)
+        if not 0 < number < float("inf"):
+            raise ValueError(f"should be {what}, not '{value}'")
+        return number
+
+    return read
+
+
+def _flag(value: str) -> bool:
+    words = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "on": True, "off": False}
+    if value.lower() not in words:
+        raise ValueError(f"should be true or false, not '{value}'")
+    return words[value.lower()]
+
+
+def _choice(*choices: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"'{value}' is not one of: {', '.join(choices)}")
+        return value
+
+    return read
+
+
+_LATER_MODES: Final = ("record", "replay", "resume", "test")
+
+
+def _mode(value: str) -> str:
+    if value in _LATER_MODES:
+        raise ValueError(f"'{value}' is not offered in this version; live, validate and plan are")
+    return _choice("live", "validate", "plan")(value)
+
+
+INPUTS: Final = (
+    Input("spec", "workflow file, relative to the workspace; for validate several, one a line, or globs", _paths),
+    Input("prompt", "one-line mode: a workflow of one step that asks this; instead of spec", _text),
+    Input("variables", "YAML or JSON map, over inputs.values of the file", _map, "{}"),
+    Input("mode", "live, validate or plan", _mode, "live"),
+    Input("provider", "over runtime.provider of the file", _text),
+    Input("model-id", "over runtime.model_id", _text),
+    Input("host", "over runtime.host: the base URL of the provider", _text),
+    Input("region", "over runtime.region", _text),
+    Input("max-parallel", "over runtime.max_parallel: calls in flight at once", _number(int, "a whole number above 0")),
+    Input("max-tokens-budget", "over runtime.budgets.max_tokens: tokens of the whole run",
+          _number(int, "a whole number above 0")),
+    Input("timeout", "seconds the run may take, over runtime.budgets.max_duration_s; default 21000, or the file's",
+          _number(float, "a number of seconds above 0")),
+    Input("fail-on", "what fails the step: error; warning (advice and budget warnings too); never "
+          "(failed, budget and timeout end with exit code 0)", _choice("error", "warning", "never"), "error"),
+    Input("artifacts-dir", "where results, summary and trace are written, relative to the workspace", _text,
+          "strands-artifacts"),
+    Input("summary", "the job summary: full, brief or off", _choice("full", "brief", "off"), "full"),
+    Input("trace", "write the trace files", _flag, "true"),
+    Input("debug", "log cache look-ups and starts too; also on when the runner's debug is on", _flag, "false"),
+)  # fmt: skip
+
+NOT_OFFERED: Final[Mapping[str, str]] = {
+    "fixtures": "",
+    "max-cost-usd": "",
+    "hitl-response": "",
+    "post": "none",
+    "post-plan": "",
+    "github-token": "",
+    "aws-role-arn": "",
+}
+"""Inputs of later versions, with the one value that is no request for them. Anything else is refused by name."""
+
+
+@dataclass(frozen=True)
+class ActionInputs:
+    """The inputs, typed. None where the file's own value stands."""
+
+    spec: tuple[str, ...] = ()
+    prompt: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    mode: str = "live"
+    provider: str | None = None
+    model_id: str | None = None
+    host: str | None = None
+    region: str | None = None
+    max_parallel: int | None = None
+    max_tokens_budget: int | None = None
+    timeout: float | None = None
+    fail_on: str = "error"
+    artifacts_dir: str = "strands-artifacts"
+    summary: str = "full"
+    trace: bool = True
+    debug: bool = False
+    as_json: bool = False
+    """Only on the command line: print the plan as JSON."""
+
+
+def from_environ(environ: Mapping[str, str]) -> ActionInputs:
+    """The inputs as the runner gives them: INPUT_ and the name in capitals, hyphens kept; underscores do as well."""
+    given: dict[str, str] = {}
+    for variable, value in environ.items():
+        if variable.startswith("INPUT_") and value.strip():
+            given[variable.removeprefix("INPUT_").lower().replace("_", "-")] = value
+    for runners_own in ("entrypoint", "args"):
+        given.pop(runners_own, None)
+    inputs = from_strings(given)
+    if not inputs.spec and inputs.prompt is None:
+        raise UsageError("nothing to run: set the input 'spec' to a workflow file, or 'prompt' to a question")
+    return inputs
+
+
+def from_strings(given: Mapping[str, str], *, as_json: bool = False) -> ActionInputs:
+    """Typed inputs from strings by name. Raises UsageError for the first that does not fit."""
+    known = {one.name: one for one in INPUTS}
+    typed: dict[str, Any] = {"as_json": as_json}
+    for name, value in given.items():
+        if name in NOT_OFFERED:
+            if value != NOT_OFFERED[name]:
+                raise UsageError(f"input '{name}' is not offered in this version")
+            continue
+        if name not in known:
+            raise UsageError(f"unknown input '{name}'; {nearest(name, list(known))}")
+        try:
+            typed[name.replace("-", "_")] = known[name].read(value)
+        except ValueError as problem:
+            raise UsageError(f"input '{name}' {problem}") from None
+    inputs = ActionInputs(**typed)
+    if inputs.spec and inputs.prompt is not None:
+        raise UsageError("inputs 'spec' and 'prompt' are both set; a run has one of them")
+    return inputs
+
+
+def from_arguments(arguments: Sequence[str]) -> ActionInputs | str:
+    """The inputs as flags of a command line, or the text to print when it asks for nothing to be run.
+
+    Raises UsageError for arguments that do not fit.
+    """
+    parser = _parser()
+    try:
+        found = vars(parser.parse_args(arguments))
+    except argparse.ArgumentError as error:
+        raise UsageError(f"{error}; see --help") from None
+    except _Help as asked:
+        return asked.text
+    command, paths = found.pop("command"), found.pop("files", [])
+    if command is None:
+        return parser.format_help()
+    if command == "schema":
+        return schema_text()
+    if command == "test":
+        raise UsageError("'test' is not offered in this version; run, validate, plan and schema are")
+    given = {name: value for name, value in found.items() if isinstance(value, str)}
+    given["mode"] = given.get("mode", "live") if command == "run" else command
+    if paths:
+        given["spec"] = "\n".join(paths)
+    return from_strings(given, as_json=bool(found.get("json")))
+
+
+def schema_text() -> str:
+    """The JSON Schema of the language, for editors."""
+    import json
+
+    from runner.spec.models import Spec
+
+    schema = Spec.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "strands-action workflow"
+    return json.dumps(schema, indent=2) + "\n"
+
+
+class _Help(Exception):
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse that neither prints nor exits: the door does both."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(exit_on_error=False, allow_abbrev=False, **kwargs)
+
+    def error(self, message: str) -> Any:
+        raise UsageError(f"{message}; see --help")
+
+    def print_help(self, file: Any = None) -> None:
+        raise _Help(self.format_help())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="strands-action",
+        description="Run declarative agent workflows. Without arguments the inputs are read from INPUT_* variables.",
+        epilog="Exit codes: 0 success, 2 inputs, 3 invalid workflow, 10 a step failed, 12 files, 20 budget, "
+        "21 timeout, 70 a bug, 130 cancelled.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    for name, what, count in (
+        ("run", "run a workflow file (or --prompt)", "?"),
+        ("validate", "check workflow files without running them", "+"),
+        ("plan", "print what would run", "?"),
+        ("test", "not offered in this version", "*"),
+    ):
+        command = commands.add_parser(name, help=what, description=what)
+        command.add_argument("files", metavar="SPEC", nargs=count, action=_Files)
+        for one in INPUTS:
+            if one.name not in ("spec", "mode") or (one.name == "mode" and name == "run"):
+                default = f" (default: {one.default})" if one.default else ""
+                command.add_argument(f"--{one.name}", dest=one.name, metavar="VALUE", help=one.help + default)
+        if name == "plan":
+            command.add_argument("--json", action="store_true", help="print the plan as JSON")
+    commands.add_parser("schema", help="print the JSON Schema of the language")
+    return parser
+
+
+class _Files(argparse.Action):
+    """One file or several, always as a list."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
+        setattr(namespace, self.dest, [values] if isinstance(values, str) else values or [])

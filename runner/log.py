@@ -1,0 +1,62 @@
+"""The log: lines with time and level on stderr, and the one function that everything printed there passes."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, TextIO
+
+from runner.ci.commands import printable
+from runner.report.progress import Line, lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from runner.report.events import Event
+    from runner.report.progress import Level
+
+_COLOUR: Final = {"DEBUG": "\033[2m", "INFO": "", "WARNING": "\033[33m", "ERROR": "\033[31m"}
+
+
+class Log:
+    """Writes guarded lines. On a terminal without times and in colour, elsewhere as users grep for them."""
+
+    def __init__(self, stream: TextIO, now: Callable[[], datetime], *, debug: bool = False) -> None:
+        self.debug = debug
+        self._stream, self._now = stream, now
+        self._terminal = stream.isatty()
+
+    def line(self, level: Level, text: str) -> None:
+        if level == "DEBUG" and not self.debug:
+            return
+        safe = printable(text)
+        if self._terminal:
+            self._stream.write(f"{_COLOUR[level]}{safe}\033[0m\n")
+        else:
+            self._stream.write(f"{self._now():%Y-%m-%dT%H:%M:%SZ} {level} {safe}\n")
+        self._stream.flush()
+
+    def event(self, event: Event) -> None:
+        """Log what a run tells."""
+        for line in lines(event):
+            self.told(line)
+
+    def told(self, line: Line) -> None:
+        self.line(line.level, line.text)
+
+    def take_over(self) -> None:
+        """Send what libraries log or warn of through here as well; nothing is printed past the guard."""
+        root = logging.getLogger()
+        root.handlers[:] = [_Handler(self)]
+        root.setLevel(logging.WARNING)
+        logging.captureWarnings(capture=True)
+
+
+class _Handler(logging.Handler):
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level: Level = "ERROR" if record.levelno >= logging.ERROR else "WARNING"
+        self._log.line(level, f"{record.name}: {record.getMessage()}")

@@ -1,0 +1,29 @@
+"""parallel: branches at once, none seeing another; then a reduce step that sees them all.
+
+Without a reduce step the answer is the branches' answers, joined in the order they are written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runner.patterns.chain import in_a_row
+from runner.patterns.together import together
+from runner.plan.scope import Answers
+
+if TYPE_CHECKING:
+    from runner.plan.plan import ParallelFlow
+    from runner.plan.scope import Scope
+    from runner.step import RunStep
+
+
+async def parallel(flow: ParallelFlow, scope: Scope, run: RunStep) -> Scope:
+    ends = await together([in_a_row(branch.steps, scope, run) for branch in flow.branches], keep_going=flow.keep_going)
+    answers = {branch.id: end.last for branch, end in zip(flow.branches, ends, strict=True) if end.last}
+    scope = scope.with_names(branches=Answers(tuple(answers.values()), answers))
+    scope = replace(scope, joined="\n\n".join(result.response for result in answers.values()))
+    if flow.reduce is None:
+        return scope
+    result = await run(flow.reduce, scope, flow.reduce.path)
+    return scope.with_names(reduce_response=result.response).after(result)

@@ -1,0 +1,40 @@
+"""Several coroutines at once, as every pattern with more than one way on needs it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from runner.errors import StepFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+T = TypeVar("T")
+
+
+async def together(work: Sequence[Coroutine[None, None, T]], *, keep_going: bool) -> list[T]:
+    """Run all at once and return what they return, in order.
+
+    The first failure cancels the others and is raised as itself. With `keep_going` the others run to their end
+    first when it was a step that failed.
+    """
+    failures: list[StepFailed] = []
+
+    async def guarded(one: Coroutine[None, None, T]) -> T | None:
+        try:
+            return await one
+        except StepFailed as failure:
+            if not keep_going:
+                raise
+            failures.append(failure)
+            return None
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(guarded(one)) for one in work]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    if failures:
+        raise failures[0]
+    return [task.result() for task in tasks]  # type: ignore[misc]  # none failed, so none is None

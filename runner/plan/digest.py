@@ -1,0 +1,100 @@
+"""config_hash: what was asked of whom, as SHA-256 over canonical JSON of named fields.
+
+Two steps with the same hash would be given the same question by the same agent, apart from the values that fill the
+templates. Every field of a recipe is sorted in or out here by hand; a test fails when a new one is sorted neither
+way. The hash is stable across processes, machines and Python versions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from runner.plan.plan import AgentRecipe, ModelRecipe, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runner.plan.plan import Flow
+
+    Tool = Callable[[str], str]
+
+VERSION: Final = 1
+"""Changes when the projection itself changes, so that old recordings are told apart from stale ones."""
+
+HASHED: Final[Mapping[type, frozenset[str]]] = {
+    ModelRecipe: frozenset({"provider", "model_id", "temperature", "top_p", "max_tokens", "params"}),
+    AgentRecipe: frozenset({"prompt", "model", "tools", "output_schema"}),
+    Step: frozenset({"agent", "input", "vars"}),
+}
+"""What can change an answer."""
+
+NOT_HASHED: Final[Mapping[type, Mapping[str, str]]] = {
+    ModelRecipe: {
+        "host": "where a model is served is not what is asked; a recording made elsewhere stays good",
+        "region": "as host",
+    },
+    AgentRecipe: {
+        "id": "in the step's hash; left out here so that twins under two names are found",
+        "config_hash": "the result",
+    },
+    Step: {
+        "path": "which step it is, not what it asks; recordings are kept by path and hash",
+        "id": "a name for templates and people",
+        "timeout_s": "bounds the call, does not change the question",
+        "retries": "as timeout_s",
+        "config_hash": "the result",
+        "at": "where it is written",
+    },
+}
+"""What cannot, and why."""
+
+
+def sign_agent(agent: AgentRecipe, tool_digest: Callable[[str], str]) -> AgentRecipe:
+    """The recipe with its hash. `tool_digest` gives what the model is told of a tool, by name."""
+    return replace(agent, config_hash=_sha256(project_agent(agent, tool_digest)))
+
+
+def sign_step(step: Step) -> Step:
+    """The step with its hash; its agent is signed already."""
+    return replace(step, config_hash=_sha256(project_step(step)))
+
+
+def project_agent(agent: AgentRecipe, tool_digest: Callable[[str], str]) -> dict[str, Any]:
+    """The fields of an agent that its hash is made of, readable when two of them are compared."""
+    model = agent.model
+    return {
+        "version": VERSION,
+        "prompt": agent.prompt,
+        "provider": model.provider,
+        "model_id": model.model_id,
+        "temperature": model.temperature,
+        "top_p": model.top_p,
+        "max_tokens": model.max_tokens,
+        "params": dict(model.params),
+        "tools": [[name, tool_digest(name)] for name in agent.tools],
+        "output_schema": agent.output_schema,
+    }
+
+
+def project_step(step: Step) -> dict[str, Any]:
+    """The fields of a step that its hash is made of."""
+    return {"agent_id": step.agent.id, "agent": step.agent.config_hash, "input": step.input, "vars": dict(step.vars)}
+
+
+def plan_hash(flow: Flow, needs: Mapping[str, tuple[str, ...]]) -> str:
+    """The hash of a whole plan: every step's, under its path, and what waits for what."""
+    steps = {step.path: [step.config_hash, list(needs[step.path])] for step in flow.all_steps()}
+    return _sha256({"version": VERSION, "pattern": flow.type, "steps": steps})
+
+
+def text_digest(text: str) -> str:
+    """A short fingerprint of a text, for use inside a projection."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _sha256(value: Any) -> str:
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,44 @@
+"""Which names a template may use where, checked without rendering it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from runner.errors import TemplateProblem
+from runner.plan.templates import references
+from runner.spec.load import nearest
+
+
+@dataclass(frozen=True)
+class Names:
+    """What is in scope at one place: plain `names`, and below some of them the `parts` that exist there."""
+
+    names: frozenset[str] = frozenset()
+    parts: Mapping[str, Collection[str | int]] = field(default_factory=dict)
+
+    def plus(self, *names: str, **parts: Collection[str | int]) -> Names:
+        return Names(self.names.union(names, parts), {**self.parts, **parts})
+
+
+def problems(source: str, scope: Names) -> Iterator[str]:
+    """What is wrong with a template that will be rendered in `scope`."""
+    try:
+        found = references(source)
+    except TemplateProblem as problem:
+        yield f"not a valid template: {problem.message}"
+        return
+    for name in sorted(found.names - scope.names):
+        yield f"undefined name '{name}'; {nearest(name, sorted(scope.names))}"
+    for root, part in sorted(found.parts, key=str):
+        known = scope.parts.get(root)
+        if known is not None and part not in known and not (isinstance(part, int) and part < 0 and known):
+            yield _unknown_part(root, part, known)
+
+
+def _unknown_part(root: str, part: str | int, known: Collection[str | int]) -> str:
+    if isinstance(part, int):
+        count = sum(isinstance(one, int) for one in known)
+        return f"{root}[{part}] does not exist here: {count or 'no'} {root} come before it"
+    names = [one for one in known if isinstance(one, str)]
+    return f"{root}.{part} cannot be seen here; {nearest(part, names) if names else 'nothing comes before it'}"

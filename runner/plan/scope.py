@@ -1,0 +1,91 @@
+"""The names a template can use, growing as a pattern goes along. Immutable: parallel branches cannot see each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from runner.report.results import StepResult
+
+
+def view(result: StepResult) -> dict[str, Any]:
+    """A step's result as templates see it."""
+    return {
+        "response": result.response,
+        "data": result.data,
+        "status": result.status,
+        "tokens": result.usage.total,
+        "agent": result.agent,
+        "attempts": result.attempts,
+        "duration_ms": result.duration_ms,
+    }
+
+
+class Answers:
+    """Answers by position and by id: `steps[0]`, `steps.draft`, `tasks.fetch`.
+
+    It has no public attributes, so that no id can be hidden behind one. `visible`, when given, says which ids may be
+    looked at: a task sees what it depends on and nothing else, whatever has finished by then.
+    """
+
+    __slots__ = ("_by_id", "_ordered", "_visible")
+
+    def __init__(
+        self,
+        ordered: tuple[StepResult, ...] = (),
+        by_id: Mapping[str, StepResult] | None = None,
+        visible: Callable[[str], bool] | None = None,
+    ) -> None:
+        self._ordered = ordered
+        self._by_id = {result.id: result for result in ordered if result.id} if by_id is None else by_id
+        self._visible = visible
+
+    def __getitem__(self, key: int | str) -> dict[str, Any]:
+        if isinstance(key, int):
+            return view(self._ordered[key])
+        if self._visible is not None and not self._visible(key):
+            raise KeyError(key)
+        return view(self._by_id[key])
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return map(view, self._ordered)
+
+    def __len__(self) -> int:
+        return len(self._ordered)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Names for templates, and the answer that stands so far.
+
+    `last` is the latest answer: what a chain's next step is given when it names no input, and what a pattern
+    returns as its own. `steps` are the answers of the chain in hand.
+    """
+
+    names: Mapping[str, Any] = field(default_factory=dict)
+    steps: tuple[StepResult, ...] = ()
+    last: StepResult | None = None
+    joined: str | None = None
+
+    @property
+    def response(self) -> str:
+        """The answer of the pattern so far: several joined, or the last one, or nothing."""
+        if self.joined is not None:
+            return self.joined
+        return self.last.response if self.last else ""
+
+    def with_names(self, **names: Any) -> Scope:
+        return replace(self, names={**self.names, **names})
+
+    def after(self, result: StepResult) -> Scope:
+        """The scope behind one more step of a chain."""
+        return replace(self, steps=(*self.steps, result), last=result, joined=None)
+
+    def for_templates(self) -> dict[str, Any]:
+        """Everything a template may name here."""
+        names = dict(self.names)
+        names.setdefault("steps", Answers(self.steps))
+        if self.last is not None or self.joined is not None:
+            names["last_response"] = self.response
+        return names

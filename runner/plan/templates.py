@@ -1,0 +1,134 @@
+"""The one place where templates are compiled and rendered: a strict Jinja2 sandbox with a small set of filters.
+
+A name that is not defined is an error, rendered text is never rendered again, and what a template can build is
+bounded. What a template refers to can be known without running it (`references`), so that a wrong name is found
+before the first token is spent.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.filters import FILTERS
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from runner.errors import TemplateProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jinja2 import Template
+
+MAX_RENDERED: Final = 4 * 1024 * 1024
+"""Characters one template may produce: beyond any model's context window."""
+
+_FILTERS: Final = "default length upper lower title join truncate tojson replace trim first last".split()
+
+
+@dataclass(frozen=True)
+class References:
+    """What a template names: `names` that must be defined, and `parts` like ("tasks", "fetch") or ("steps", 0)."""
+
+    names: frozenset[str]
+    parts: frozenset[tuple[str, str | int]]
+
+
+def render(source: str, names: Mapping[str, Any]) -> str:
+    """Render a template. Raises TemplateProblem with a sentence."""
+    try:
+        pieces, size = [], 0
+        for piece in _compiled(source).generate(**names):
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_RENDERED:
+                raise TemplateProblem(f"the template produces more than {MAX_RENDERED:,} characters")
+        return "".join(pieces)
+    except TemplateError as error:
+        raise TemplateProblem(error.message or type(error).__name__) from None
+    except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError, RecursionError) as error:
+        raise TemplateProblem(f"{type(error).__name__}: {error}") from None
+
+
+def references(source: str) -> References:
+    """What a template will look up. Raises TemplateProblem when it cannot be compiled."""
+    try:
+        _compiled(source)  # finds unknown filters and tests too, which parsing alone does not
+        tree = _environment().parse(source)
+    except TemplateSyntaxError as error:
+        where = f" (line {error.lineno} of the template)" if source.count("\n") else ""
+        raise TemplateProblem(f"{(error.message or 'syntax error').rstrip('.')}{where}") from None
+    except RecursionError:
+        raise TemplateProblem("nested too deeply") from None
+    stored = {node.name for node in tree.find_all(nodes.Name) if node.ctx in ("store", "param")}
+    loaded = {id(node): node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"}
+    parts = {part for part in map(_part, tree.find_all((nodes.Getattr, nodes.Getitem))) if part}
+    for node in tree.find_all((nodes.Test, nodes.Filter)):
+        if node.name in ("defined", "undefined", "default") and isinstance(node.node, nodes.Name):
+            loaded.pop(id(node.node), None)
+    return References(frozenset(loaded.values()) - stored - set(_environment().globals), frozenset(parts))
+
+
+def _part(node: nodes.Node) -> tuple[str, str | int] | None:
+    if not isinstance(node, nodes.Getattr | nodes.Getitem) or not isinstance(node.node, nodes.Name):
+        return None
+    if isinstance(node, nodes.Getattr):
+        return node.node.name, node.attr
+    if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str | int):
+        return node.node.name, node.arg.value
+    return None
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, with products of text and numbers kept small."""
+
+    intercepted_binops = frozenset(["*", "**"])
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        sizes = sorted((_size(left), _size(right)))
+        if operator == "**" and (abs(sizes[1]) > 10_000 or abs(sizes[0]) > 10_000):
+            raise SecurityError("the power is too large")
+        numbers = isinstance(left, int | float) and isinstance(right, int | float)
+        if operator == "*" and not numbers and sizes[0] * sizes[1] > MAX_RENDERED:
+            raise SecurityError("the product is too large")
+        return super().call_binop(context, operator, left, right)
+
+
+def _size(value: Any) -> float:
+    return (
+        len(value) if isinstance(value, str | bytes | list | tuple) else value if isinstance(value, int | float) else 1
+    )
+
+
+def _regex_search(value: str, pattern: str) -> str:
+    """The first match of a pattern, or nothing."""
+    found = re.search(pattern, str(value)[:100_000])
+    return found.group(0) if found else ""
+
+
+def _plain(value: Any) -> Any:
+    """What stands in the text for a value: data as JSON, nothing for null."""
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | bool) else value
+
+
+@cache
+def _environment() -> _Sandbox:
+    environment = _Sandbox(undefined=StrictUndefined, finalize=_plain, keep_trailing_newline=True, autoescape=False)
+    environment.filters = {name: FILTERS[name] for name in _FILTERS}
+    environment.filters["regex_search"] = _regex_search
+    environment.filters["tojson"] = lambda value, indent=None: json.dumps(value, ensure_ascii=False, indent=indent)
+    for unwanted in ("lipsum", "cycler", "joiner"):
+        environment.globals.pop(unwanted, None)
+    return environment
+
+
+@lru_cache(maxsize=20_000)
+def _compiled(source: str) -> Template:
+    return _environment().from_string(source)

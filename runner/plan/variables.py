@@ -1,0 +1,76 @@
+"""The values that fill templates: declared in the file, given from outside, checked before the first token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from runner.errors import Finding, SpecError, UsageError
+from runner.spec import models as spec
+from runner.spec.load import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from runner.spec.load import Document
+
+_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "string": (str,),
+    "number": (int, float),
+    "integer": (int,),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+}
+
+
+def resolve(
+    inputs: spec.Inputs, given: Mapping[str, Any], used: Collection[str], document: Document, *, need_values: bool
+) -> dict[str, Any]:
+    """Values by name: what was given, over `inputs.values`, over the defaults of declarations.
+
+    `used` are the names templates ask for: a given name that is neither declared nor used is a typing mistake.
+    Raises UsageError for what was given wrongly, SpecError for what the file itself gets wrong.
+    """
+    declared = inputs.required | inputs.optional
+    defaults = {
+        name: declaration.default
+        for name, declaration in declared.items()
+        if isinstance(declaration, spec.InputDeclaration) and declaration.default is not None
+    }
+    written = {**defaults, **inputs.values}
+    if findings := list(_wrong_values(declared, written, document)):
+        raise SpecError(findings)
+    for name, value in given.items():
+        if name not in declared and name not in inputs.values and name not in used:
+            known = sorted({*declared, *inputs.values, *used})
+            raise UsageError(f"variable '{name}' is declared nowhere and used by no template; {nearest(name, known)}")
+        if name in declared and (wrong := _mismatch(declared[name], value)):
+            raise UsageError(f"variable '{name}' {wrong}")
+    values = {**written, **given}
+    if need_values and (missing := [name for name in inputs.required if name not in values]):
+        names = ", ".join(f"'{name}' ({_type_of(inputs.required[name])})" for name in missing)
+        raise UsageError(f"required variable{'s' if len(missing) > 1 else ''} missing: {names}; set 'variables'")
+    return values
+
+
+def _wrong_values(
+    declared: Mapping[str, spec.InputDeclaration | str], written: Mapping[str, Any], document: Document
+) -> Iterator[Finding]:
+    for name, value in written.items():
+        if name in declared and (wrong := _mismatch(declared[name], value)):
+            yield Finding(f"inputs: '{name}' {wrong}", document.locate(("inputs", "values", name)))
+
+
+def _type_of(declaration: spec.InputDeclaration | str) -> str:
+    return declaration if isinstance(declaration, str) else declaration.type
+
+
+def _mismatch(declaration: spec.InputDeclaration | str, value: Any) -> str | None:
+    kind = _type_of(declaration)
+    is_flag = isinstance(value, bool)
+    if not isinstance(value, _TYPES[kind]) or (is_flag and kind != "boolean"):
+        return f"should be of type {kind}, not {type(value).__name__} ({value!r})"[:200]
+    choices = declaration.enum if isinstance(declaration, spec.InputDeclaration) else None
+    if choices is not None and value not in choices:
+        return f"is {value!r}, not one of: {', '.join(map(str, choices))}"
+    return None

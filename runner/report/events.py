@@ -1,0 +1,77 @@
+"""What happens during a run, as it happens. The engine emits; the log, the progress display and the trace listen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from runner.report.results import CacheStatistics, ClientStatistics, StepResult
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    name: str
+    pattern: str
+    steps: int
+    config_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    path: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    result: StepResult
+
+
+@dataclass(frozen=True, slots=True)
+class StepRetry:
+    """Attempt number `attempt` failed and another follows after `wait_s` seconds."""
+
+    path: str
+    attempt: int
+    reason: str
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CacheLookup:
+    agent_id: str
+    config_hash: str
+    hit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetWarning:
+    """`usage` of `limit` (tokens, or steps where `what` says so) is spent."""
+
+    what: str
+    usage: int
+    limit: int
+
+    @property
+    def percent(self) -> int:
+        return 100 * self.usage // self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetReached:
+    what: str
+    usage: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    cache: CacheStatistics
+    clients: ClientStatistics
+
+
+Event: TypeAlias = (
+    RunStarted | StepStarted | StepFinished | StepRetry | CacheLookup | BudgetWarning | BudgetReached | Statistics
+)
+Emit: TypeAlias = Callable[[Event], None]

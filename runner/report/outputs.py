@@ -1,0 +1,156 @@
+"""RunReport to the action's outputs and to results.json. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from runner.report.results import Failure, RunReport, StepResult, Usage
+
+MAX_RESPONSE: Final = 256 * 1024
+"""Bytes of the `response` output; a longer answer is whole in results.json."""
+
+OUTPUTS: Final[dict[str, str]] = {
+    "status": "how the run ended: success, failed, budget, timeout, cancelled, invalid",
+    "response": "the last answer; above 256 KiB cut with a marker, and whole in results.json",
+    "structured": "the last answer as JSON, when the step asked for data",
+    "results-path": "results.json of this run",
+    "trace-path": "the trace of this run",
+    "input-tokens": "tokens sent, as the providers counted them",
+    "output-tokens": "tokens received",
+    "total-tokens": "both",
+    "cost-usd": "empty: prices are not known to this version",
+    "steps-run": "steps that were begun",
+    "steps-failed": "steps that failed",
+    "cache-builds": "agent blueprints built",
+    "cache-hits": "agent blueprints used again",
+    "cache-hit-rate": "hits among all look-ups, in whole percent",
+    "clients-created": "provider clients created",
+    "client-hits": "provider clients used again",
+    "budget-used-percent": "share of the tightest budget; empty without one",
+    "duration-ms": "wall-clock time of the run",
+    "config-hash": "hash of everything that can change an answer, over the whole plan",
+}
+"""Every output this version writes, and what it means. Written on failure too; `outputs.step_outputs` add more."""
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where the run's files are, relative to the workspace; empty when they were not written."""
+
+    results: str = ""
+    trace: str = ""
+
+
+def outputs(report: RunReport, paths: Paths) -> dict[str, str]:
+    """The outputs by name, as strings."""
+    usage = report.usage
+    used = report.budget.used_percent
+    own = {
+        "status": report.status,
+        "response": cut(report.response, paths.results),
+        "structured": "" if report.data is None else json.dumps(report.data, ensure_ascii=False),
+        "results-path": paths.results,
+        "trace-path": paths.trace,
+        "input-tokens": usage.input,
+        "output-tokens": usage.output,
+        "total-tokens": usage.total,
+        "cost-usd": "",
+        "steps-run": len(report.steps) - report.count("skipped"),
+        "steps-failed": report.count("failed"),
+        "cache-builds": report.cache.builds,
+        "cache-hits": report.cache.hits,
+        "cache-hit-rate": report.cache.hit_rate,
+        "clients-created": report.clients.created,
+        "client-hits": report.clients.hits,
+        "budget-used-percent": "" if used is None else used,
+        "duration-ms": report.duration_ms,
+        "config-hash": report.config_hash,
+    }
+    return {**report.step_outputs, **{name: str(value) for name, value in own.items()}}
+
+
+def cut(text: str, whole: str) -> str:
+    """A text no longer than an output should be, with a marker that says where the rest is."""
+    encoded = text.encode()
+    if len(encoded) <= MAX_RESPONSE:
+        return text
+    marker = f"\n[cut here; the whole answer of {len(encoded):,} bytes is in {whole or 'results.json'}]"
+    return encoded[: MAX_RESPONSE - len(marker.encode())].decode(errors="ignore") + marker
+
+
+def results_json(report: RunReport) -> str:
+    """The whole report as JSON; docs/reference.md tells its keys."""
+    document = {
+        "name": report.name,
+        "status": report.status,
+        "exit_code": report.exit_code,
+        "mode": report.mode,
+        "pattern": report.pattern,
+        "config_hash": report.config_hash,
+        "started": report.started.isoformat(timespec="milliseconds"),
+        "duration_ms": report.duration_ms,
+        "response": report.response,
+        "data": report.data,
+        "step_outputs": dict(report.step_outputs),
+        "steps": [_step(step) for step in report.steps],
+        "usage": _usage(report.usage),
+        "cache": {
+            "builds": report.cache.builds,
+            "hits": report.cache.hits,
+            "hit_rate": report.cache.hit_rate,
+        },
+        "clients": {"created": report.clients.created, "hits": report.clients.hits},
+        "budget": {
+            "tokens": report.budget.tokens,
+            "max_tokens": report.budget.max_tokens,
+            "steps": report.budget.steps,
+            "max_steps": report.budget.max_steps,
+            "used_percent": report.budget.used_percent,
+        },
+        "failure": _failure(report.failure),
+        "warnings": [{"message": one.message, "at": str(one.at)} for one in report.warnings],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _step(step: StepResult) -> dict[str, Any]:
+    return {
+        "path": step.path,
+        "id": step.id,
+        "agent": step.agent,
+        "status": step.status,
+        "response": step.response,
+        "data": step.data,
+        "error": step.error,
+        "usage": _usage(step.usage),
+        "attempts": step.attempts,
+        "turns": step.turns,
+        "source": step.source,
+        "config_hash": step.config_hash,
+        "started": step.started.isoformat(timespec="milliseconds") if step.started else None,
+        "duration_ms": step.duration_ms,
+    }
+
+
+def _usage(usage: Usage) -> dict[str, int]:
+    return {
+        "input_tokens": usage.input,
+        "output_tokens": usage.output,
+        "total_tokens": usage.total,
+        "cache_read_tokens": usage.cache_read,
+        "cache_write_tokens": usage.cache_write,
+    }
+
+
+def _failure(failure: Failure | None) -> dict[str, Any] | None:
+    if failure is None:
+        return None
+    return {
+        "title": failure.title,
+        "message": failure.message,
+        "path": failure.path,
+        "findings": [{"message": one.message, "at": str(one.at), "level": one.level} for one in failure.findings],
+    }

@@ -1,0 +1,103 @@
+"""Plan to text, JSON and Markdown: what will run, before anything does. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from runner.report.results import StepResult
+from runner.report.summary import code, plain
+from runner.report.timeline import flow
+
+if TYPE_CHECKING:
+    from runner.plan.plan import Plan
+
+
+def as_text(plan: Plan) -> str:
+    """A table for people."""
+    rows = [("step", "agent", "model", "waits for", "config")]
+    needs = plan.needs()
+    rows += [
+        (
+            step.path,
+            step.agent.id,
+            f"{step.agent.model.provider}/{step.agent.model.model_id}",
+            ", ".join(needs[step.path]) or "-",
+            step.config_hash[:12],
+        )
+        for step in plan.steps()
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    table = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)), row[4]]) for row in rows
+    ]
+    head = [f"{plan.name}: {plan.flow.type}, {len(rows) - 1} steps, config {plan.config_hash[:12]}", *_limits(plan), ""]
+    return "\n".join([*head, *table]) + "\n"
+
+
+def as_json(plan: Plan) -> str:
+    """Everything a program would want to know, with whole hashes."""
+    needs = plan.needs()
+    document = {
+        "name": plan.name,
+        "pattern": plan.flow.type,
+        "config_hash": plan.config_hash,
+        "limits": {
+            "max_parallel": plan.limits.max_parallel,
+            "max_tokens": plan.limits.max_tokens,
+            "max_steps": plan.limits.max_steps,
+            "timeout_s": plan.limits.timeout_s,
+        },
+        "steps": [
+            {
+                "path": step.path,
+                "id": step.id,
+                "agent": step.agent.id,
+                "provider": step.agent.model.provider,
+                "model_id": step.agent.model.model_id,
+                "tools": list(step.agent.tools),
+                "needs": list(needs[step.path]),
+                "timeout_s": step.timeout_s,
+                "retries": step.retries,
+                "config_hash": step.config_hash,
+                "agent_config_hash": step.agent.config_hash,
+            }
+            for step in plan.steps()
+        ],
+        "warnings": [str(warning) for warning in plan.warnings],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def as_markdown(plan: Plan) -> str:
+    """The plan for a job summary."""
+    needs = plan.needs()
+    rows = [
+        f"| {code(step.path)} | {plain(step.agent.id)} | {code(step.agent.model.model_id)} "
+        f"| {', '.join(code(need) for need in needs[step.path]) or '-'} | {code(step.config_hash[:12])} |"
+        for step in plan.steps()[:200]
+    ]
+    picture = flow([StepResult(step.path, step.agent.id, step.config_hash, "skipped") for step in plan.steps()], needs)
+    return "\n".join(
+        [
+            f"### 📋 {plain(plan.name)}: plan",
+            "",
+            *_limits(plan),
+            "",
+            "| step | agent | model | waits for | config |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+            f"```mermaid\n{picture}\n```",
+            "",
+        ]
+    )
+
+
+def _limits(plan: Plan) -> list[str]:
+    limits = plan.limits
+    told = [f"at most {limits.max_parallel} calls at once"]
+    told += [f"{limits.max_tokens:,} tokens"] if limits.max_tokens else []
+    told += [f"{limits.max_steps:,} steps"] if limits.max_steps else []
+    told += [f"{limits.timeout_s:g} s"] if limits.timeout_s else []
+    return [f"limits: {', '.join(told)}"]

@@ -1,0 +1,80 @@
+"""Events to log lines. Pure: the door decides which level is shown, guards the text and writes it.
+
+Lines are a word and `key=value` pairs, as users grep for them. Answers and prompts never stand in them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from runner.report import events
+from runner.report.summary import duration
+
+if TYPE_CHECKING:
+    from runner.report.results import StepResult
+
+Level: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    level: Level
+    text: str
+
+
+def lines(event: events.Event) -> list[Line]:
+    """What the log says of an event."""
+    match event:
+        case events.RunStarted():
+            return [
+                _line("INFO", "run_started", name=event.name, pattern=event.pattern, steps=event.steps,
+                      config_hash=event.config_hash[:12])
+            ]  # fmt: skip
+        case events.StepStarted():
+            return [_line("DEBUG", "step_started", path=event.path, agent=event.agent)]
+        case events.StepFinished():
+            return [_finished(event.result)]
+        case events.StepRetry():
+            return [
+                _line("WARNING", "step_retry", path=event.path, attempt=event.attempt, reason=event.reason,
+                      wait_s=round(event.wait_s, 2))
+            ]  # fmt: skip
+        case events.CacheLookup():
+            word = "agent_cache_hit" if event.hit else "agent_cache_miss"
+            return [_line("DEBUG", word, agent_id=event.agent_id, config_hash=event.config_hash[:12])]
+        case events.BudgetWarning():
+            return [_line("WARNING", "budget_warning", usage=event.usage, limit=event.limit, percent=event.percent)]
+        case events.BudgetReached():
+            return [_line("ERROR", "budget_exceeded", usage=event.usage, limit=event.limit)]
+        case events.Statistics():
+            return statistics(event)
+
+
+def statistics(event: events.Statistics) -> list[Line]:
+    cache, clients = event.cache, event.clients
+    misses = "miss" if cache.builds == 1 else "misses"
+    return [
+        Line("INFO", f"Cache hit rate: {cache.hit_rate}% ({cache.hits} hits, {cache.builds} {misses})"),
+        Line("INFO", f"Clients: {clients.created} created, {clients.hits} reused"),
+    ]
+
+
+def _finished(result: StepResult) -> Line:
+    level: Level = "ERROR" if result.status == "failed" else "INFO"
+    told: dict[str, object] = {"path": result.path, "agent": result.agent, "status": result.status}
+    told |= {"time": duration(result.duration_ms).replace(" ", ""), "tokens": result.usage.total}
+    if result.attempts > 1:
+        told["attempts"] = result.attempts
+    if result.error:
+        told["error"] = result.error
+    return _line(level, "step_finished", **told)
+
+
+def _line(level: Level, word: str, **pairs: object) -> Line:
+    return Line(level, " ".join([word, *(f"{key}={_quoted(str(value))}" for key, value in pairs.items())]))
+
+
+def _quoted(value: str) -> str:
+    """A value that reads back as one: quoted where it has spaces."""
+    return f'"{value}"' if " " in value or not value else value

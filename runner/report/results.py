@@ -1,0 +1,142 @@
+"""What a run leaves behind, as data: steps, statistics, the whole report. Nothing here knows how it came about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from runner.errors import Finding, Status
+
+StepStatus = Literal["success", "failed", "cancelled", "skipped"]
+Source = Literal["live", "tape", "resumed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them. Cached input tokens are counted apart where the provider tells."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.input + self.output
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input + other.input,
+            self.output + other.output,
+            self.cache_read + other.cache_read,
+            self.cache_write + other.cache_write,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """One step's answer, or why there is none. `duration_ms` counts from its start to its end, waiting included."""
+
+    path: str
+    agent: str
+    config_hash: str
+    status: StepStatus
+    response: str = ""
+    data: Any = None
+    usage: Usage = Usage()
+    attempts: int = 0
+    turns: int = 0
+    source: Source = "live"
+    id: str | None = None
+    started: datetime | None = None
+    duration_ms: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStatistics:
+    """Blueprints of agents built and found again."""
+
+    builds: int = 0
+    hits: int = 0
+
+    @property
+    def hit_rate(self) -> int:
+        """Hits among all look-ups in whole percent; 0 when there were none."""
+        total = self.builds + self.hits
+        return round(100 * self.hits / total) if total else 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClientStatistics:
+    """Provider clients created and taken from the pool again."""
+
+    created: int = 0
+    hits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetStatistics:
+    """What was spent of the limits that were set; None where there is no limit."""
+
+    tokens: int = 0
+    max_tokens: int | None = None
+    steps: int = 0
+    max_steps: int | None = None
+    warned: bool = False
+
+    @property
+    def used_percent(self) -> int | None:
+        """The share of the tightest limit, in whole percent."""
+        shares = [
+            100 * used / limit
+            for used, limit in ((self.tokens, self.max_tokens), (self.steps, self.max_steps))
+            if limit is not None
+        ]
+        return int(max(shares)) if shares else None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a run did not succeed, in plain words."""
+
+    title: str
+    message: str
+    path: str | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """A whole run: what every output, summary, trace and results file is made from."""
+
+    name: str
+    status: Status
+    exit_code: int
+    mode: str
+    started: datetime
+    duration_ms: int
+    pattern: str = ""
+    config_hash: str = ""
+    response: str = ""
+    data: Any = None
+    steps: tuple[StepResult, ...] = ()
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    step_outputs: Mapping[str, str] = field(default_factory=dict)
+    artifacts: Mapping[str, str] = field(default_factory=dict)
+    cache: CacheStatistics = CacheStatistics()
+    clients: ClientStatistics = ClientStatistics()
+    budget: BudgetStatistics = BudgetStatistics()
+    failure: Failure | None = None
+    warnings: tuple[Finding, ...] = ()
+
+    @property
+    def usage(self) -> Usage:
+        return sum((step.usage for step in self.steps), Usage())
+
+    def count(self, status: StepStatus) -> int:
+        return sum(step.status == status for step in self.steps)

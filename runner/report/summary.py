@@ -1,0 +1,165 @@
+"""RunReport to the job summary, in Markdown. Pure, and under the runner's size limit whatever happened."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from runner.report.timeline import flow, gantt
+
+if TYPE_CHECKING:
+    from runner.report.results import RunReport, StepResult
+
+Detail: TypeAlias = Literal["full", "brief", "off"]
+
+MAX_BYTES: Final = 900 * 1024
+"""The runner drops a summary above 1 MiB as a whole."""
+
+MOST_ROWS: Final = 200
+MAX_ANSWER: Final = 60_000  # characters of one answer
+
+_SIGN: Final = {
+    "success": "✅", "failed": "❌", "budget": "🪙", "timeout": "⏱️", "cancelled": "🛑",
+    "paused": "⏸️", "invalid": "⛔", "skipped": "⏭️",
+}  # fmt: skip
+_STEP_SIGN: Final = {"success": "✅", "failed": "❌", "cancelled": "🛑", "skipped": "⏭️"}
+
+
+def summary(report: RunReport, detail: Detail) -> str:
+    """The whole summary; sections that do not fit any more are left out with a marker."""
+    sections: list[Callable[[RunReport], str]] = [_headline, _findings, _steps, _statistics]
+    if detail == "full":
+        sections += [_pictures, *_answers(report)]
+    parts: list[str] = []
+    size = 0
+    for section in sections:
+        text = section(report)
+        if not text:
+            continue
+        size += len(text.encode()) + 2
+        if size > MAX_BYTES:
+            parts.append("_The rest is left out here to stay below the host's limit; results.json has all of it._")
+            break
+        parts.append(text)
+    return "\n\n".join(parts) + "\n"
+
+
+def _headline(report: RunReport) -> str:
+    told = f"### {_SIGN[report.status]} {plain(report.name)}: {report.status}"
+    if report.failure is not None:
+        told += f"\n\n**{plain(report.failure.title)}:** {plain(report.failure.message)}"
+    return told
+
+
+def _findings(report: RunReport) -> str:
+    found = (*(report.failure.findings if report.failure else ()), *report.warnings)
+    placed = [one for one in found if one.at.file]
+    if not placed:
+        return ""
+    rows = [f"| {one.level} | {code(str(one.at))} | {plain(one.message)} |" for one in placed[:MOST_ROWS]]
+    return "\n".join(["| | where | what |", "|---|---|---|", *rows, *_more(len(placed) - MOST_ROWS)])
+
+
+def _steps(report: RunReport) -> str:
+    if not report.steps:
+        return ""
+    head = [
+        "| step | agent | status | time | tokens in | out | attempts | source |",
+        "|---|---|---|--:|--:|--:|--:|---|",
+    ]
+    rows = [_row(step) for step in report.steps[:MOST_ROWS]]
+    return "\n".join([*head, *rows, *_more(len(report.steps) - MOST_ROWS)])
+
+
+def _row(step: StepResult) -> str:
+    if step.status == "skipped" and step.started is None:
+        return f"| {code(step.path)} | {plain(step.agent)} | {_STEP_SIGN['skipped']} not run | | | | | |"
+    return (
+        f"| {code(step.path)} | {plain(step.agent)} | {_STEP_SIGN[step.status]} {step.status} "
+        f"| {duration(step.duration_ms)} | {step.usage.input:,} | {step.usage.output:,} "
+        f"| {step.attempts} | {step.source} |"
+    )
+
+
+def _more(count: int) -> list[str]:
+    return [f"\n_and {count:,} more, in results.json_"] if count > 0 else []
+
+
+def _statistics(report: RunReport) -> str:
+    if not report.steps:
+        return ""
+    cache, clients, usage, budget = report.cache, report.clients, report.usage, report.budget
+    limits = [
+        f"{used:,} of {limit:,} {what}"
+        for used, limit, what in (
+            (budget.tokens, budget.max_tokens, "tokens"),
+            (budget.steps, budget.max_steps, "steps"),
+        )
+        if limit is not None
+    ]
+    percent = f" ({budget.used_percent} %)" if limits else ""
+    lines = [
+        f"- **Time** {duration(report.duration_ms)} · **Tokens** {usage.input:,} in, {usage.output:,} out",
+        f"- **Agent cache** {cache.builds} built, {cache.hits} reused ({cache.hit_rate} %)",
+        f"- **Clients** {clients.created} created, {clients.hits} reused",
+        f"- **Budget** {', '.join(limits) or 'no limit set'}{percent}",
+        "- **Cost** unknown: prices are not known to this version",
+        f"- **Config** {code(report.config_hash[:12])}",
+    ]
+    return "\n".join(lines)
+
+
+def _pictures(report: RunReport) -> str:
+    pictures = [picture for picture in (gantt(report.steps), flow(report.steps, report.needs)) if picture]
+    if not pictures:
+        return ""
+    blocks = "\n\n".join(f"```mermaid\n{picture}\n```" for picture in pictures)
+    return f"<details><summary>Time line and flow</summary>\n\n{blocks}\n\n</details>"
+
+
+def _answers(report: RunReport) -> Iterator[Callable[[RunReport], str]]:
+    for step in report.steps:
+        if step.response:
+            yield lambda _, step=step: _answer(step)  # type: ignore[misc]
+
+
+def _answer(step: StepResult) -> str:
+    text = step.response
+    if len(text) > MAX_ANSWER:
+        text = text[:MAX_ANSWER] + "\n[cut here; results.json has all of it]"
+    title = f"{html(step.path)} · {html(step.agent)}"
+    return f"<details><summary>{title}</summary>\n\n{fenced(text)}\n\n</details>"
+
+
+def duration(milliseconds: int) -> str:
+    """A duration as people read it: `85 ms`, `1.2 s`, `3 min 05 s`."""
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.1f} s"
+    minutes, seconds = divmod(round(milliseconds / 1000), 60)
+    return f"{minutes} min {seconds:02d} s"
+
+
+def fenced(text: str) -> str:
+    """A text as a code block that nothing in it can close, with invisible control characters taken out."""
+    safe = re.sub(r"[^\S\n\t ]|[\x00-\x08\x0b-\x1f\x7f]", " ", text)
+    longest = max((len(run) for run in re.findall(r"`+", safe)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{safe}\n{fence}"
+
+
+def plain(text: str) -> str:
+    """A text inside a line or a table cell, with nothing in it that Markdown or HTML would act on."""
+    flat = html(" ".join(text.split()))
+    return re.sub(r"([\\`*_\[\]|#@!~])", r"\\\1", flat)
+
+
+def code(text: str) -> str:
+    """An identifier as inline code, safe in a table cell."""
+    return f"<code>{html(' '.join(text.split())).replace('|', '&#124;')}</code>"
+
+
+def html(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

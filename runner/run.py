@@ -1,0 +1,150 @@
+"""Plan to RunReport: wires what may wrap a call, runs the pattern, and always returns a report."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+from runner.calls.budget import Ledger, budgeted
+from runner.calls.manners import slotted, timed
+from runner.calls.retry import retried
+from runner.calls.structured import structured
+from runner.errors import Finding, Location, RunCancelled, RunnerError, RunTimeout, StepFailed, TemplateProblem
+from runner.patterns.registry import PATTERNS
+from runner.plan.scope import Scope
+from runner.report.events import RunStarted, Statistics, StepFinished
+from runner.report.results import Failure, RunReport, StepResult
+from runner.step import step_runner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from runner.agents.live import LiveAgents
+    from runner.plan.plan import Plan
+    from runner.report.events import Emit, Event
+    from runner.telemetry import Tracing
+
+TOOL_THREADS: Final = 8
+CLOSING_S: Final = 3.0
+"""How long clients may take to close; the runner kills a cancelled container after some ten seconds."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a run happens: environment, listener, clock, trace. Everything it knows of the world."""
+
+    environ: Mapping[str, str]
+    emit: Emit
+    now: Callable[[], datetime]
+    tracing: Tracing
+    random: Random
+
+
+async def execute(plan: Plan, around: Surroundings) -> RunReport:
+    """Run a plan in the loop in hand. A run that fails, is cancelled or runs out of something is a report too."""
+    loop = asyncio.get_running_loop()
+    # Bedrock's calls and synchronous tools each hold a thread; the default is a handful on a small machine.
+    loop.set_default_executor(ThreadPoolExecutor(plan.limits.max_parallel + TOOL_THREADS, "call"))
+    results: dict[str, StepResult] = {}
+
+    def emit(event: Event) -> None:
+        if isinstance(event, StepFinished):
+            results[event.result.path] = event.result
+        around.emit(event)
+
+    before, started = loop.time(), around.now()
+    emit(RunStarted(plan.name, plan.flow.type, len(plan.steps()), plan.config_hash))
+    ledger = Ledger(plan.limits, emit)
+    agents = _live_agents(plan, around, ledger, emit)
+    report = RunReport(plan.name, "success", 0, "live", started, 0, plan.flow.type, plan.config_hash)
+    try:
+        report = await _outcome(plan, report, around, agents, ledger, emit)
+    finally:
+        warnings = await _close(agents)
+    emit(Statistics(agents.cache.statistics, agents.pool.statistics))
+    return replace(
+        report,
+        duration_ms=round(1000 * (loop.time() - before)),
+        steps=tuple(_in_order(plan, results)),
+        needs=plan.needs(),
+        cache=agents.cache.statistics,
+        clients=agents.pool.statistics,
+        budget=ledger.statistics,
+        warnings=(*plan.warnings, *warnings),
+    )
+
+
+def _live_agents(plan: Plan, around: Surroundings, ledger: Ledger, emit: Emit) -> LiveAgents:
+    from runner.agents.live import LiveAgents  # the SDK: half a second that validate, plan and --help do without
+    from runner.agents.providers import Home
+    from runner.agents.providers.http import Transport
+
+    home = Home(around.environ, plan.limits.max_parallel, Transport(plan.limits.max_parallel))
+    return LiveAgents(home, ledger, emit, around.tracing.span, around.now)
+
+
+async def _outcome(
+    plan: Plan, report: RunReport, around: Surroundings, agents: LiveAgents, ledger: Ledger, emit: Emit
+) -> RunReport:
+    """The report of how the pattern ended, without the statistics."""
+    slots = asyncio.Semaphore(plan.limits.max_parallel)
+    invoke = slotted(timed(structured(agents.invoke)), slots)
+    invoke = budgeted(retried(invoke, plan.limits.retry, emit, around.random), ledger)
+    run_step = step_runner(invoke, emit=emit, now=around.now, span=around.tracing.span)
+    flow, span = plan.flow, around.tracing.span
+    try:
+        async with asyncio.timeout(plan.limits.timeout_s):
+            with (
+                span("workflow.execute", workflow=plan.name, config_hash=plan.config_hash),
+                span(f"pattern.{flow.type}"),
+            ):
+                scope = await PATTERNS[flow.type](flow, Scope(dict(plan.variables)), run_step)
+        return _with_outputs(plan, report, scope)
+    except RunnerError as error:
+        return _failed(report, error)
+    except TimeoutError:
+        return _failed(report, RunTimeout(f"the run took longer than {plan.limits.timeout_s:g} s"))
+    except asyncio.CancelledError:
+        return _failed(report, RunCancelled("the run was asked to stop"))
+
+
+def _with_outputs(plan: Plan, report: RunReport, scope: Scope) -> RunReport:
+    """The answer of the pattern, and what the file asks to be made of it."""
+    from runner.plan.templates import render
+
+    names = scope.for_templates()
+    try:
+        outputs = {name: render(template, names) for name, template in plan.step_outputs.items()}
+        artifacts = {render(path, names): render(text, names) for path, text in plan.artifacts}
+    except TemplateProblem as problem:
+        return _failed(replace(report, response=scope.response), TemplateProblem(f"outputs: {problem.message}"))
+    data: Any = None if scope.joined is not None else scope.last.data if scope.last else None
+    return replace(report, response=scope.response, data=data, step_outputs=outputs, artifacts=artifacts)
+
+
+def _failed(report: RunReport, error: RunnerError) -> RunReport:
+    path = error.path if isinstance(error, StepFailed) else None
+    failure = Failure(error.title, error.message, path, error.findings)
+    return replace(report, status=error.status, exit_code=error.exit_code, failure=failure)
+
+
+async def _close(agents: LiveAgents) -> list[Finding]:
+    """Close every client, and tell of those that would not be."""
+    try:
+        async with asyncio.timeout(CLOSING_S):
+            await agents.close()
+    except Exception as error:
+        return [Finding(f"a client was not closed: {error!r}", Location(""), level="warning")]
+    return []
+
+
+def _in_order(plan: Plan, results: Mapping[str, StepResult]) -> list[StepResult]:
+    """Every planned step in the plan's order; those that never began are `skipped`."""
+    return [
+        results.get(step.path) or StepResult(step.path, step.agent.id, step.config_hash, "skipped", id=step.id)
+        for step in plan.steps()
+    ]

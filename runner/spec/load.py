@@ -1,0 +1,257 @@
+"""Text to `Spec`, keeping file:line:column for everything that is said about it afterwards.
+
+The YAML node tree is kept beside the data, and a location is looked up in it only when somebody asks.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import ValidationError
+
+from runner.errors import FileProblem, Finding, Location, SpecError
+from runner.spec.models import Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+MAX_BYTES = 10 * 1024 * 1024
+MAX_NODES = 2_000_000  # a bomb of aliases expands far beyond; 100,000 steps stay below
+MAX_DEPTH = 64
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Safe YAML whose scalars are JSON's: a date stays the text that was written."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the shape PyYAML expects
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file as data and as nodes."""
+
+    file: str
+    data: Any
+    node: yaml.Node | None = None
+
+    def locate(self, path: Sequence[str | int], *, key: bool = False) -> Location:
+        """Where `path` stands: its value, or with `key` the key it is written under.
+
+        Steps of the path that the document does not have (a missing key, the tag of a union) are passed over, so
+        that the nearest thing that was written is named.
+        """
+        node, mark = self.node, self.node
+        for part in path:
+            found = _child(node, part)
+            if found is not None:
+                mark, node = (found[0], found[1]) if key else (found[1], found[1])
+        if mark is None:
+            return Location(self.file)
+        return Location(self.file, mark.start_mark.line + 1, mark.start_mark.column + 1)
+
+    def parent(self, path: Sequence[str | int]) -> Any:
+        """The data that holds the last part of `path`."""
+        value = self.data
+        for part in path[:-1]:
+            if (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int)):
+                value = value[part]  # type: ignore[index]
+        return value
+
+
+def read(path: Path, shown: str) -> Document:
+    """Read a YAML or JSON file; `shown` is how messages name it.
+
+    Raises FileProblem when it cannot be read, SpecError when it is not one document of plain values.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise FileProblem(f"{shown} is larger than {MAX_BYTES // 1024 // 1024} MB", at=Location(shown))
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise FileProblem(
+            f"there is no file {shown}; paths are relative to the workspace", at=Location(shown)
+        ) from None
+    except IsADirectoryError:
+        raise FileProblem(f"{shown} is a directory; name a workflow file in it", at=Location(shown)) from None
+    except UnicodeDecodeError as error:
+        raise SpecError([Finding(f"not UTF-8 text (byte {error.start})", Location(shown))]) from None
+    except OSError as error:
+        raise FileProblem(f"{shown} cannot be read: {error.strerror}", at=Location(shown)) from error
+    # Tabs are white space to JSON and an error to YAML; valid JSON has none inside its strings.
+    return parse(text.replace("\t", " ") if path.suffix == ".json" else text, shown)
+
+
+def parse(text: str, shown: str) -> Document:
+    """Parse text as YAML (and so JSON). Raises SpecError with a location."""
+    try:
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                raise SpecError(
+                    [
+                        Finding(
+                            "the file is empty; a workflow needs version, name, runtime, agents, pattern",
+                            Location(shown),
+                        )
+                    ]
+                )
+            if findings := list(_unplain(node, shown)):
+                raise SpecError(findings)
+            return Document(shown, loader.construct_document(node), node)
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        at = Location(shown, mark.line + 1, mark.column + 1) if mark else Location(shown)
+        raise SpecError([Finding(f"not valid YAML: {error.problem or error.context}", at)]) from None
+    except yaml.YAMLError as error:
+        raise SpecError([Finding(f"not valid YAML: {' '.join(str(error).split())}", Location(shown))]) from None
+    except RecursionError:
+        raise SpecError([Finding("not valid YAML: nested too deeply", Location(shown))]) from None
+    except ValueError as error:  # a scalar that its own tag cannot read, such as an integer of 5,000 digits
+        raise SpecError([Finding(f"not valid YAML: {error}", Location(shown))]) from None
+
+
+def to_spec(document: Document) -> Spec:
+    """Check a document against the language. Raises SpecError with every finding."""
+    if not isinstance(document.data, dict):
+        kind = type(document.data).__name__
+        message = f"a workflow file is a mapping with version, name, runtime, agents and pattern, not a {kind}"
+        raise SpecError([Finding(message, document.locate(()))])
+    known: dict[int, tuple[str, ...]] = {}
+    try:
+        return Spec.model_validate(document.data, context=known)
+    except ValidationError as error:
+        findings = {_finding(details, document, known): None for details in error.errors(include_url=False)}
+        raise SpecError(sorted(findings, key=lambda finding: finding.at)) from None
+
+
+def nearest(wrong: str, choices: Sequence[str]) -> str:
+    """Advice for a name that is not one of `choices`: the nearest one when there is one, else all of them."""
+    close = difflib.get_close_matches(wrong, choices, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"choose one of: {', '.join(sorted(set(choices)))}" if choices else "there are none"
+
+
+def _finding(details: ErrorDetails, document: Document, known: dict[int, tuple[str, ...]]) -> Finding:
+    """A validation error in our words, at its place."""
+    path = tuple(part for part in details["loc"] if isinstance(part, str | int))
+    place = _dotted(_written(document, path)) or "the file"
+    given = details["input"]
+    match details["type"]:
+        case "extra_forbidden":
+            key = str(path[-1])
+            choices = known.get(id(document.parent(path)), ())
+            return Finding(f"unknown key '{key}'; {nearest(key, choices)}", document.locate(path, key=True))
+        case "missing":
+            return Finding(f"{place} needs the key '{path[-1]}'", document.locate(path))
+        case "union_tag_invalid":
+            expected = str(details["ctx"]["expected_tags"]).replace("'", "")
+            tag = str(details["ctx"]["tag"])
+            return Finding(f"{place}: type '{tag}' is not one of: {expected}", document.locate((*path, "type")))
+        case "union_tag_not_found":
+            return Finding(f"{place} needs the key 'type'", document.locate(path))
+        case "literal_error":
+            expected = str(details["ctx"]["expected"]).replace("'", "")
+            return Finding(f"{place}: {_show(given)} is not one of: {expected}", document.locate(path))
+        case "string_pattern_mismatch":
+            return Finding(f"{place}: {_show(given)} may hold only letters, digits and . _ : -", document.locate(path))
+        case "value_error":
+            return Finding(f"{place}: {details['ctx']['error']}", document.locate(path))
+        case _:
+            message = details["msg"].removeprefix("Input ").replace("valid dictionary", "mapping")
+            return Finding(f"{place}: {_show(given)} {message}", document.locate(path))
+
+
+def _dotted(path: Iterable[str | int]) -> str:
+    """A path as it is read aloud: `pattern.config.steps[1].agent`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def _written(document: Document, path: Sequence[str | int]) -> Iterator[str | int]:
+    """The parts of a validation path that stand in the document: without the tags of unions."""
+    node = document.node
+    for part in path:
+        found = _child(node, part)
+        if found is not None:
+            node = found[1]
+            yield part
+
+
+def _show(value: Any) -> str:
+    text = (
+        repr(value) if not isinstance(value, dict | list) else f"a {'mapping' if isinstance(value, dict) else 'list'}"
+    )
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+    """The key and value nodes of one part of a path, looking through merge keys."""
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part], node.value[part]
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == part:
+                return key, value
+        for key, value in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                    if found := _child(merged, part):
+                        return found
+    return None
+
+
+_PLAIN_TAGS = frozenset(
+    f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "map", "seq", "merge")
+)
+
+
+def _unplain(root: yaml.Node, shown: str) -> Iterator[Finding]:
+    """What makes a tree of nodes other than plain JSON values: duplicate or odd keys, tags, bombs."""
+    visited = 0
+    pending = [(root, 0)]
+    while pending:
+        node, depth = pending.pop()
+        visited += 1
+        at = Location(shown, node.start_mark.line + 1, node.start_mark.column + 1)
+        if visited > MAX_NODES or depth > MAX_DEPTH:
+            yield Finding("nested too deeply or expanded too far by aliases", at)
+            return
+        if node.tag not in _PLAIN_TAGS:
+            yield Finding(f"tag {node.tag.removeprefix('tag:yaml.org,2002:')!r} is not a plain value", at)
+        if (
+            isinstance(node, yaml.ScalarNode)
+            and node.tag.endswith(":float")
+            and node.value.strip(".+-").lower() in ("nan", "inf")
+        ):
+            yield Finding(f"{node.value} is not a number that JSON knows", at)
+        if isinstance(node, yaml.MappingNode):
+            yield from _bad_keys(node, shown)
+            pending.extend((value, depth + 1) for _, value in node.value)
+        elif isinstance(node, yaml.SequenceNode):
+            pending.extend((value, depth + 1) for value in node.value)
+
+
+def _bad_keys(node: yaml.MappingNode, shown: str) -> Iterator[Finding]:
+    seen: dict[str, int] = {}
+    for key, _ in node.value:
+        at = Location(shown, key.start_mark.line + 1, key.start_mark.column + 1)
+        if key.tag == "tag:yaml.org,2002:merge":
+            continue
+        if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+            yield Finding(f"key {key.value if isinstance(key, yaml.ScalarNode) else 'here'} is not text; quote it", at)
+        elif key.value in seen:
+            yield Finding(f"key '{key.value}' stands here again; it was first written in line {seen[key.value]}", at)
+        else:
+            seen[key.value] = at.line
