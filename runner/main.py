@@ -99,7 +99,7 @@ class Door:
     def run(self, inputs: ActionInputs) -> int:
         try:
             plan = self._planned(inputs, need_values=True)
-            self._advise(plan)
+            self._log_advice(plan)
             from runner.credentials import require
 
             require((step.agent.model for step in plan.steps()), self.environ)
@@ -154,6 +154,7 @@ class Door:
 
     def _last_words(self, report: RunReport, results: str, summary: str, trace: str) -> None:
         ran = len(report.steps) - report.count("skipped")
+        self.host.annotate(report.warnings, "Advice")
         level, usage = ("INFO" if report.status == "success" else "ERROR"), report.usage
         if report.failure is not None:
             self.host.annotate(report.failure.findings, report.failure.title)
@@ -251,9 +252,12 @@ class Door:
         )
 
     def _advise(self, plan: Plan) -> None:
+        self._log_advice(plan)
+        self.host.annotate(plan.warnings, "Advice")
+
+    def _log_advice(self, plan: Plan) -> None:
         for warning in plan.warnings:
             self.log.line("WARNING", str(warning))
-        self.host.annotate(plan.warnings, "Advice")
 
     def _files(self, inputs: ActionInputs) -> list[str]:
         """The files that paths and globs name, in order. Raises UsageError for a glob that names none."""

@@ -15,7 +15,7 @@ from runner.calls.structured import structured
 from runner.errors import Finding, Location, RunCancelled, RunnerError, RunTimeout, StepFailed, TemplateProblem
 from runner.patterns.registry import PATTERNS
 from runner.plan.scope import Scope
-from runner.report.events import RunStarted, Statistics, StepFinished
+from runner.report.events import BudgetWarning, RunStarted, Statistics, StepFinished
 from runner.report.results import Failure, RunReport, StepResult
 from runner.step import step_runner
 
@@ -50,10 +50,14 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
     # Bedrock's calls and synchronous tools each hold a thread; the default is a handful on a small machine.
     loop.set_default_executor(ThreadPoolExecutor(plan.limits.max_parallel + TOOL_THREADS, "call"))
     results: dict[str, StepResult] = {}
+    warnings = list(plan.warnings)
 
     def emit(event: Event) -> None:
         if isinstance(event, StepFinished):
             results[event.result.path] = event.result
+        elif isinstance(event, BudgetWarning):
+            spent = f"{event.usage:,} of {event.limit:,} {event.what} are spent ({event.percent} %)"
+            warnings.append(Finding(spent, Location(plan.file), level="warning"))
         around.emit(event)
 
     before, started = loop.time(), around.now()
@@ -64,7 +68,7 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
     try:
         report = await _outcome(plan, report, around, agents, ledger, emit)
     finally:
-        warnings = await _close(agents)
+        warnings += await _close(agents)
     emit(Statistics(agents.cache.statistics, agents.pool.statistics))
     return replace(
         report,
@@ -74,7 +78,7 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
         cache=agents.cache.statistics,
         clients=agents.pool.statistics,
         budget=ledger.statistics,
-        warnings=(*plan.warnings, *warnings),
+        warnings=tuple(warnings),
     )
 
 

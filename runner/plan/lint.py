@@ -19,7 +19,8 @@ def warnings(plan: Plan, source: spec.Spec, document: Document) -> Iterator[Find
     """Every piece of advice for one planned file."""
     yield from _unused_agents(plan, source, document)
     yield from _twins(plan, document)
-    yield from _too_parallel(plan, document)
+    if "max_parallel" in source.runtime.model_fields_set:
+        yield from _too_parallel(plan, document)
     yield from _budget_below_one_call(plan, document)
 
 

@@ -6,11 +6,14 @@ The YAML node tree is kept beside the data, and a location is looked up in it on
 from __future__ import annotations
 
 import difflib
+import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import ValidationError
+from yaml.constructor import ConstructorError
 
 from runner.errors import FileProblem, Finding, Location, SpecError
 from runner.spec.models import Spec
@@ -27,12 +30,25 @@ MAX_DEPTH = 64
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Safe YAML whose scalars are JSON's: a date stays the text that was written."""
+    """Safe YAML whose scalars are JSON's: a date stays the text that was written, and 1e3 is a number."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - the shape PyYAML expects
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """A scalar that its own tag cannot read, such as an integer of 5,000 digits, is told of with its place."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, LookupError):
+            kind = node.tag.removeprefix("tag:yaml.org,2002:")
+            raise ConstructorError(None, None, f"this cannot be read as {kind}", node.start_mark) from None
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^-?(0|[1-9]\d*)(\.\d+)?[eE][-+]?\d+$", re.ASCII), list("-0123456789")
+)
 
 
 @dataclass(frozen=True)
@@ -105,7 +121,7 @@ def parse(text: str, shown: str) -> Document:
                         )
                     ]
                 )
-            if findings := list(_unplain(node, shown)):
+            if findings := list(dict.fromkeys(_unplain(node, shown))):
                 raise SpecError(findings)
             return Document(shown, loader.construct_document(node), node)
         finally:
@@ -118,8 +134,6 @@ def parse(text: str, shown: str) -> Document:
         raise SpecError([Finding(f"not valid YAML: {' '.join(str(error).split())}", Location(shown))]) from None
     except RecursionError:
         raise SpecError([Finding("not valid YAML: nested too deeply", Location(shown))]) from None
-    except ValueError as error:  # a scalar that its own tag cannot read, such as an integer of 5,000 digits
-        raise SpecError([Finding(f"not valid YAML: {error}", Location(shown))]) from None
 
 
 def to_spec(document: Document) -> Spec:
@@ -230,17 +244,20 @@ def _unplain(root: yaml.Node, shown: str) -> Iterator[Finding]:
             return
         if node.tag not in _PLAIN_TAGS:
             yield Finding(f"tag {node.tag.removeprefix('tag:yaml.org,2002:')!r} is not a plain value", at)
-        if (
-            isinstance(node, yaml.ScalarNode)
-            and node.tag.endswith(":float")
-            and node.value.strip(".+-").lower() in ("nan", "inf")
-        ):
+        if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":float") and not _finite(node.value):
             yield Finding(f"{node.value} is not a number that JSON knows", at)
         if isinstance(node, yaml.MappingNode):
             yield from _bad_keys(node, shown)
             pending.extend((value, depth + 1) for _, value in node.value)
         elif isinstance(node, yaml.SequenceNode):
             pending.extend((value, depth + 1) for value in node.value)
+
+
+def _finite(number: str) -> bool:
+    try:
+        return math.isfinite(float(number.replace("_", "")))
+    except ValueError:  # .nan and .inf are YAML's own
+        return number.strip(".+-").lower() not in ("nan", "inf")
 
 
 def _bad_keys(node: yaml.MappingNode, shown: str) -> Iterator[Finding]:

@@ -1,0 +1,61 @@
+"""The embedded model's process: llama.cpp behind its OpenAI-compatible API, on a free port of 127.0.0.1.
+
+A process of its own, not a thread: the library holds the interpreter's lock while it loads a model, and does not
+end while a request is in flight. Run as a script; it imports nothing of ours. It prints its address on stdout and
+ends when its stdin does, so that it cannot outlive the run, however that ended.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+CONTEXT = 2048  # tokens for each slot
+LONGEST = 256  # tokens of an answer that names no max_tokens: small models can go on for ever
+
+
+def serve(model: str, slots: int) -> None:
+    address = os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever C code prints goes nowhere
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = model
+    params.model_alias = {Path(model).stem}  # or answers name the file's whole path
+    params.hostnames, params.port = ["127.0.0.1"], 0
+    params.n_parallel, params.n_ctx, params.n_threads_http = slots, slots * CONTEXT, slots + 4
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = processors()
+    params.use_jinja = True  # the model's own chat template
+    params.fit_params = params.warmup = False  # 0.2 s each
+    # A cached prefix is computed in other batches than a fresh one, and the last digits of its answers differ.
+    params.cache_prompt = params.cache_idle_slots = False
+    params.cache_ram_mib = params.n_ctx_checkpoints = 0
+    params.n_predict, params.sampling.temp, params.sampling.seed = LONGEST, 0.0, 0
+    params.ui = params.endpoint_slots = False
+    params.verbosity = -1
+    server = xllamacpp.Server(params)
+    os.write(address, f"{server.listening_address}\n".encode())
+    os.close(address)
+    while os.read(0, 1024):
+        pass
+    os._exit(0)  # deleting the server would wait for requests in flight
+
+
+def processors() -> int:
+    """Processors we may use: more threads than that make it several times slower."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return count
+    return count if quota == "max" else min(count, max(1, int(quota) // int(period)))
+
+
+if __name__ == "__main__":
+    try:
+        serve(sys.argv[1], int(sys.argv[2]))
+    except Exception as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.stderr.flush()
+        os._exit(1)

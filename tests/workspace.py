@@ -1,0 +1,143 @@
+"""A workspace with workflow files in it, and the action run there as a CI host would, in this process."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runner.main import main
+
+
+@dataclass
+class Outcome:
+    """What a run left: exit code, step outputs, files, log."""
+
+    exit_code: int
+    outputs: dict[str, str]
+    summary: str
+    log: str
+    stdout: str
+    root: Path
+
+    @property
+    def results(self) -> dict[str, Any]:
+        return json.loads((self.root / self.outputs["results-path"]).read_text())  # type: ignore[no-any-return]
+
+    @property
+    def trace(self) -> list[dict[str, Any]]:
+        return json.loads((self.root / self.outputs["trace-path"]).read_text())["spans"]  # type: ignore[no-any-return]
+
+    @property
+    def annotations(self) -> list[str]:
+        return [line for line in self.log.splitlines() if line.startswith("::error") or line.startswith("::warning")]
+
+    def logged(self, word: str) -> list[str]:
+        return [line for line in self.log.splitlines() if f" {word}" in line]
+
+
+class Workspace:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.environ: dict[str, str] = {}
+
+    def write(self, name: str, content: str | dict[str, Any]) -> str:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False))
+        return name
+
+    def action(self, **inputs: str) -> Outcome:
+        """Run the action with inputs; underscores in names stand for hyphens."""
+        output, summary = self.root / ".github-output", self.root / ".github-summary"
+        for file in (output, summary):
+            file.write_text("")
+        host = {
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_WORKSPACE": str(self.root),
+            "GITHUB_OUTPUT": str(output),
+            "GITHUB_STEP_SUMMARY": str(summary),
+        }
+        given = {f"INPUT_{name.replace('_', '-').upper()}": value for name, value in inputs.items()}
+        return self._main([], {**self.environ, **host, **given})
+
+    def run(self, content: str | dict[str, Any], **inputs: str) -> Outcome:
+        """Run the action on one workflow file with this content."""
+        return self.action(spec=self.write("workflow.yaml", content), **inputs)
+
+    def command(self, *arguments: str) -> Outcome:
+        """Run the command line."""
+        return self._main(list(arguments), self.environ)
+
+    def _main(self, arguments: list[str], environ: dict[str, str]) -> Outcome:
+        stdout, log = io.StringIO(), io.StringIO()
+        code = main(arguments, environ, cwd=self.root, stdout=stdout, stderr=log)
+        outputs = read_outputs(Path(environ["GITHUB_OUTPUT"]).read_text()) if "GITHUB_OUTPUT" in environ else {}
+        summary = Path(environ["GITHUB_STEP_SUMMARY"]).read_text() if "GITHUB_STEP_SUMMARY" in environ else ""
+        return Outcome(code, outputs, summary, log.getvalue(), stdout.getvalue(), self.root)
+
+
+def read_outputs(text: str) -> dict[str, str]:
+    """The runner's reading of a file of outputs; the last value of a name wins."""
+    found, lines = {}, iter(text.split("\n"))
+    for line in lines:
+        if not line:
+            continue
+        heading = re.fullmatch(r"([^=<]+)<<(.+)", line)
+        assert heading, f"not a heading: {line!r}"
+        value = []
+        for part in lines:
+            if part == heading[2]:
+                break
+            value.append(part)
+        else:
+            raise AssertionError(f"{heading[1]} has no end")
+        found[heading[1]] = "\n".join(value)
+    return found
+
+
+def workflow(
+    host: str,
+    pattern: dict[str, Any],
+    *,
+    agents: dict[str, Any] | None = None,
+    provider: str = "openai",
+    runtime: dict[str, Any] | None = None,
+    **rest: Any,
+) -> dict[str, Any]:
+    """A workflow file against a server of a test."""
+    return {
+        "version": 1,
+        "name": "test",
+        "runtime": {"provider": provider, "model_id": "m", "host": host, **(runtime or {})},
+        "agents": agents or {"writer": {"prompt": "You write."}},
+        "pattern": pattern,
+        **rest,
+    }
+
+
+def chain(*steps: str | dict[str, Any]) -> dict[str, Any]:
+    """A chain; a plain text is a step of `writer` with that input."""
+    return {"type": "chain", "config": {"steps": [_step(step) for step in steps]}}
+
+
+def parallel(reduce: dict[str, Any] | None = None, **branches: Any) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "branches": [{"id": name, "steps": [_step(step) for step in steps]} for name, steps in branches.items()]
+    }
+    return {"type": "parallel", "config": config | ({"reduce": reduce} if reduce else {})}
+
+
+def tasks(**needs: list[str]) -> dict[str, Any]:
+    """A DAG of `writer`s, each asked its own name."""
+    rows = [{"id": name, "agent": "writer", "input": name, "deps": deps} for name, deps in needs.items()]
+    return {"type": "workflow", "config": {"tasks": rows}}
+
+
+def _step(step: str | dict[str, Any]) -> dict[str, Any]:
+    return {"agent": "writer", "input": step} if isinstance(step, str) else step
