@@ -1,0 +1,127 @@
+"""Writes docs/reference.md, docs/schema.json and action.yml from the code; `make docs` runs it, a test compares."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from runner import errors
+from runner.inputs import INPUTS, schema_text
+from runner.report.outputs import OUTPUTS
+
+ROOT = Path(__file__).parents[1]
+
+HEAD = """# Reference
+
+Written by `make docs` from the code.
+
+"""
+
+FILES = """
+## Files of a run
+
+Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`, … in it.
+
+| file | |
+|---|---|
+| `results.json` | status, answer, every step (path, agent, status, response, data, usage, attempts, turns, source, config_hash, started, duration_ms), statistics, budget, failure |
+| `summary.md` | what went to the job summary, in full |
+| `trace-<time>.json` | `{"spans": [{name, trace_id, span_id, parent_id, start, duration_ms, status, attributes}]}`; prompts and answers stay out |
+| `trace-<time>.otlp.jsonl` | the same for a collector |
+| artifacts | what `outputs.artifacts` asks for |
+
+## Environment
+
+| variable | |
+|---|---|
+| `OPENAI_API_KEY` | for `openai`; not needed with `host` |
+| `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_PROFILE`, `AWS_REGION`, `AWS_BEARER_TOKEN_BEDROCK` | for `bedrock`, and whatever else boto3 finds |
+| `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` | honoured |
+| `OTEL_EXPORTER_OTLP_ENDPOINT` and its kin | spans are sent there too, by OTLP over HTTP |
+| `OTEL_SEMCONV_STABILITY_OPT_IN` | set it yourself to let the SDK put prompts and answers into spans |
+| `RUNNER_DEBUG` | `1` is `debug: true` |
+
+## Log lines
+
+On stderr, each with time and level; model text never stands in them.
+
+| line | level |
+|---|---|
+| `step_finished path=… agent=… status=… time=… tokens=…` | info, error |
+| `step_retry path=… attempt=… reason=… wait_s=…` | warning |
+| `agent_cache_miss agent_id=… config_hash=…`, `agent_cache_hit …` | debug |
+| `budget_warning usage=… limit=… percent=…` | warning, and an annotation |
+| `budget_exceeded usage=… limit=…` | error |
+| `Cache hit rate: 90% (9 hits, 1 miss)` | info |
+| `Clients: 1 created, 9 reused` | info |
+"""
+
+
+def reference() -> str:
+    inputs = [f"| `{one.name}` | {f'`{one.default}`' if one.default else ''} | {one.help} |" for one in INPUTS]
+    outputs = [f"| `{name}` | {help_} |" for name, help_ in OUTPUTS.items()]
+    return (
+        HEAD
+        + "\n".join(["## Inputs", "", "| input | default | |", "|---|---|---|", *inputs])
+        + "\n\nEach is a flag of the command line too. Environment: `INPUT_` and the name in capitals.\n\n"
+        + "\n".join(["## Outputs", "", "| output | |", "|---|---|", *outputs])
+        + "\n\nAll are written on failure too, and every name under `outputs.step_outputs` of the file.\n\n"
+        + "\n".join(["## Exit codes", "", "| code | status | |", "|---|---|---|", *exit_codes()])
+        + "\n"
+        + FILES
+    )
+
+
+def exit_codes() -> list[str]:
+    """A row for each kind of error that ends a run, in the order of their codes."""
+    rows = {(0, "success", "and what `fail-on` forgives")}
+    for kind in errors.RunnerError.__subclasses__():
+        if kind not in (errors.TemplateProblem, errors.ModelProblem):  # a step makes its own failure of these
+            told = " ".join((kind.__doc__ or "").split()).split(". ")[0].rstrip(".")
+            rows.add((kind.exit_code, kind.status, told))
+    rows.add((errors.RunnerError.exit_code, errors.RunnerError.status, "A bug of ours; the log has the traceback"))
+    return [f"| {code} | `{status}` | {told} |" for code, status, told in sorted(rows)]
+
+
+def action() -> str:
+    def quoted(text: str) -> str:
+        return json.dumps(text, ensure_ascii=False)
+
+    lines = [
+        "# Written by `make docs` from the code: inputs, outputs and their texts.",
+        "name: strands-action",
+        "description: Run declarative agent workflows in CI - fast, bounded, observable.",
+        "author: strands-action",
+        "branding: {icon: git-merge, color: purple}",
+        "inputs:",
+    ]
+    for one in INPUTS:
+        lines += [f"  {one.name}:", f"    description: {quoted(one.help)}", "    required: false"]
+        if one.default:
+            lines.append(f"    default: {quoted(one.default)}")
+    lines.append("outputs:")
+    for name, told in OUTPUTS.items():
+        lines += [f"  {name}:", f"    description: {quoted(told)}"]
+    lines += [
+        "runs:",
+        "  using: docker",
+        "  image: Dockerfile",
+        "  # Said here too: without it a caller's own input of that name would take its place.",
+        "  entrypoint: /opt/venv/bin/python",
+        '  args: ["-I", "-u", "/opt/strands-action/entrypoint.py"]',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def written() -> dict[Path, str]:
+    """Every file written from the code, with its content."""
+    return {
+        ROOT / "docs/reference.md": reference(),
+        ROOT / "docs/schema.json": schema_text(),
+        ROOT / "action.yml": action(),
+    }
+
+
+if __name__ == "__main__":
+    for path, text in written().items():
+        path.write_text(text, encoding="utf-8")
