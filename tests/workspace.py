@@ -35,7 +35,7 @@ class Outcome:
 
     @property
     def annotations(self) -> list[str]:
-        return [line for line in self.log.splitlines() if line.startswith("::error") or line.startswith("::warning")]
+        return [line for line in self.log.splitlines() if line.startswith(("::error", "::warning"))]
 
     def logged(self, word: str) -> list[str]:
         return [line for line in self.log.splitlines() if f" {word}" in line]
@@ -114,7 +114,11 @@ def workflow(
     return {
         "version": 1,
         "name": "test",
-        "runtime": {"provider": provider, "model_id": "m", "host": host, **(runtime or {})},
+        "runtime": {
+            key: value
+            for key, value in {"provider": provider, "model_id": "m", "host": host, **(runtime or {})}.items()
+            if value is not None
+        },
         "agents": agents or {"writer": {"prompt": "You write."}},
         "pattern": pattern,
         **rest,

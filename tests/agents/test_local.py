@@ -1,0 +1,70 @@
+"""The embedded model: real, started in the run and ended with it, however that ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.workspace import Workspace, chain, tasks, workflow
+
+ROOT = Path(__file__).parents[2]
+SHORT = {"model_id": None, "host": None, "max_tokens": 40, "temperature": 0}
+AGENTS = {"writer": {"prompt": "You answer with one word."}}
+
+
+def servers(parent: int | None = None) -> list[int]:
+    """Processes of embedded models: all, or the children of one process."""
+    # -ww: or lines are cut to 80 columns, and no name is ever found
+    listed = subprocess.run(["ps", "-ewwo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines() if "llama_server.py" in line]
+    return [int(pid) for pid, ppid, _ in rows if parent in (None, int(ppid))]
+
+
+def test_one_server_is_shared_by_a_run_and_gone_with_it(workspace: Workspace):
+    pattern = tasks(a=[], b=[], c=["a", "b"])
+    for task in pattern["config"]["tasks"]:
+        task["input"] = "Name one colour."
+    outcome = workspace.run(workflow("", pattern, agents=AGENTS, provider="local", runtime=SHORT))
+
+    assert outcome.outputs["status"] == "success"
+    assert outcome.outputs["clients-created"] == "1"
+    assert int(outcome.outputs["output-tokens"]) > 0
+    assert servers(os.getpid()) == []
+
+
+def test_an_answer_by_schema_is_held_to_it_by_the_servers_grammar(workspace: Workspace):
+    schema = {"type": "object", "properties": {"warm": {"type": "boolean"}}, "required": ["warm"]}
+    agents = {"writer": {"prompt": "You answer in JSON.", "output_schema": schema}}
+    outcome = workspace.run(workflow("", chain("Is red warm?"), agents=agents, provider="local", runtime=SHORT))
+
+    assert outcome.outputs["structured"] in ('{"warm": true}', '{"warm": false}')
+
+
+def test_an_unknown_model_is_refused_by_name(workspace: Workspace):
+    runtime = {**SHORT, "model_id": "llama-405b"}
+    outcome = workspace.run(workflow("", chain("go"), provider="local", runtime=runtime))
+
+    assert (outcome.exit_code, outcome.outputs["status"]) == (2, "invalid")
+    assert "neither 'smollm2-135m-instruct' nor a .gguf file" in outcome.log
+
+
+def test_a_run_that_is_killed_leaves_no_server_behind(workspace: Workspace):
+    endless = {"max_tokens": 1500, "model_id": None, "host": None}
+    spec = workflow("", chain("Count to one thousand, slowly."), agents=AGENTS, provider="local", runtime=endless)
+    workspace.write("w.yaml", spec)
+    command = [sys.executable, str(ROOT / "entrypoint.py"), "run", "w.yaml"]
+    process = subprocess.Popen(command, cwd=workspace.root, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while not (started := servers(process.pid)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+    while set(started) & set(servers()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert started
+    assert not set(started) & set(servers())
