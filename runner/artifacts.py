@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from runner.errors import FileProblem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 CLAIM = "results.json"
@@ -21,22 +22,26 @@ CLAIM = "results.json"
 class Artifacts:
     """A directory claimed for one run: `artifacts-dir` itself, or `run-2`, `run-3`, … below it when it is taken."""
 
-    def __init__(self, workspace: Path, directory: Path, created: list[Path]) -> None:
+    def __init__(self, workspace: Path, directory: Path, scrub: Callable[[str], str]) -> None:
         self.directory = directory
-        self._workspace = workspace
-        self._created = created
+        self._workspace, self._scrub = workspace, scrub
+        self._created: list[Path] = []
 
     @classmethod
-    def claim(cls, workspace: Path, wanted: str, placeholder: str) -> Artifacts:
-        """Take a directory; two runs that share a workspace never get the same. Raises FileProblem."""
+    def claim(
+        cls, workspace: Path, wanted: str, placeholder: str, scrub: Callable[[str], str] = lambda text: text
+    ) -> Artifacts:
+        """Take a directory; two runs that share a workspace never get the same. Raises FileProblem.
+
+        `scrub` takes secrets out of everything that is written there.
+        """
         base = (workspace / wanted).resolve()
         if not os.path.isabs(wanted) and not base.is_relative_to(workspace.resolve()):
             raise FileProblem(f"artifacts-dir '{wanted}' leads out of the workspace")
-        created: list[Path] = []
         number = 1
         while True:
             directory = base if number == 1 else base / f"run-{number}"
-            artifacts = cls(workspace, directory, created)
+            artifacts = cls(workspace, directory, scrub)
             try:
                 artifacts._make(directory)
                 with open(directory / CLAIM, "x", encoding="utf-8") as file:
@@ -46,7 +51,7 @@ class Artifacts:
                 continue
             except OSError as error:
                 raise FileProblem(f"artifacts-dir '{wanted}' cannot be written: {error.strerror}") from error
-            created.append(directory / CLAIM)
+            artifacts._created.append(directory / CLAIM)
             return artifacts
 
     def write(self, name: str, text: str) -> Path:
@@ -62,7 +67,7 @@ class Artifacts:
         try:
             self._make(target.parent)
             with open(temporary, "x", encoding="utf-8", errors="replace", newline="\n") as file:
-                file.write(text)
+                file.write(self._scrub(text))
             os.replace(temporary, target)
         except OSError as error:
             with contextlib.suppress(OSError):

@@ -1,14 +1,14 @@
-"""What a provider needs from the environment, known before an SDK is imported or a call is made."""
+"""Secrets of the environment: what a provider needs, known before an SDK is imported; and what is never printed."""
 
 from __future__ import annotations
 
 import importlib.util
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from runner.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from runner.plan.plan import ModelRecipe
 
@@ -17,6 +17,31 @@ def require(models: Iterable[ModelRecipe], environ: Mapping[str, str]) -> None:
     """Raise UsageError when a model that will be asked lacks its key or its package."""
     if missing := sorted({sentence for model in models for sentence in _missing(model, environ)}):
         raise UsageError("; ".join(missing))
+
+
+SECRETS: Final = (
+    "OPENAI_API_KEY",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_BEARER_TOKEN_BEDROCK",
+    "GITHUB_TOKEN",
+    "ACTIONS_RUNTIME_TOKEN",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+)
+SHORTEST: Final = 8  # a shorter value is a word that would be blotted out everywhere
+
+
+def scrubber(environ: Mapping[str, str]) -> Callable[[str], str]:
+    """A function that takes the environment's secrets out of a text: a provider's error may repeat the key."""
+    values = {environ.get(name, "").strip() for name in SECRETS}
+    longest_first = sorted((value for value in values if len(value) >= SHORTEST), key=len, reverse=True)
+
+    def scrub(text: str) -> str:
+        for value in longest_first:
+            text = text.replace(value, "***")
+        return text
+
+    return scrub
 
 
 def _missing(model: ModelRecipe, environ: Mapping[str, str]) -> Iterator[str]:

@@ -1,4 +1,8 @@
-"""The log: lines with time and level on stderr, and the one function that everything printed there passes."""
+"""The log on stderr, and the one function that everything printed there passes.
+
+Elsewhere than on a terminal each line has time and level, as users grep for them; on a terminal a run is shown step by
+step instead.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Final, TextIO
 
 from runner.ci.commands import printable
-from runner.report.progress import Line, lines
+from runner.report.progress import display, lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,17 +23,17 @@ _COLOUR: Final = {"DEBUG": "\033[2m", "INFO": "", "WARNING": "\033[33m", "ERROR"
 
 
 class Log:
-    """Writes guarded lines. On a terminal without times and in colour, elsewhere as users grep for them."""
+    """Writes guarded lines. `scrub` takes secrets out of a text."""
 
-    def __init__(self, stream: TextIO, now: Callable[[], datetime], *, debug: bool = False) -> None:
-        self.debug = debug
-        self._stream, self._now = stream, now
+    def __init__(self, stream: TextIO, now: Callable[[], datetime], scrub: Callable[[str], str]) -> None:
+        self.debug = False
+        self._stream, self._now, self._scrub = stream, now, scrub
         self._terminal = stream.isatty()
 
     def line(self, level: Level, text: str) -> None:
         if level == "DEBUG" and not self.debug:
             return
-        safe = printable(text)
+        safe = printable(self._scrub(text))
         if self._terminal:
             self._stream.write(f"{_COLOUR[level]}{safe}\033[0m\n")
         else:
@@ -38,11 +42,9 @@ class Log:
 
     def event(self, event: Event) -> None:
         """Log what a run tells."""
-        for line in lines(event):
-            self.told(line)
-
-    def told(self, line: Line) -> None:
-        self.line(line.level, line.text)
+        told = (display(event) if self._terminal else None) or lines(event)
+        for line in told:
+            self.line(line.level, line.text)
 
     def take_over(self) -> None:
         """Send what libraries log or warn of through here as well; nothing is printed past the guard."""

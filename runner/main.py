@@ -13,27 +13,33 @@ import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from runner import credentials
 from runner.artifacts import Artifacts
 from runner.ci.commands import printable
 from runner.ci.host import Host
-from runner.errors import RunnerError, SpecError, UsageError
-from runner.inputs import DEFAULT_TIMEOUT_S, ActionInputs, from_arguments, from_environ
+from runner.deliver import Delivery, exit_code
+from runner.errors import RunnerError, SpecError
+from runner.inputs import ActionInputs, from_arguments, from_environ
 from runner.log import Log
-from runner.report.outputs import Paths, outputs, results_json
 from runner.report.results import Failure, RunReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from runner.plan.plan import Plan
+    from runner.report.summary import Detail
     from runner.report.trace import SpanRecord
+    from runner.telemetry import Tracing
 
-FORGIVEN = frozenset({"failed", "budget", "timeout"})
-"""What `fail-on: never` forgives: ways a run that began can end. Bad input and our own bugs are never forgiven."""
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What a host sends to end a job: https://github.com/actions/runner/blob/main/src/Runner.Sdk/ProcessInvoker.cs."""
+
+
+UNFINISHED = '{"status": "failed", "steps": []}\n'
+"""results.json of a run that was killed before it could write its own."""
 
 
 def cli() -> int:
@@ -42,7 +48,13 @@ def cli() -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    return main(sys.argv[1:], os.environ, cwd=Path.cwd(), stdout=sys.stdout, stderr=sys.stderr)
+    # The first process of a container does not hear of signals it has no handler for; the run has its own.
+    for number in STOPPING:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        return main(sys.argv[1:], os.environ, cwd=Path.cwd(), stdout=sys.stdout, stderr=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
 
 
 def main(
@@ -54,25 +66,26 @@ def main(
     stderr: TextIO,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> int:
-    """Run once and return the exit code. Never raises: a bug of ours is told and exits with 70."""
-    log = Log(stderr, now)
-    door = Door(environ, Host(environ, cwd, stderr), log, stdout, now)
+    """Run once and return the exit code. Never raises an Exception: a bug of ours is told and exits with 70."""
+    scrub = credentials.scrubber(environ)
+    log = Log(stderr, now, scrub)
+    host = Host(environ, cwd, stderr, scrub)
+    door = Door(environ, host, Delivery(host), log, stdout, now, scrub)
+    inputs = ActionInputs()
     try:
         asked = from_arguments(arguments) if arguments else from_environ(environ)
         if isinstance(asked, str):
             stdout.write(asked)
             return 0
-        log.debug = asked.debug or door.host.debugging
-        return door.serve(asked)
+        inputs, log.debug = asked, asked.debug or host.debugging
+        return door.serve(inputs)
     except RunnerError as error:
-        return door.refuse("", error)
+        return door.refuse(error, inputs)
     except Exception as error:
-        for line in traceback.format_exception(error):
-            for part in line.splitlines():
-                log.line("ERROR", part)
-        return door.refuse(
-            "", RunnerError(f"a bug of ours: {type(error).__name__}: {error}; please report the lines above")
-        )
+        for line in traceback.format_exc().splitlines():
+            log.line("ERROR", line)
+        told = f"a bug of ours: {type(error).__name__}: {error}; please report the lines above"
+        return door.refuse(RunnerError(told), inputs)
 
 
 @dataclass
@@ -81,298 +94,178 @@ class Door:
 
     environ: Mapping[str, str]
     host: Host
+    delivery: Delivery
     log: Log
     stdout: TextIO
     now: Callable[[], datetime]
+    scrub: Callable[[str], str]
 
     def serve(self, inputs: ActionInputs) -> int:
-        match inputs.mode:
-            case "validate":
-                return self.validate(inputs)
-            case "plan":
-                return self.plan(inputs)
-            case _:
-                return self.run(inputs)
+        """Do what the inputs ask for. Raises RunnerError for what cannot be done at all."""
+        modes = {"validate": self.validate, "plan": self.plan, "live": self.run}
+        return modes[inputs.mode](inputs)
 
     # -- run ----------------------------------------------------------------------------------------------------------
 
     def run(self, inputs: ActionInputs) -> int:
-        try:
-            plan = self._planned(inputs, need_values=True)
-            self._log_advice(plan)
-            from runner.credentials import require
+        from runner.intake import plan_of
 
-            require((step.agent.model for step in plan.steps()), self.environ)
-        except RunnerError as error:
-            return self.refuse(", ".join(inputs.spec), error, inputs)
+        plan = plan_of(inputs, self.host.workspace, need_values=True)
+        for warning in plan.warnings:
+            self.log.line("WARNING", str(warning))
+        credentials.require((step.agent.model for step in plan.steps()), self.environ)
         self.host.write_outputs({"status": "failed"})  # stands when we are killed; the last value of a name wins
-        artifacts = Artifacts.claim(self.host.workspace, inputs.artifacts_dir, '{"status": "failed", "steps": []}\n')
+        artifacts = Artifacts.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
         try:
-            self.host.group(printable(f"strands-action: {plan.name}"))
-            report, spans = self._executed(plan, inputs)
-            self.host.end_group()
-            return self._deliver(report, spans, artifacts, inputs)
+            with _stopped_by_signals() as stop:
+                self.host.group(printable(f"strands-action: {plan.name}"))
+                report, spans = self._executed(plan, inputs, stop)
+                self.host.end_group()
+                report = replace(report, exit_code=exit_code(report, inputs.fail_on))
+                detail = cast("Detail", inputs.summary)
+                traced = spans if inputs.trace else None
+                report, files = self.delivery.run(report, traced, artifacts, detail, self.now())
         finally:
             artifacts.hand_over()
+        self._last_words(report)
+        trace = f" · Trace: {files.trace}" if files.trace else ""
+        self.log.line("INFO", f"Results: {files.results} · Summary: {files.summary}{trace}")
+        return report.exit_code
 
-    def _executed(self, plan: Plan, inputs: ActionInputs) -> tuple[RunReport, list[SpanRecord]]:
+    def _executed(self, plan: Plan, inputs: ActionInputs, stop: Stop) -> tuple[RunReport, list[SpanRecord]]:
         from runner.telemetry import KEEP_CONTENT_OUT, SEMCONV_VARIABLE, Tracing
 
         os.environ.setdefault(SEMCONV_VARIABLE, KEEP_CONTENT_OUT)  # read by the SDK when it is first imported
         self.log.take_over()
         tracing = Tracing(self.environ, enabled=inputs.trace)
-        report = asyncio.run(_with_signals(plan, self.environ, self.log, self.now, tracing))
+        report = asyncio.run(self._in_the_loop(plan, tracing, stop))
         return report, tracing.finish()
 
-    def _deliver(self, report: RunReport, spans: list[SpanRecord], artifacts: Artifacts, inputs: ActionInputs) -> int:
-        """Write everything a run leaves: files, outputs, summary, annotations, the answer and the last lines."""
-        from runner.report.summary import summary
+    async def _in_the_loop(self, plan: Plan, tracing: Tracing, stop: Stop) -> RunReport:
+        from runner.run import Surroundings, execute
 
-        trace = self._write_trace(spans, artifacts) if inputs.trace else ""
-        try:
-            for name, text in report.artifacts.items():
-                artifacts.write(name, text)
-        except RunnerError as error:
-            failure = Failure(error.title, error.message)
-            report = replace(report, status=error.status, exit_code=error.exit_code, failure=failure)
-        report = replace(report, exit_code=exit_code(report, inputs.fail_on))
-        results = artifacts.shown(artifacts.write("results.json", results_json(report)))
-        told = summary(report, "full" if inputs.summary == "off" else inputs.summary)  # type: ignore[arg-type]
-        where = artifacts.shown(artifacts.write("summary.md", told))
-        if inputs.summary != "off":
-            self.host.write_summary(told)
-        self.host.write_outputs(outputs(report, Paths(results, trace)))
-        self._last_words(report, results, where, trace)
-        return report.exit_code
+        rng = random.Random()  # noqa: S311 - spreads retries, guards nothing
+        around = Surroundings(self.environ, self.log.event, self.now, tracing.span, rng)
+        task = asyncio.create_task(execute(plan, around))
+        stop.listen(asyncio.get_running_loop(), task, self.log)
+        return await task
 
-    def _write_trace(self, spans: list[SpanRecord], artifacts: Artifacts) -> str:
-        from runner.report.trace import as_json, as_otlp_lines
-
-        stamp = f"trace-{self.now():%Y%m%dT%H%M%SZ}"
-        artifacts.write(f"{stamp}.otlp.jsonl", as_otlp_lines(spans))
-        return artifacts.shown(artifacts.write(f"{stamp}.json", as_json(spans)))
-
-    def _last_words(self, report: RunReport, results: str, summary: str, trace: str) -> None:
-        ran = len(report.steps) - report.count("skipped")
-        self.host.annotate(report.warnings, "Advice")
-        level, usage = ("INFO" if report.status == "success" else "ERROR"), report.usage
+    def _last_words(self, report: RunReport) -> None:
         if report.failure is not None:
-            self.host.annotate(report.failure.findings, report.failure.title)
             self.log.line("ERROR", f"{report.failure.title}: {report.failure.message}")
-        self.log.line(
-            level,  # type: ignore[arg-type]
-            f"run_finished status={report.status} steps={ran} tokens={usage.total} duration_ms={report.duration_ms}",
-        )
-        self.log.line("INFO", f"Results: {results} · Summary: {summary}" + (f" · Trace: {trace}" if trace else ""))
+        ran = len(report.steps) - report.count("skipped")
+        told = f"status={report.status} steps={ran} tokens={report.usage.total} duration_ms={report.duration_ms}"
+        self.log.line("INFO" if report.status == "success" else "ERROR", f"run_finished {told}")
         if not self.host.present and report.response:
-            self.stdout.write(report.response + "\n")
+            self.stdout.write(self.scrub(report.response) + "\n")
             self.stdout.flush()
 
     # -- validate and plan --------------------------------------------------------------------------------------------
 
     def validate(self, inputs: ActionInputs) -> int:
         """Check every file named, tell everything that is wrong with any, and run none."""
+        from runner.intake import files_of, plan_of
+
         errors: list[RunnerError] = []
-        files = self._files(inputs)
+        files = files_of(inputs, self.host.workspace)
         for name in files:
             try:
-                plan = self._planned(replace(inputs, spec=(name,)), need_values=False)
+                plan = plan_of(replace(inputs, spec=(name,)), self.host.workspace, need_values=False)
                 self._advise(plan)
                 if inputs.fail_on == "warning" and plan.warnings:
-                    errors.append(SpecError(replace(warning, level="error") for warning in plan.warnings))
-                    continue
+                    raise SpecError(replace(warning, level="error") for warning in plan.warnings)
                 self.log.line("INFO", f"{name}: valid; {plan.flow.type}, {len(plan.steps())} steps")
             except RunnerError as error:
                 self._tell(error)
                 errors.append(error)
-        worst = max(errors, key=lambda error: error.exit_code, default=None)
-        status = worst.status if worst else "success"
-        report = self._unrun_report(", ".join(files), "validate", worst, errors)
-        self._conclude(replace(report, status=status), inputs)
-        return worst.exit_code if worst else 0
+        report = self._unrun_report(", ".join(files), "validate", errors)
+        self.delivery.unrun(report, cast("Detail", inputs.summary))
+        return report.exit_code
 
     def plan(self, inputs: ActionInputs) -> int:
         """Print what would run."""
+        from runner.intake import plan_of
         from runner.report.planned import as_json, as_markdown, as_text
 
-        try:
-            plan = self._planned(inputs, need_values=False)
-        except RunnerError as error:
-            return self.refuse(", ".join(inputs.spec), error, inputs)
+        plan = plan_of(inputs, self.host.workspace, need_values=False)
         self._advise(plan)
         text = as_json(plan) if inputs.as_json else as_text(plan)
         for line in text.splitlines():
             self.stdout.write((printable(line) if self.host.present else line) + "\n")
-        report = replace(self._unrun_report(plan.name, "plan", None, []), config_hash=plan.config_hash)
-        self.host.write_outputs(outputs(report, Paths()))
+        self.delivery.unrun(replace(self._unrun_report(plan.name, "plan", []), config_hash=plan.config_hash), "off")
         if inputs.summary != "off":
             self.host.write_summary(as_markdown(plan))
         return 0
 
     # -- what they share ----------------------------------------------------------------------------------------------
 
-    def refuse(self, name: str, error: RunnerError, inputs: ActionInputs | None = None) -> int:
+    def refuse(self, error: RunnerError, inputs: ActionInputs) -> int:
         """The way out for a run that never began."""
         self._tell(error)
-        self._conclude(self._unrun_report(name, "", error, [error]), inputs)
+        report = self._unrun_report(", ".join(inputs.spec) or "strands-action", inputs.mode, [error])
+        try:
+            self.delivery.unrun(report, cast("Detail", inputs.summary))
+        except RunnerError as another:  # the run is refused already; this is one thing more to say
+            self.log.line("ERROR", another.message)
         return error.exit_code
 
     def _tell(self, error: RunnerError) -> None:
         for finding in error.findings:
-            self.log.line(
-                "ERROR", f"{error.title}: {finding}" if finding.at.file else f"{error.title}: {finding.message}"
-            )
+            told = str(finding) if finding.at.file else finding.message
+            self.log.line("ERROR", f"{error.title}: {told}")
         self.host.annotate(error.findings, error.title)
 
-    def _conclude(self, report: RunReport, inputs: ActionInputs | None) -> None:
-        from runner.report.summary import summary
-
-        try:
-            self.host.write_outputs(outputs(report, Paths()))
-            if inputs is None or inputs.summary != "off":
-                self.host.write_summary(summary(report, "brief"))
-        except RunnerError as error:  # the run is refused already; this is one thing more to say
-            self.log.line("ERROR", error.message)
-
-    def _unrun_report(
-        self, name: str, mode: str, error: RunnerError | None, errors: Sequence[RunnerError]
-    ) -> RunReport:
-        failure = None
-        if error is not None:
-            findings = tuple(finding for one in errors for finding in one.findings)
-            failure = Failure(error.title, error.message, findings=findings)
-        return RunReport(
-            name=name or "strands-action",
-            status=error.status if error else "success",
-            exit_code=error.exit_code if error else 0,
-            mode=mode,
-            started=self.now(),
-            duration_ms=0,
-            failure=failure,
-        )
-
     def _advise(self, plan: Plan) -> None:
-        self._log_advice(plan)
-        self.host.annotate(plan.warnings, "Advice")
-
-    def _log_advice(self, plan: Plan) -> None:
         for warning in plan.warnings:
             self.log.line("WARNING", str(warning))
+        self.host.annotate(plan.warnings, "Advice")
 
-    def _files(self, inputs: ActionInputs) -> list[str]:
-        """The files that paths and globs name, in order. Raises UsageError for a glob that names none."""
-        found: list[str] = []
-        for name in inputs.spec:
-            if any(sign in name for sign in "*?["):
-                matches = sorted(glob(name, root_dir=self.host.workspace, recursive=True))
-                if not matches:
-                    raise UsageError(f"no file matches '{name}'")
-                found += matches
-            else:
-                found.append(name)
-        return list(dict.fromkeys(found))
-
-    def _planned(self, inputs: ActionInputs, *, need_values: bool) -> Plan:
-        from runner.plan.make import Overrides, make_plan
-        from runner.spec.load import read, to_spec
-
-        overrides = Overrides(
-            provider=inputs.provider,
-            model_id=inputs.model_id,
-            host=inputs.host,
-            region=inputs.region,
-            max_parallel=inputs.max_parallel,
-            max_tokens=inputs.max_tokens_budget,
-            timeout_s=inputs.timeout,
-        )
-        if inputs.prompt is not None:
-            return _within_default(_one_step(inputs, overrides))
-        files = self._files(inputs)
-        if len(files) != 1:
-            raise UsageError(
-                f"a run has one workflow file; 'spec' names {len(files)}" + ": " * bool(files) + ", ".join(files)
-            )
-        path = self.host.workspace / files[0]
-        document = read(path, files[0])
-        plan = make_plan(
-            to_spec(document),
-            document,
-            overrides=overrides,
-            variables=inputs.variables,
-            root=path.parent,
-            need_values=need_values,
-        )
-        return _within_default(plan)
+    def _unrun_report(self, name: str, mode: str, errors: Sequence[RunnerError]) -> RunReport:
+        """The report of an invocation that ran nothing; the gravest of its errors gives status and exit code."""
+        report = RunReport(name, "success", 0, mode, self.now(), 0)
+        if not errors:
+            return report
+        worst = max(errors, key=lambda error: error.exit_code)
+        findings = tuple(finding for error in errors for finding in error.findings)
+        failure = Failure(worst.title, worst.message, findings=findings)
+        return replace(report, status=worst.status, exit_code=worst.exit_code, failure=failure)
 
 
-def _one_step(inputs: ActionInputs, overrides: object) -> Plan:
-    """The workflow behind the input `prompt`. The question is a value, not a template: it may be anybody's words."""
-    from runner.plan.make import make_plan
-    from runner.spec.load import Document, to_spec
+class Stop:
+    """What the first signal does: cancel the run. Another one while it is stopping leaves at once."""
 
-    if inputs.provider is None:
-        raise UsageError("input 'prompt' needs the input 'provider' (and model-id) beside it")
-    data = {
-        "version": 1,
-        "name": "prompt",
-        "runtime": {"provider": inputs.provider},
-        "agents": {"assistant": {"prompt": "{{ prompt }}"}},
-        "inputs": {"values": {"prompt": inputs.prompt}},
-        "pattern": {"type": "chain", "config": {"steps": [{"agent": "assistant"}]}},
-    }
-    document = Document("prompt", data)
-    return make_plan(to_spec(document), document, overrides=overrides, variables=inputs.variables)  # type: ignore[arg-type]
+    def __init__(self) -> None:
+        self._received = False
+        self._cancel: Callable[[str], Any] = lambda name: None
 
+    def listen(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[RunReport], log: Log) -> None:
+        """From now on the first signal cancels `task`; also one that came before."""
 
-def _within_default(plan: Plan) -> Plan:
-    if plan.limits.timeout_s is not None:
-        return plan
-    return replace(plan, limits=replace(plan.limits, timeout_s=DEFAULT_TIMEOUT_S))
+        def cancel(name: str) -> None:
+            log.line("WARNING", f"{name} received: stopping; once more leaves at once")
+            task.cancel()
 
+        self._cancel = lambda name: loop.call_soon_threadsafe(cancel, name)
+        if self._received:
+            self._cancel("a signal")
 
-def exit_code(report: RunReport, fail_on: str) -> int:
-    """The exit code under `fail-on`: a run may succeed with warnings that fail it, or fail and be forgiven."""
-    if fail_on == "never" and report.status in FORGIVEN:
-        return 0
-    if fail_on == "warning" and report.status == "success":
-        if report.budget.warned:
-            return 20
-        if report.warnings:
-            return 3
-    return report.exit_code
-
-
-async def _with_signals(
-    plan: Plan, environ: Mapping[str, str], log: Log, now: Callable[[], datetime], tracing: object
-) -> RunReport:
-    """Run the plan as a task that the first signal cancels; the second leaves at once."""
-    from runner.run import Surroundings, execute
-
-    around = Surroundings(environ, log.event, now, tracing, random.Random())  # type: ignore[arg-type]  # noqa: S311
-    task = asyncio.create_task(execute(plan, around))
-    with _signals(task, log):
-        return await task
+    def receive(self, number: int, _: object = None) -> None:
+        if self._received:
+            os._exit(130)
+        self._received = True
+        self._cancel(signal.Signals(number).name)
 
 
 @contextmanager
-def _signals(task: asyncio.Task[RunReport], log: Log) -> Iterator[None]:
-    """A container's first process ignores every signal it has no handler for."""
+def _stopped_by_signals() -> Iterator[Stop]:
+    """Catch the host's signals until everything is written."""
+    stop = Stop()
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread hears of signals
+        yield stop  # only the main thread hears of signals
         return
-    loop = asyncio.get_running_loop()
-    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def stop(name: str) -> None:
-        if task.cancelling():
-            os._exit(130)
-        log.line("WARNING", f"{name} received: stopping; once more leaves at once")
-        task.cancel()
-
-    for one in wanted:
-        loop.add_signal_handler(one, stop, one.name)
+    before = {number: signal.signal(number, stop.receive) for number in STOPPING}
     try:
-        yield
+        yield stop
     finally:
-        for one in wanted:
-            loop.remove_signal_handler(one)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from random import Random
@@ -15,7 +16,7 @@ from runner.calls.structured import structured
 from runner.errors import Finding, Location, RunCancelled, RunnerError, RunTimeout, StepFailed, TemplateProblem
 from runner.patterns.registry import PATTERNS
 from runner.plan.scope import Scope
-from runner.report.events import BudgetWarning, RunStarted, Statistics, StepFinished
+from runner.report.events import BudgetWarning, Crashed, RunStarted, Statistics, StepFinished
 from runner.report.results import Failure, RunReport, StepResult
 from runner.step import step_runner
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from runner.agents.live import LiveAgents
     from runner.plan.plan import Plan
     from runner.report.events import Emit, Event
-    from runner.telemetry import Tracing
+    from runner.step import Span
 
 TOOL_THREADS: Final = 8
 CLOSING_S: Final = 3.0
@@ -40,7 +41,7 @@ class Surroundings:
     environ: Mapping[str, str]
     emit: Emit
     now: Callable[[], datetime]
-    tracing: Tracing
+    span: Span
     random: Random
 
 
@@ -87,8 +88,8 @@ def _live_agents(plan: Plan, around: Surroundings, ledger: Ledger, emit: Emit) -
     from runner.agents.providers import Home
     from runner.agents.providers.http import Transport
 
-    home = Home(around.environ, plan.limits.max_parallel, Transport(plan.limits.max_parallel))
-    return LiveAgents(home, ledger, emit, around.tracing.span, around.now)
+    home = Home(around.environ, plan.limits.max_parallel, Transport(plan.limits.max_parallel, around.environ))
+    return LiveAgents(home, ledger, emit, around.span, around.now)
 
 
 async def _outcome(
@@ -98,8 +99,8 @@ async def _outcome(
     slots = asyncio.Semaphore(plan.limits.max_parallel)
     invoke = slotted(timed(structured(agents.invoke)), slots)
     invoke = budgeted(retried(invoke, plan.limits.retry, emit, around.random), ledger)
-    run_step = step_runner(invoke, emit=emit, now=around.now, span=around.tracing.span)
-    flow, span = plan.flow, around.tracing.span
+    run_step = step_runner(invoke, emit=emit, now=around.now, span=around.span)
+    flow, span = plan.flow, around.span
     try:
         async with asyncio.timeout(plan.limits.timeout_s):
             with (
@@ -114,6 +115,9 @@ async def _outcome(
         return _failed(report, RunTimeout(f"the run took longer than {plan.limits.timeout_s:g} s"))
     except asyncio.CancelledError:
         return _failed(report, RunCancelled("the run was asked to stop"))
+    except Exception as error:
+        emit(Crashed(traceback.format_exc()))
+        return _failed(report, RunnerError(f"a bug of ours: {type(error).__name__}: {error}"))
 
 
 def _with_outputs(plan: Plan, report: RunReport, scope: Scope) -> RunReport:

@@ -71,7 +71,7 @@ def step_runner(invoke: Invoke, *, emit: Emit, now: Callable[[], datetime], span
                 finish("cancelled")
                 raise
             except BudgetExceeded as refused:
-                finish("skipped", error=refused.message)
+                finish("failed" if call and call.tally.turns else "skipped", error=refused.message)
                 raise
             except (ModelProblem, TemplateProblem) as problem:
                 finish("failed", error=problem.message)

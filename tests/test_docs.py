@@ -73,7 +73,9 @@ def test_a_workflow_file_in_the_docs_runs(block: Block, workspace: Workspace):
     assert outcome.outputs["status"] == "success"
 
 
-@pytest.mark.parametrize("job", [*JOBS, *ROOT.glob("examples/*/ci.yml")], ids=lambda job: str(job).removeprefix(f"{ROOT}/"))
+@pytest.mark.parametrize(
+    "job", [*JOBS, *ROOT.glob("examples/*/ci.yml")], ids=lambda job: str(job).removeprefix(f"{ROOT}/")
+)
 def test_a_job_in_the_docs_uses_inputs_and_outputs_that_exist(job: Block | Path):
     text = job.text if isinstance(job, Block) else job.read_text()
     steps = [step for one in yaml.load(text, yaml.BaseLoader)["jobs"].values() for step in one["steps"]]
@@ -90,7 +92,7 @@ def test_a_job_in_the_docs_uses_inputs_and_outputs_that_exist(job: Block | Path)
 def _step_outputs() -> set[str]:
     specs = [*(yaml.safe_load(block.text) for block in SPECS)]
     specs += [yaml.safe_load(path.read_text()) for path in ROOT.glob("examples/*/workflow.yaml")]
-    return {name for spec in specs for name in spec.get("outputs", {}).get("step_outputs", {})}
+    return {name for spec in specs for name in [*spec.get("outputs", {}).get("step_outputs", {})]}
 
 
 @pytest.mark.parametrize(("block", "line"), COMMANDS, ids=[f"{block} {line}" for block, line in COMMANDS])

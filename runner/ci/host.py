@@ -10,28 +10,34 @@ from runner.ci.commands import annotate, command, output_file
 from runner.errors import FileProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from runner.errors import Finding
 
 
 class Host:
-    """A GitHub Actions runner, one that imitates it, or nobody: then everything here does nothing."""
+    """A GitHub Actions runner, one that imitates it, or nobody: then everything here does nothing.
 
-    def __init__(self, environ: Mapping[str, str], cwd: Path, log: TextIO) -> None:
+    `scrub` takes secrets out of everything that is said.
+    """
+
+    def __init__(
+        self, environ: Mapping[str, str], cwd: Path, log: TextIO, scrub: Callable[[str], str] = lambda text: text
+    ) -> None:
         self.present = environ.get("GITHUB_ACTIONS") == "true"
         self.workspace = Path(environ.get("GITHUB_WORKSPACE") or cwd)
         self.debugging = environ.get("RUNNER_DEBUG") == "1"
         self._outputs, self._summary = environ.get("GITHUB_OUTPUT"), environ.get("GITHUB_STEP_SUMMARY")
-        self._log = log
+        self._log, self._scrub = log, scrub
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:
         """Set step outputs; a later value of the same name wins. Raises FileProblem."""
-        _append(self._outputs, output_file(outputs), "GITHUB_OUTPUT")
+        clean = {name: self._scrub(value) for name, value in outputs.items()}
+        _append(self._outputs, output_file(clean), "GITHUB_OUTPUT")
 
     def write_summary(self, text: str) -> None:
         """Add to the job summary. Raises FileProblem."""
-        _append(self._summary, text, "GITHUB_STEP_SUMMARY")
+        _append(self._summary, self._scrub(text), "GITHUB_STEP_SUMMARY")
 
     def annotate(self, findings: Iterable[Finding], title: str) -> None:
         """Put findings on the lines they are about."""
@@ -49,7 +55,7 @@ class Host:
             self._say(command("endgroup"))
 
     def _say(self, line: str) -> None:
-        self._log.write(line + "\n")
+        self._log.write(self._scrub(line) + "\n")
         self._log.flush()
 
 

@@ -24,13 +24,14 @@ class ProviderFacts:
     parallel: tuple[int, int]
     takes_host: bool = True
     takes_region: bool = False
+    takes_tools: bool = True
 
 
 PROVIDERS: Final[Mapping[str, ProviderFacts]] = {
     "bedrock": ProviderFacts(default_model=None, parallel=(10, 20), takes_region=True),
     "openai": ProviderFacts(default_model=None, parallel=(5, 10)),
     "ollama": ProviderFacts(default_model=None, parallel=(3, 5)),
-    "local": ProviderFacts(default_model="smollm2-135m-instruct", parallel=(1, 4), takes_host=False),
+    "local": ProviderFacts(default_model="smollm2-135m-instruct", parallel=(1, 4), takes_host=False, takes_tools=False),
 }
 
 

@@ -85,8 +85,8 @@ def project_step(step: Step) -> dict[str, Any]:
 
 
 def plan_hash(flow: Flow, needs: Mapping[str, tuple[str, ...]]) -> str:
-    """The hash of a whole plan: every step's, under its path, and what waits for what."""
-    steps = {step.path: [step.config_hash, list(needs[step.path])] for step in flow.all_steps()}
+    """The hash of a whole plan: every step's, with its path and what it waits for, in the order answers are joined."""
+    steps = [[step.path, step.config_hash, needs[step.path]] for step in flow.all_steps()]
     return _sha256({"version": VERSION, "pattern": flow.type, "steps": steps})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from runner.errors import Finding, SpecError
+from runner.errors import Finding, SpecError, UsageError
 from runner.plan import digest, lint, offered, order, schemas
 from runner.plan.catalogue import PROVIDERS, TOOLS
 from runner.plan.plan import (
@@ -24,6 +24,7 @@ from runner.plan.plan import (
 from runner.plan.scopes import Scopes
 from runner.plan.variables import resolve
 from runner.spec import models as spec
+from runner.spec import patterns
 from runner.spec.load import nearest
 
 if TYPE_CHECKING:
@@ -63,8 +64,9 @@ def make_plan(
 
     Raises SpecError with every finding, UsageError when the variables given do not fit.
     """
+    source = source.model_copy(update={"runtime": _runtime(source.runtime, overrides)})
     _refuse(offered.refusals(source, document))
-    maker = _Maker(source, document, _runtime(source.runtime, overrides), root)
+    maker = _Maker(source, document, source.runtime, root)
     flow = maker.flow()
     _refuse(maker.findings)
     scopes = Scopes(flow, source, document, maker.places)
@@ -93,6 +95,8 @@ def _refuse(findings: Iterable[Finding]) -> None:
 def _runtime(runtime: spec.Runtime, over: Overrides) -> spec.Runtime:
     """The file's runtime under the inputs' overrides. Another provider leaves the file's model and address behind."""
     changes: dict[str, Any] = {}
+    if over.provider is not None and over.provider not in PROVIDERS:
+        raise UsageError(f"input 'provider' '{over.provider}' is not one of: {', '.join(PROVIDERS)}")
     if over.provider is not None and over.provider != runtime.provider:
         changes |= {"provider": over.provider, "model_id": None, "host": None, "region": None, "params": {}}
     given = {"model_id": over.model_id, "host": over.host, "region": over.region}
@@ -138,16 +142,16 @@ class _Maker:
         keep_going = self.runtime.failure_policy.on_failure == "continue"
         base: Place = ("pattern", "config")
         match self.source.pattern:
-            case spec.Chain(config=chain):
+            case patterns.Chain(config=chain):
                 return ChainFlow(self._row(chain.steps, base, ""))
-            case spec.Parallel(config=parallel):
+            case patterns.Parallel(config=parallel):
                 return self._parallel(parallel, base, keep_going)
-            case spec.Workflow(config=workflow):
+            case patterns.Workflow(config=workflow):
                 return self._workflow(workflow, base, keep_going)
             case other:
                 raise AssertionError(f"{other.type} is refused before it is planned")
 
-    def _parallel(self, config: spec.ParallelConfig, base: Place, keep_going: bool) -> ParallelFlow:
+    def _parallel(self, config: patterns.ParallelConfig, base: Place, keep_going: bool) -> ParallelFlow:
         self._unique([branch.id for branch in config.branches], (*base, "branches"), "branch")
         branches = tuple(
             Branch(branch.id, self._row(branch.steps, (*base, "branches", index), f"branches.{branch.id}."))
@@ -158,7 +162,7 @@ class _Maker:
             reduce = self._step(config.reduce, (*base, "reduce"), "reduce")
         return ParallelFlow(branches, reduce, keep_going)
 
-    def _workflow(self, config: spec.WorkflowConfig, base: Place, keep_going: bool) -> WorkflowFlow:
+    def _workflow(self, config: patterns.WorkflowConfig, base: Place, keep_going: bool) -> WorkflowFlow:
         base = (*base, "tasks")
         ids = [task.id for task in config.tasks]
         self._unique(ids, base, "task")
@@ -180,18 +184,18 @@ class _Maker:
             return WorkflowFlow(())
         return WorkflowFlow(tuple(tasks[one] for one in order.topological(deps)), keep_going)
 
-    def _row(self, steps: Sequence[spec.Step | spec.Gate], base: Place, prefix: str) -> tuple[Step, ...]:
-        plain = [step for step in steps if isinstance(step, spec.Step)]
+    def _row(self, steps: Sequence[patterns.Step | patterns.Gate], base: Place, prefix: str) -> tuple[Step, ...]:
+        plain = [step for step in steps if isinstance(step, patterns.Step)]
         self._unique([step.id for step in plain], (*base, "steps"), "step")
         return tuple(
             self._step(step, (*base, "steps", index), f"{prefix}steps[{index}]") for index, step in enumerate(plain)
         )
 
-    def _step(self, step: spec.Step, place: Place, path: str) -> Step:
+    def _step(self, step: patterns.Step, place: Place, path: str) -> Step:
         self.places[path] = place
         policy = self.runtime.failure_policy
         question = step.input
-        if question is None and isinstance(step, spec.Task):
+        if question is None and isinstance(step, patterns.Task):
             question = step.description
         return digest.sign_step(
             Step(
@@ -206,7 +210,7 @@ class _Maker:
             )
         )
 
-    def _agent(self, step: spec.Step, place: Place) -> AgentRecipe:
+    def _agent(self, step: patterns.Step, place: Place) -> AgentRecipe:
         agent = self.source.agents.get(step.agent)
         if agent is None:
             self._find(
@@ -252,7 +256,7 @@ class _Maker:
             params=runtime.params if here else {},
         )
 
-    def _tools(self, step: spec.Step, agent: spec.Agent, place: Place, home: Place) -> tuple[str, ...]:
+    def _tools(self, step: patterns.Step, agent: spec.Agent, place: Place, home: Place) -> tuple[str, ...]:
         listed = self.source.tools.python if self.source.tools else []
         declared = [tool for tool in listed if isinstance(tool, str)]
         names = declared
@@ -261,6 +265,9 @@ class _Maker:
             names, where = agent.tools, (*home, "tools")
         if step.tool_overrides is not None:
             names, where = step.tool_overrides, (*place, "tool_overrides")
+        provider = agent.provider or self.runtime.provider
+        if names and not PROVIDERS[provider].takes_tools:
+            self._find(f"provider '{provider}' cannot use tools", where)
         wrong = dict(offered.unknown_tools(names, declared))
         for index, message in wrong.items():
             self._find(message, (*where, index))

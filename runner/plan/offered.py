@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from runner.errors import Finding
 from runner.plan.catalogue import LANGUAGE_TOOLS, PROVIDERS, TOOLS
 from runner.spec import models as spec
+from runner.spec import patterns
 from runner.spec.load import nearest
 
 if TYPE_CHECKING:
@@ -93,9 +94,9 @@ def _refused_tools(tools: spec.Tools | None) -> Iterator[Refusal]:
             yield f"a callable tool ('{tool.callable}')", ("tools", "python", index)
 
 
-def _refused_steps(pattern: spec.Pattern) -> Iterator[Refusal]:
+def _refused_steps(pattern: patterns.Pattern) -> Iterator[Refusal]:
     for step, path in steps_of(pattern):
-        if isinstance(step, spec.Gate):
+        if isinstance(step, patterns.Gate):
             yield "a human gate (type: hitl)", path
             continue
         if step.when is not None:
@@ -104,17 +105,17 @@ def _refused_steps(pattern: spec.Pattern) -> Iterator[Refusal]:
             yield "session", (*path, "session")
 
 
-def steps_of(pattern: spec.Pattern) -> Iterator[tuple[spec.Step | spec.Gate, Path]]:
+def steps_of(pattern: patterns.Pattern) -> Iterator[tuple[patterns.Step | patterns.Gate, Path]]:
     """Every step of the patterns that run, with its place in the file."""
     base: Path = ("pattern", "config")
     match pattern:
-        case spec.Chain(config=chain):
+        case patterns.Chain(config=chain):
             yield from ((step, (*base, "steps", index)) for index, step in enumerate(chain.steps))
-        case spec.Parallel(config=parallel):
+        case patterns.Parallel(config=parallel):
             for number, branch in enumerate(parallel.branches):
                 place = (*base, "branches", number, "steps")
                 yield from ((step, (*place, index)) for index, step in enumerate(branch.steps))
             if parallel.reduce is not None:
                 yield parallel.reduce, (*base, "reduce")
-        case spec.Workflow(config=workflow):
+        case patterns.Workflow(config=workflow):
             yield from ((task, (*base, "tasks", index)) for index, task in enumerate(workflow.tasks))

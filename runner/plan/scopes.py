@@ -31,9 +31,10 @@ class Scopes:
         used: set[str] = set()
         for template, _, _ in self._templates(Names()):
             try:
-                used |= references(template).names
+                found = references(template)
             except TemplateProblem:
                 continue
+            used |= found.names | found.guarded
         return used
 
     def findings(self, values: Mapping[str, Any]) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.filters import FILTERS
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -28,14 +28,23 @@ if TYPE_CHECKING:
 MAX_RENDERED: Final = 4 * 1024 * 1024
 """Characters one template may produce: beyond any model's context window."""
 
+_OTHER_PROBLEMS: Final = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError, MemoryError, RecursionError,
+    re.error,
+)  # fmt: skip
+"""What operators, filters and methods raise besides Jinja's own errors."""
+
+_FROM_ELSEWHERE: Final = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 _FILTERS: Final = "default length upper lower title join truncate tojson replace trim first last".split()
 
 
 @dataclass(frozen=True)
 class References:
-    """What a template names: `names` that must be defined, and `parts` like ("tasks", "fetch") or ("steps", 0)."""
+    """What a template names: `names` that must be defined, `guarded` ones it can do without (by `default`, or asked
+    whether they are `defined`), and `parts` like ("tasks", "fetch") or ("steps", 0)."""
 
     names: frozenset[str]
+    guarded: frozenset[str]
     parts: frozenset[tuple[str, str | int]]
 
 
@@ -51,27 +60,41 @@ def render(source: str, names: Mapping[str, Any]) -> str:
         return "".join(pieces)
     except TemplateError as error:
         raise TemplateProblem(error.message or type(error).__name__) from None
-    except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError, RecursionError) as error:
+    except _OTHER_PROBLEMS as error:
         raise TemplateProblem(f"{type(error).__name__}: {error}") from None
 
 
+@lru_cache(maxsize=20_000)
 def references(source: str) -> References:
     """What a template will look up. Raises TemplateProblem when it cannot be compiled."""
     try:
         _compiled(source)  # finds unknown filters and tests too, which parsing alone does not
         tree = _environment().parse(source)
+        undeclared = meta.find_undeclared_variables(tree) - set(_environment().globals)
     except TemplateSyntaxError as error:
         where = f" (line {error.lineno} of the template)" if source.count("\n") else ""
         raise TemplateProblem(f"{(error.message or 'syntax error').rstrip('.')}{where}") from None
-    except RecursionError:
+    except (RecursionError, SyntaxError, MemoryError):  # Python's own limits on the code that Jinja makes
         raise TemplateProblem("nested too deeply") from None
-    stored = {node.name for node in tree.find_all(nodes.Name) if node.ctx in ("store", "param")}
-    loaded = {id(node): node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"}
+    if any(isinstance(node, _FROM_ELSEWHERE) for node in tree.find_all(nodes.Stmt)):
+        raise TemplateProblem("include, import and extends have nothing to load from")
+    needed = undeclared & _unguarded(tree)
     parts = {part for part in map(_part, tree.find_all((nodes.Getattr, nodes.Getitem))) if part}
+    return References(frozenset(needed), frozenset(undeclared - needed), frozenset(parts))
+
+
+def _unguarded(tree: nodes.Template) -> set[str]:
+    """Names that are looked up somewhere without `default`, and are nowhere asked whether they are defined."""
+    loaded = {id(node): node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"}
+    tested = set()
     for node in tree.find_all((nodes.Test, nodes.Filter)):
-        if node.name in ("defined", "undefined", "default") and isinstance(node.node, nodes.Name):
+        if not isinstance(node.node, nodes.Name):
+            continue
+        if node.name in ("defined", "undefined"):
+            tested.add(node.node.name)
+        elif node.name == "default":
             loaded.pop(id(node.node), None)
-    return References(frozenset(loaded.values()) - stored - set(_environment().globals), frozenset(parts))
+    return set(loaded.values()) - tested
 
 
 def _part(node: nodes.Node) -> tuple[str, str | int] | None:

@@ -66,12 +66,27 @@ class BudgetReached:
 
 
 @dataclass(frozen=True, slots=True)
+class Crashed:
+    """A bug of ours: the traceback, for whoever will mend it."""
+
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     cache: CacheStatistics
     clients: ClientStatistics
 
 
 Event: TypeAlias = (
-    RunStarted | StepStarted | StepFinished | StepRetry | CacheLookup | BudgetWarning | BudgetReached | Statistics
+    RunStarted
+    | StepStarted
+    | StepFinished
+    | StepRetry
+    | CacheLookup
+    | BudgetWarning
+    | BudgetReached
+    | Crashed
+    | Statistics
 )
 Emit: TypeAlias = Callable[[Event], None]

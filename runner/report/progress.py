@@ -6,13 +6,15 @@ Lines are a word and `key=value` pairs, as users grep for them. Answers and prom
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from runner.report import events
 from runner.report.summary import duration
 
 if TYPE_CHECKING:
     from runner.report.results import StepResult
+
+_SIGN: Final = {"success": "✓", "failed": "✗", "cancelled": "-", "skipped": "-"}
 
 Level: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
@@ -47,8 +49,24 @@ def lines(event: events.Event) -> list[Line]:
             return [_line("WARNING", "budget_warning", usage=event.usage, limit=event.limit, percent=event.percent)]
         case events.BudgetReached():
             return [_line("ERROR", "budget_exceeded", usage=event.usage, limit=event.limit)]
+        case events.Crashed():
+            return [Line("ERROR", line) for line in event.traceback.splitlines()]
         case events.Statistics():
             return statistics(event)
+
+
+def display(event: events.Event) -> list[Line] | None:
+    """What a person at a terminal is shown of an event; None where that is what the log says."""
+    match event:
+        case events.RunStarted():
+            return [Line("INFO", f"{event.name}: {event.pattern}, {event.steps} steps")]
+        case events.StepStarted():
+            return [Line("INFO", f"  … {event.path}  {event.agent}")]
+        case events.StepFinished(result):
+            told = f"  {_SIGN[result.status]} {result.path}  {result.agent}  {duration(result.duration_ms)}"
+            told += f"  {result.usage.total:,} tokens" + (f"  {result.error}" if result.error else "")
+            return [Line("ERROR" if result.status == "failed" else "INFO", told)]
+    return None
 
 
 def statistics(event: events.Statistics) -> list[Line]:

@@ -32,7 +32,7 @@ MAX_DEPTH = 64
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Safe YAML whose scalars are JSON's: a date stays the text that was written, and 1e3 is a number."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 - the shape PyYAML expects
+    yaml_implicit_resolvers = {  # the shape PyYAML expects
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
@@ -109,6 +109,8 @@ def read(path: Path, shown: str) -> Document:
 def parse(text: str, shown: str) -> Document:
     """Parse text as YAML (and so JSON). Raises SpecError with a location."""
     try:
+        if place := _too_deep(text, shown):
+            raise SpecError([Finding("nested too deeply", place)])
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
@@ -132,8 +134,24 @@ def parse(text: str, shown: str) -> Document:
         raise SpecError([Finding(f"not valid YAML: {error.problem or error.context}", at)]) from None
     except yaml.YAMLError as error:
         raise SpecError([Finding(f"not valid YAML: {' '.join(str(error).split())}", Location(shown))]) from None
-    except RecursionError:
-        raise SpecError([Finding("not valid YAML: nested too deeply", Location(shown))]) from None
+    except UnicodeEncodeError:
+        raise SpecError([Finding("not Unicode text: it has half a surrogate pair", Location(shown))]) from None
+
+
+def _too_deep(text: str, shown: str) -> Location | None:
+    """Where a text nests deeper than anything we read. Asked first, for libyaml composes nodes by recursion in C and
+    a hundred thousand brackets would end the process."""
+    loader = _Loader(text)
+    try:
+        depth = 0
+        while loader.check_event():
+            event = loader.get_event()
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH + 1:
+                return Location(shown, event.start_mark.line + 1, event.start_mark.column + 1)
+        return None
+    finally:
+        loader.dispose()
 
 
 def to_spec(document: Document) -> Spec:
@@ -167,6 +185,9 @@ def _finding(details: ErrorDetails, document: Document, known: dict[int, tuple[s
         case "extra_forbidden":
             key = str(path[-1])
             choices = known.get(id(document.parent(path)), ())
+            if key in choices:
+                message = f"key '{key}' is another spelling of a key that stands here too"
+                return Finding(message, document.locate(path, key=True))
             return Finding(f"unknown key '{key}'; {nearest(key, choices)}", document.locate(path, key=True))
         case "missing":
             return Finding(f"{place} needs the key '{path[-1]}'", document.locate(path))
@@ -184,7 +205,9 @@ def _finding(details: ErrorDetails, document: Document, known: dict[int, tuple[s
         case "value_error":
             return Finding(f"{place}: {details['ctx']['error']}", document.locate(path))
         case _:
-            message = details["msg"].removeprefix("Input ").replace("valid dictionary", "mapping")
+            message = re.sub("^(Input|List|String|Dictionary) ", "", details["msg"])
+            message = re.sub(" (after validation|or object to extract fields from|or instance of .*)", "", message)
+            message = message.replace("valid dictionary", "mapping")
             return Finding(f"{place}: {_show(given)} {message}", document.locate(path))
 
 

@@ -308,3 +308,93 @@ def test_parallel_branches_reduce_to_one_answer(workspace: Workspace):
 
     assert joined.outputs["response"] == "answer to 1\n\nanswer to 3"
     assert reduced.outputs["response"] == "answer to answer to 3 + answer to 1"
+
+
+# -- what goes wrong around a run -------------------------------------------------------------------------------------
+
+
+def test_a_signal_before_the_run_leaves_quietly(workspace: Workspace):
+    os.mkfifo(workspace.root / "w.yaml")  # reading it waits for ever
+    command = [sys.executable, str(ROOT / "entrypoint.py"), "run", "w.yaml"]
+    process = subprocess.Popen(command, cwd=workspace.root, stderr=subprocess.PIPE, text=True)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=10)
+
+    assert process.returncode == 130
+    assert "Traceback" not in log
+
+
+def test_a_second_signal_leaves_at_once(workspace: Workspace):
+    with OpenAIServer(reply=lambda _: Answer(delay=30)) as server:
+        # A template that keeps the loop busy: the first signal cannot be acted on.
+        busy = (
+            "{% for a in range(3000) %}{% for b in range(3000) %}{{ a - a if b < 0 else '' }}{% endfor %}{% endfor %}x"
+        )
+        workspace.write("w.yaml", workflow(server.url, chain("a", busy)))
+        command = [sys.executable, str(ROOT / "entrypoint.py"), "run", "w.yaml"]
+        process = subprocess.Popen(command, cwd=workspace.root, stderr=subprocess.PIPE, text=True)
+        server.until(lambda: len(server.requests) == 1, timeout=20)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        before = time.monotonic()
+        process.communicate(timeout=10)
+
+    assert process.returncode == 130
+    assert time.monotonic() - before < 5
+
+
+def test_a_bug_of_ours_is_told_and_still_leaves_a_report(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
+    from runner.patterns.registry import PATTERNS
+
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError("::error::what a bug")
+
+    monkeypatch.setitem(PATTERNS, "chain", broken)  # type: ignore[arg-type]
+    with OpenAIServer() as server:
+        outcome = workspace.run(workflow(server.url, chain("go")))
+
+    assert (outcome.exit_code, outcome.outputs["status"]) == (70, "failed")
+    assert "Traceback" in outcome.log
+    assert "ZeroDivisionError" in outcome.summary
+    assert outcome.results["steps"][0]["status"] == "skipped"
+    assert not [line for line in outcome.log.splitlines() if line.startswith("::error::")]
+
+
+def test_a_key_that_a_server_repeats_is_in_nothing_a_run_leaves(workspace: Workspace):
+    key = "sk-0123456789abcdef"
+    workspace.environ["OPENAI_API_KEY"] = key
+
+    def tell(request: Request) -> Answer:
+        if len(request.user_texts[0]) == 1:
+            return Answer(f"your key is {request.headers['authorization']}")
+        return Answer(status=401, error={"error": {"message": f"bad key {request.headers['authorization']}"}})
+
+    with OpenAIServer(reply=tell) as server:
+        outcome = workspace.run(workflow(server.url, chain("a", "bb")), debug="true")
+
+    assert server.requests[0].headers["authorization"] == f"Bearer {key}"
+    assert key not in outcome.log
+    for file in workspace.root.rglob("*"):
+        if file.is_file():
+            assert key not in file.read_text(), file
+    assert "***" in outcome.log
+
+
+def test_a_run_on_a_terminal_is_shown_step_by_step(tmp_path: Path):
+    import io
+
+    from runner.main import main
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen, workspace = Terminal(), Workspace(tmp_path)
+    with OpenAIServer() as server:
+        workspace.write("w.yaml", workflow(server.url, chain("a")))
+        main(["run", "w.yaml"], {}, cwd=tmp_path, stdout=io.StringIO(), stderr=screen)
+
+    assert "… steps[0]  writer" in screen.getvalue()
+    assert "✓ steps[0]  writer" in screen.getvalue()
+    assert "INFO" not in screen.getvalue()

@@ -16,8 +16,8 @@ LONGEST = 256  # tokens of an answer that names no max_tokens: small models can 
 
 
 def serve(model: str, slots: int) -> None:
-    address = os.dup(1)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever C code prints goes nowhere
+    address, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)  # whatever C code prints goes nowhere
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -33,10 +33,11 @@ def serve(model: str, slots: int) -> None:
     params.cache_ram_mib = params.n_ctx_checkpoints = 0
     params.n_predict, params.sampling.temp, params.sampling.seed = LONGEST, 0.0, 0
     params.ui = params.endpoint_slots = False
-    params.verbosity = -1
+    params.verbosity = 1  # errors only: the reason when it does not start
     server = xllamacpp.Server(params)
     os.write(address, f"{server.listening_address}\n".encode())
     os.close(address)
+    os.dup2(nowhere, 2)  # nobody reads it any more, and a full pipe would block
     while os.read(0, 1024):
         pass
     os._exit(0)  # deleting the server would wait for requests in flight

@@ -14,6 +14,8 @@ from runner.agents.providers.faults import Fault
 from runner.agents.providers.http import TIMEOUT, http_fault
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runner.agents.providers import Home
     from runner.plan.plan import AgentRecipe
 
@@ -24,13 +26,14 @@ async def open_client(address: str, home: Home) -> Client:
     return compatible_client(address or None, home.environ.get(KEY) or "none", home)
 
 
-def compatible_client(base_url: str | None, key: str, home: Home) -> Client:
+def compatible_client(base_url: str | None, key: str, home: Home, headers: Mapping[str, str] | None = None) -> Client:
     """A client on the run's transport that makes no retries of its own."""
     client = openai.AsyncOpenAI(
         api_key=key,
         base_url=base_url,
         max_retries=0,
         timeout=TIMEOUT,
+        default_headers=headers,
         http_client=httpx.AsyncClient(transport=home.http.shared, timeout=TIMEOUT, follow_redirects=False),
     )
     return Client(client, client.close)

@@ -1,0 +1,87 @@
+"""Inputs to a plan: which files are meant, what they say, what the inputs put over it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from glob import glob
+from typing import TYPE_CHECKING
+
+from runner.errors import UsageError
+from runner.inputs import DEFAULT_TIMEOUT_S
+from runner.plan.make import Overrides, make_plan
+from runner.spec.load import Document, read, to_spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runner.inputs import ActionInputs
+    from runner.plan.plan import Plan
+
+
+def plan_of(inputs: ActionInputs, workspace: Path, *, need_values: bool) -> Plan:
+    """The plan of the one file (or the prompt) that the inputs name; raises the errors of the tree."""
+    if inputs.prompt is not None:
+        return _bounded(_one_step(inputs))
+    files = files_of(inputs, workspace)
+    if len(files) != 1:
+        raise UsageError(f"a run has one workflow file; 'spec' names {len(files)}: {', '.join(files) or 'none'}")
+    path = workspace / files[0]
+    document = read(path, files[0])
+    plan = make_plan(
+        to_spec(document),
+        document,
+        overrides=_overrides(inputs),
+        variables=inputs.variables,
+        root=path.parent,
+        need_values=need_values,
+    )
+    return _bounded(plan)
+
+
+def files_of(inputs: ActionInputs, workspace: Path) -> list[str]:
+    """The files that paths and globs name, each once. Raises UsageError for a glob that names none."""
+    found: list[str] = []
+    for name in inputs.spec:
+        if not any(sign in name for sign in "*?["):
+            found.append(name)
+            continue
+        matches = sorted(glob(name, root_dir=workspace, recursive=True))
+        if not matches:
+            raise UsageError(f"no file matches '{name}'")
+        found += matches
+    return list(dict.fromkeys(found))
+
+
+def _one_step(inputs: ActionInputs) -> Plan:
+    """The workflow behind the input `prompt`. The question is a value, not a template: it may be anybody's words."""
+    if inputs.provider is None:
+        raise UsageError("input 'prompt' needs the input 'provider' (and model-id) beside it")
+    data = {
+        "version": 1,
+        "name": "prompt",
+        "runtime": {"provider": inputs.provider},
+        "agents": {"assistant": {"prompt": "{{ prompt }}"}},
+        "inputs": {"values": {"prompt": inputs.prompt}},
+        "pattern": {"type": "chain", "config": {"steps": [{"agent": "assistant"}]}},
+    }
+    document = Document("prompt", data)
+    return make_plan(to_spec(document), document, overrides=_overrides(inputs), variables=inputs.variables)
+
+
+def _overrides(inputs: ActionInputs) -> Overrides:
+    return Overrides(
+        provider=inputs.provider,
+        model_id=inputs.model_id,
+        host=inputs.host,
+        region=inputs.region,
+        max_parallel=inputs.max_parallel,
+        max_tokens=inputs.max_tokens_budget,
+        timeout_s=inputs.timeout,
+    )
+
+
+def _bounded(plan: Plan) -> Plan:
+    """No run is without an end: where neither file nor input sets one, it ends before the host ends the job."""
+    if plan.limits.timeout_s is not None:
+        return plan
+    return replace(plan, limits=replace(plan.limits, timeout_s=DEFAULT_TIMEOUT_S))
