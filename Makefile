@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 UV = $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs image lock clean
+.PHONY: help setup demo test lint format bench docs image lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -36,6 +36,9 @@ lint: setup  ## format check, lint, types
 format: setup  ## format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench: setup  ## what a run costs beyond its model, beside its floors
+	@$(BIN)/python -m benchmarks.bench
 
 docs: setup  ## write docs/reference.md, docs/schema.json and action.yml from the code
 	$(BIN)/python -m docs.write_reference
