@@ -92,7 +92,7 @@ def test_a_job_in_the_docs_uses_inputs_and_outputs_that_exist(job: Block | Path)
 def _step_outputs() -> set[str]:
     specs = [*(yaml.safe_load(block.text) for block in SPECS)]
     specs += [yaml.safe_load(path.read_text()) for path in ROOT.glob("examples/*/workflow.yaml")]
-    return {name for spec in specs for name in [*spec.get("outputs", {}).get("step_outputs", {})]}
+    return set().union(*(spec.get("outputs", {}).get("step_outputs", {}) for spec in specs))
 
 
 @pytest.mark.parametrize(("block", "line"), COMMANDS, ids=[f"{block} {line}" for block, line in COMMANDS])
@@ -125,7 +125,7 @@ def test_every_link_inside_the_repository_leads_somewhere(page: Path):
 
 def test_the_rooms_in_the_architecture_exist():
     text = (ROOT / "docs/architecture.md").read_text()
-    named = {name for name in re.findall(r"`(runner/[\w/]+(?:\.py)?)/?`", text)}
+    named = set(re.findall(r"`(runner/[\w/]+(?:\.py)?)/?`", text))
     assert named
     for name in named:
         assert (ROOT / name).exists(), name

@@ -268,7 +268,7 @@ class _Maker:
         provider = agent.provider or self.runtime.provider
         if names and not PROVIDERS[provider].takes_tools:
             self._find(f"provider '{provider}' cannot use tools", where)
-        wrong = dict(offered.unknown_tools(names, declared))
+        wrong = dict(offered.unknown_tools(names))
         for index, message in wrong.items():
             self._find(message, (*where, index))
         return tuple(dict.fromkeys(name for index, name in enumerate(names) if index not in wrong))

@@ -30,7 +30,7 @@ def refusals(source: spec.Spec, document: Document) -> Iterator[Finding]:
         yield Finding(f"{what} is not offered in this version", document.locate(path))
 
 
-def unknown_tools(names: Sequence[str], declared: Sequence[str]) -> Iterator[tuple[int, str]]:
+def unknown_tools(names: Sequence[str]) -> Iterator[tuple[int, str]]:
     """For every tool name that cannot be given to an agent, its position and what to say."""
     for index, name in enumerate(names):
         if name in TOOLS:
@@ -38,7 +38,7 @@ def unknown_tools(names: Sequence[str], declared: Sequence[str]) -> Iterator[tup
         if name in LANGUAGE_TOOLS:
             yield index, f"tool '{name}' is not offered in this version; it has: {', '.join(sorted(TOOLS))}"
         else:
-            yield index, f"tool '{name}' is not declared under tools; {nearest(name, [*declared, *TOOLS])}"
+            yield index, f"unknown tool '{name}'; {nearest(name, list(TOOLS))}"
 
 
 def _refused(source: spec.Spec) -> Iterator[Refusal]:

@@ -11,6 +11,9 @@ from runner.errors import Finding, Location, SpecError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from referencing import Resource
+    from referencing._core import Resolver
+
 MAX_BYTES = 1024 * 1024
 
 
@@ -20,11 +23,20 @@ def load(schema: str | dict[str, Any] | None, root: Path | None) -> Mapping[str,
         return None
     found = _read(schema, root or Path()) if isinstance(schema, str) else schema
     from jsonschema import Draft202012Validator, SchemaError
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import DRAFT202012
 
     try:
         Draft202012Validator.check_schema(found)
+        whole = DRAFT202012.create_resource(found)
+        _look_up_references(whole, Registry().resolver_with_root(whole))
     except SchemaError as error:
         raise _problem(f"output_schema is not a valid JSON Schema: {error.message}") from None
+    except Unresolvable as error:
+        raise _problem(f"output_schema refers to '{error.ref}', which is not in it") from None
+    except RecursionError:
+        raise _problem("output_schema is nested too deeply") from None
     return found
 
 
@@ -32,26 +44,41 @@ def mismatch(value: Any, schema: Mapping[str, Any]) -> str | None:
     """Where a value does not satisfy a schema, in one sentence; None when it does."""
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
+    from referencing import Registry
 
-    error = best_match(Draft202012Validator(schema).iter_errors(value))
+    try:  # an empty registry: nothing is fetched from anywhere
+        error = best_match(Draft202012Validator(schema, registry=Registry()).iter_errors(value))
+    except RecursionError:
+        return "$: the schema refers to itself without end"
     return f"{error.json_path}: {error.message}"[:300] if error else None
 
 
 def _read(name: str, root: Path) -> dict[str, Any]:
-    path = (root / name).resolve()
-    if not path.is_relative_to(root.resolve()):
-        raise _problem(f"output_schema '{name}' lies outside the workflow's directory")
     try:
+        path = (root / name).resolve()
+        if not path.is_relative_to(root.resolve()):
+            raise _problem(f"output_schema '{name}' lies outside the workflow's directory")
         if path.stat().st_size > MAX_BYTES:
             raise _problem(f"output_schema '{name}' is larger than {MAX_BYTES // 1024} KiB")
         found = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(found, allow_nan=False)
     except OSError as error:
         raise _problem(f"output_schema '{name}' cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _problem(f"output_schema '{name}' is not JSON: {error}") from None
     if not isinstance(found, dict):
         raise _problem(f"output_schema '{name}' is not a JSON object")
     return found
+
+
+def _look_up_references(schema: Resource[Any], resolver: Resolver[Any]) -> None:
+    """Follow every reference once, so that one that leads nowhere is found before a token is spent."""
+    if isinstance(schema.contents, dict):
+        for key in ("$ref", "$dynamicRef"):
+            if isinstance(reference := schema.contents.get(key), str):
+                resolver.lookup(reference)
+    for part in schema.subresources():
+        _look_up_references(part, resolver.in_subresource(part))
 
 
 def _problem(message: str) -> SpecError:

@@ -1,0 +1,251 @@
+"""The manners of a call, each around a model that does what the test says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.calls.budget import Ledger
+from runner.calls.call import Allowance, Call, Reply
+from runner.calls.manners import slotted, timed
+from runner.calls.retry import pause, retried
+from runner.calls.structured import find_json
+from runner.errors import BudgetExceeded, ModelProblem
+from runner.plan.plan import Limits, RetryPolicy
+from runner.report.events import BudgetReached, BudgetWarning, Event, StepRetry
+from runner.report.results import Usage
+from tests.build import step
+
+FAST = RetryPolicy("constant", wait_min=0.0, wait_max=1.0)
+
+
+def call(timeout_s: float | None = None, **changes: Any) -> Call:
+    return Call("steps[0]", step(**changes), None, "go", Allowance(timeout_s))
+
+
+def failing(times: int, problem: ModelProblem) -> Callable[[Call], Any]:
+    """A model that fails so often before it answers."""
+    left = [times]
+
+    async def invoke(_: Call) -> Reply:
+        if left[0]:
+            left[0] -= 1
+            raise problem
+        return Reply("ok")
+
+    return invoke
+
+
+def transient(retry_after: float | None = None) -> ModelProblem:
+    return ModelProblem("busy", transient=True, retry_after=retry_after)
+
+
+# -- retries ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_transient_failure_is_tried_again_and_told():
+    events: list[Event] = []
+    asked = call(retries=2)
+    reply = asyncio.run(retried(failing(2, transient()), FAST, events.append, Random(1))(asked))
+
+    assert reply.text == "ok"
+    assert asked.tally.attempts == 3
+    assert events == [StepRetry("steps[0]", 1, "busy", 0.0), StepRetry("steps[0]", 2, "busy", 0.0)]
+
+
+def test_the_last_failure_says_how_often_it_was_tried():
+    with pytest.raises(ModelProblem, match="gave up after 3 attempts"):
+        asyncio.run(retried(failing(9, transient()), FAST, print, Random(1))(call(retries=2)))
+
+
+def test_a_failure_that_will_not_go_away_is_not_tried_again():
+    asked = call(retries=5)
+    with pytest.raises(ModelProblem, match=r"^no$"):
+        asyncio.run(retried(failing(9, ModelProblem("no")), FAST, print, Random(1))(asked))
+    assert asked.tally.attempts == 1
+
+
+def test_the_servers_own_wish_is_honoured_when_it_is_longer():
+    events: list[Event] = []
+    asyncio.run(retried(failing(1, transient(0.05)), FAST, events.append, Random(1))(call()))
+
+    assert events == [StepRetry("steps[0]", 1, "busy", 0.05)]
+
+
+def test_no_attempt_is_made_that_the_timeout_leaves_no_time_for():
+    policy = RetryPolicy("constant", wait_min=5, wait_max=60)
+    with pytest.raises(ModelProblem, match="leaves no time"):
+        asyncio.run(retried(failing(1, transient()), policy, print, Random(1))(call(timeout_s=2)))
+
+
+def test_a_slot_is_not_held_while_waiting():
+    async def test() -> None:
+        slots = asyncio.Semaphore(1)
+        policy = RetryPolicy("constant", wait_min=0.05, wait_max=1)
+        waiting = retried(slotted(failing(1, transient()), slots), policy, lambda _: None, Random(1))
+        task = asyncio.create_task(waiting(call()))
+        await asyncio.sleep(0.02)
+        assert not slots.locked()
+        await task
+
+    asyncio.run(test())
+
+
+@given(
+    st.sampled_from(["exponential", "constant", "jittered"]),
+    st.floats(0, 100),
+    st.floats(0, 100),
+    st.integers(1, 5000),
+    st.integers(),
+)
+def test_every_pause_lies_between_the_shortest_and_the_longest(
+    backoff: Any, wait_min: float, wait_max: float, attempt: int, seed: int
+):
+    wait = pause(RetryPolicy(backoff, wait_min, wait_max), attempt, Random(seed))
+    assert wait_min <= wait <= max(wait_min, wait_max)
+
+
+def test_exponential_pauses_double_up_to_the_longest():
+    policy = RetryPolicy("exponential", wait_min=1, wait_max=6)
+    assert [pause(policy, attempt, Random(1)) for attempt in (1, 2, 3, 4, 5)] == [1, 2, 4, 6, 6]
+
+
+# -- slots and time ---------------------------------------------------------------------------------------------------
+
+
+def test_no_more_calls_are_in_flight_than_there_are_slots():
+    async def test() -> int:
+        running = most = 0
+
+        async def invoke(_: Call) -> Reply:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0)
+            running -= 1
+            return Reply("ok")
+
+        slots = asyncio.Semaphore(3)
+        await asyncio.gather(*(slotted(invoke, slots)(call()) for _ in range(20)))
+        return most
+
+    assert asyncio.run(test()) == 3
+
+
+def test_time_is_counted_over_all_attempts():
+    async def test() -> None:
+        async def invoke(_: Call) -> Reply:
+            await asyncio.sleep(0.03)
+            raise transient()
+
+        with pytest.raises(ModelProblem, match=r"no answer within 0.05 s"):
+            await retried(timed(invoke), FAST, lambda _: None, Random(1))(call(timeout_s=0.05, retries=5))
+
+    asyncio.run(test())
+
+
+# -- the ledger -------------------------------------------------------------------------------------------------------
+
+
+def ledger(events: list[Event] | None = None, **limits: Any) -> Ledger:
+    return Ledger(Limits(**limits), (events if events is not None else []).append)
+
+
+def test_a_turn_that_does_not_fit_is_refused_when_none_is_in_flight():
+    events: list[Event] = []
+
+    async def test() -> None:
+        book = ledger(events, max_tokens=100)
+        async with book.turn(60) as turn:
+            turn.usage = Usage(50, 10)
+        async with book.turn(60):
+            raise AssertionError("it was let through")
+
+    with pytest.raises(BudgetExceeded, match="60 of 100 tokens"):
+        asyncio.run(test())
+    assert events == [BudgetReached("tokens", 60, 100)]
+
+
+def test_a_turn_that_might_not_fit_waits_for_those_in_flight():
+    async def test() -> list[str]:
+        book, order = ledger(max_tokens=100), []
+        started = asyncio.Event()
+
+        async def first() -> None:
+            async with book.turn(80) as turn:
+                started.set()
+                await asyncio.sleep(0.01)
+                turn.usage = Usage(20, 0)
+                order.append("first")
+
+        async def second() -> None:
+            await started.wait()
+            async with book.turn(50):
+                order.append("second")
+
+        await asyncio.gather(first(), second())
+        return order
+
+    assert asyncio.run(test()) == ["first", "second"]
+
+
+@given(st.integers(1, 500), st.lists(st.tuples(st.integers(1, 60), st.integers(0, 5)), max_size=20))
+def test_what_is_spent_never_exceeds_the_limit_when_turns_keep_to_their_estimate(
+    limit: int, turns: list[tuple[int, int]]
+):
+    async def test() -> int:
+        book = ledger(max_tokens=limit)
+
+        async def one(estimate: int, pauses: int) -> None:
+            try:
+                async with book.turn(estimate) as turn:
+                    for _ in range(pauses):
+                        await asyncio.sleep(0)
+                    turn.usage = Usage(0, estimate)
+            except BudgetExceeded:
+                pass
+
+        await asyncio.gather(*(one(*turn) for turn in turns))
+        return book.statistics.tokens
+
+    assert asyncio.run(test()) <= limit
+
+
+def test_the_warning_comes_once():
+    events: list[Event] = []
+
+    async def test() -> None:
+        book = ledger(events, max_tokens=100, warn_threshold=0.5)
+        for _ in range(3):
+            async with book.turn(10) as turn:
+                turn.usage = Usage(30, 0)
+
+    asyncio.run(test())
+    assert events == [BudgetWarning("tokens", 60, 100)]
+
+
+# -- answers that are data --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[1, 2]", [1, 2]),
+        ("null", None),
+        ('```\n{"a": 1}\n```', {"a": 1}),
+        ('first {broken, then {"a": 1} and {"b": 2}', {"a": 1}),
+    ],
+)
+def test_json_is_found_in_a_text(text: str, value: Any):
+    assert find_json(text) == (value,)
+
+
+@pytest.mark.parametrize("text", ["", "nothing here", "{", "a [b] c"])
+def test_a_text_without_json_has_none(text: str):
+    assert find_json(text) is None

@@ -1,0 +1,140 @@
+"""Patterns are control flow alone: tested with a model that answers at once, or when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from runner.errors import StepFailed
+from runner.patterns.registry import PATTERNS
+from runner.plan.plan import Plan, Step
+from runner.plan.scope import Scope
+from runner.report.results import StepResult
+from tests.build import chain, dag, parallel, plan_of, result, workflow
+
+
+def run(plan: Plan, answer: Any) -> Scope:
+    """Run a plan's pattern; `answer` is a function from a path to a text, or a coroutine function."""
+
+    async def ask(step: Step, scope: Scope, path: str) -> StepResult:
+        text = answer(path)
+        return result(path, response=await text if asyncio.iscoroutine(text) else text, id=step.id)
+
+    return asyncio.run(PATTERNS[plan.flow.type](plan.flow, Scope(dict(plan.variables)), ask))  # type: ignore[arg-type]
+
+
+def plan(pattern: dict[str, Any], **runtime: Any) -> Plan:
+    return plan_of(workflow(pattern=pattern, runtime=runtime))
+
+
+def test_a_chain_asks_in_order_and_answers_with_the_last():
+    asked: list[str] = []
+    scope = run(plan(chain("a", "b", "c")), lambda path: asked.append(path) or path)
+
+    assert asked == ["steps[0]", "steps[1]", "steps[2]"]
+    assert scope.response == "steps[2]"
+
+
+def test_branches_are_joined_in_the_order_they_are_written_whatever_finishes_first():
+    async def slowest_first(path: str) -> str:
+        await asyncio.sleep(0.02 if "first" in path else 0)
+        return path
+
+    scope = run(plan(parallel(first="x", second="y")), slowest_first)
+
+    assert scope.response == "branches.first.steps[0]\n\nbranches.second.steps[0]"
+
+
+def test_branches_run_at_once():
+    running = asyncio.Barrier(3)
+
+    async def all_three(path: str) -> str:
+        await asyncio.wait_for(running.wait(), 1)
+        return path
+
+    run(plan(parallel(a="x", b="y", c="z")), all_three)
+
+
+def test_a_reduce_step_sees_every_branch_and_gives_the_answer():
+    scope = run(plan(parallel(a="x", b="y", reduce="merge {{ branches.a.response }}")), lambda path: path)
+
+    assert scope.response == "reduce"
+    assert scope.names["reduce_response"] == "reduce"
+
+
+def test_a_task_waits_for_its_own_needs_and_no_others():
+    ended: list[str] = []
+    release = asyncio.Event()
+
+    async def answer(path: str) -> str:
+        if path == "tasks.slow":
+            await asyncio.wait_for(release.wait(), 1)
+        if path == "tasks.last":
+            release.set()  # reached only if nothing on its way waits for the slow one
+        ended.append(path)
+        return path
+
+    run(plan(dag({"id": "slow"}, {"id": "a"}, {"id": "b", "deps": ["a"]}, {"id": "last", "deps": ["b"]})), answer)
+
+    assert ended[-1] == "tasks.slow"
+
+
+def test_the_answer_of_a_dag_is_that_of_the_tasks_nobody_waits_for():
+    pattern = dag({"id": "end1", "deps": ["start"]}, {"id": "start"}, {"id": "end2", "deps": ["start"]})
+    scope = run(plan(pattern), lambda path: path)
+
+    assert scope.response == "tasks.end1\n\ntasks.end2"
+
+
+def test_a_failure_cancels_the_others_and_is_raised_as_itself():
+    cancelled: list[str] = []
+
+    async def answer(path: str) -> str:
+        if "bad" in path:
+            raise StepFailed("no", path=path)
+        try:
+            await asyncio.sleep(5)
+        except asyncio.CancelledError:
+            cancelled.append(path)
+            raise
+        return path
+
+    with pytest.raises(StepFailed, match="no"):
+        run(plan(parallel(bad="x", good="y", fine="z")), answer)
+    assert sorted(cancelled) == ["branches.fine.steps[0]", "branches.good.steps[0]"]
+
+
+def test_with_continue_the_others_finish_before_the_failure_is_raised():
+    finished: list[str] = []
+
+    async def answer(path: str) -> str:
+        if "bad" in path:
+            raise StepFailed("no", path=path)
+        await asyncio.sleep(0.01)
+        finished.append(path)
+        return path
+
+    keep_going = {"failure_policy": {"on_failure": "continue"}}
+    with pytest.raises(StepFailed):
+        run(plan(dag({"id": "bad"}, {"id": "after", "deps": ["bad"]}, {"id": "good"}), **keep_going), answer)
+    assert finished == ["tasks.good"]
+
+
+def test_a_bug_is_not_kept_waiting_by_continue():
+    async def answer(path: str) -> str:
+        if "bad" in path:
+            raise ZeroDivisionError
+        await asyncio.sleep(5)
+        return path
+
+    with pytest.raises(ZeroDivisionError):
+        run(plan(parallel(bad="x", good="y"), failure_policy={"on_failure": "continue"}), answer)
+
+
+def test_ten_thousand_tasks_in_a_row_are_no_trouble():
+    rows = [{"id": f"t{i}", "deps": [f"t{i - 1}"] if i else [], "agent": "writer"} for i in range(10_000)]
+    scope = run(plan({"type": "workflow", "config": {"tasks": rows}}), lambda path: path)
+
+    assert scope.response == "tasks.t9999"

@@ -1,0 +1,451 @@
+"""config_hash changes when, and only when, something changes that can change an answer; and nothing is ignored.
+
+The table below names every field of the language. Each is proved by planning two files that differ in it: a field is
+hashed, or it acts on the plan without being hashed, or it is checked before anything runs, or it is words for people,
+or it is refused in this version. A new field fails the test until it is sorted in.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.errors import RunnerError
+from runner.plan import digest
+from runner.plan.plan import AgentRecipe, ModelRecipe, Step
+from tests.build import agent, as_text, chain, dag, findings_of, model, parallel, plan_of, shapes, step, workflow
+
+HOME = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A file with the field and, when leaving it away is not the difference, the file to compare with."""
+
+    verdict: str
+    after: dict[str, Any]
+    before: dict[str, Any]
+    variables: dict[str, Any]
+
+
+def row(verdict: str, after: dict[str, Any], before: dict[str, Any] | None = None, **variables: Any) -> Row:
+    return Row(verdict, after, before or workflow(), variables)
+
+
+def hashed(after: dict[str, Any], before: dict[str, Any] | None = None) -> Row:
+    """It can change an answer."""
+    return row("hashed", after, before)
+
+
+def acts(after: dict[str, Any], before: dict[str, Any] | None = None) -> Row:
+    """The plan is another one, the question is the same."""
+    return row("acts", after, before)
+
+
+def checks(after: dict[str, Any], before: dict[str, Any] | None = None, **variables: Any) -> Row:
+    """With it the file is refused, or the variables are."""
+    return row("checks", after, before, **variables)
+
+
+def words(after: dict[str, Any]) -> Row:
+    """It is for people: the plan is the same."""
+    return row("words", after)
+
+
+def refused(after: dict[str, Any]) -> Row:
+    """This version says that it does not offer it."""
+    return row("refused", after)
+
+
+TOPIC = chain("About {{ topic }}.")
+TOOLED = {"python": ["calculator", "current_time"]}
+TWO = {"writer": {"prompt": "You write."}, "critic": {"prompt": "You judge."}}
+GATE = {"type": "hitl", "prompt": "Go on?"}
+
+
+def runtime(**keys: Any) -> dict[str, Any]:
+    return workflow(runtime=keys)
+
+
+def writer(**keys: Any) -> dict[str, Any]:
+    return workflow(agents={"writer": keys})
+
+
+def one_step(**keys: Any) -> dict[str, Any]:
+    return workflow(agents=TWO, tools=TOOLED, pattern=chain({"input": "Write.", **keys}))
+
+
+def one_task(**keys: Any) -> dict[str, Any]:
+    task = {"id": "b", "agent": "writer", "input": "Write.", **keys}
+    task = {key: value for key, value in task.items() if value is not None}
+    pattern = {"type": "workflow", "config": {"tasks": [{"id": "a", "agent": "writer", "input": "A."}, task]}}
+    return workflow(agents=TWO, tools=TOOLED, pattern=pattern)
+
+
+STEPWISE: dict[str, Any] = {
+    "agent": (hashed, {"agent": "critic"}),
+    "input": (hashed, {"input": "Write more."}),
+    "vars": (hashed, {"vars": {"tone": "calm"}}),
+    "tool_overrides": (hashed, {"tool_overrides": ["calculator"]}),
+    "output_schema": (hashed, {"output_schema": {"type": "object"}}),
+    "timeout_s": (acts, {"timeout_s": 9.5}),
+    "retries": (acts, {"retries": 7}),
+    "when": (refused, {"when": "{{ true }}"}),
+    "session": (refused, {"session": "talk"}),
+}
+STEP = {name: verdict(one_step(**keys), one_step()) if verdict is not refused else refused(one_step(**keys))
+        for name, (verdict, keys) in STEPWISE.items()}  # fmt: skip
+TASK = {name: verdict(one_task(**keys), one_task()) if verdict is not refused else refused(one_task(**keys))
+        for name, (verdict, keys) in STEPWISE.items()}  # fmt: skip
+INFERENCE = {"temperature": 0.5, "top_p": 0.5, "max_tokens": 50}
+ENUM = {"type": "string", "enum": ["tea", "milk"]}
+
+FIELDS: dict[str, dict[str, Row]] = {
+    "Spec": {
+        "version": words(workflow(version=0)),
+        "name": acts(workflow(name="other")),
+        "description": words(workflow(description="what it does")),
+        "metadata": words(workflow(metadata={"name": "m"})),
+        "tags": words(workflow(tags=["a"])),
+        "inputs": acts(workflow(inputs={"values": {"topic": "tea"}})),
+        "env": refused(workflow(env={})),
+        "telemetry": refused(workflow(telemetry={})),
+        "context_policy": refused(workflow(context_policy={})),
+        "skills": refused(workflow(skills=[{"id": "pdf", "path": "skills/pdf"}])),
+        "tools": hashed(workflow(tools=TOOLED)),
+        "runtime": hashed(runtime(model_id="n")),
+        "agents": hashed(writer(prompt="You write well.")),
+        "pattern": hashed(workflow(pattern=chain("Write.", "Again."))),
+        "outputs": acts(workflow(outputs={"step_outputs": {"answer": "{{ last_response }}"}})),
+        "security": refused(workflow(security={"guardrails": {"deny_network": True}})),
+    },
+    "Metadata": {
+        "name": words(workflow(metadata={"name": "m"})),
+        "description": words(workflow(metadata={"description": "d"})),
+        "labels": words(workflow(metadata={"labels": {"team": "x"}})),
+    },
+    "Inputs": {
+        "required": checks(workflow(inputs={"required": {"topic": "string"}})),
+        "optional": checks(workflow(inputs={"optional": {"topic": "string"}}, pattern=TOPIC),
+                           workflow(pattern=TOPIC), topic=3),
+        "values": acts(workflow(inputs={"values": {"topic": "tea"}})),
+    },
+    "InputDeclaration": {
+        "type": checks(workflow(inputs={"optional": {"topic": {"type": "integer"}}}, pattern=TOPIC),
+                       workflow(pattern=TOPIC), topic="tea"),
+        "description": words(workflow(inputs={"optional": {"topic": {"type": "string", "description": "d"}}})),
+        "default": acts(workflow(inputs={"optional": {"topic": {"type": "string", "default": "tea"}}})),
+        "enum": checks(workflow(inputs={"optional": {"topic": ENUM}}, pattern=TOPIC),
+                       workflow(inputs={"optional": {"topic": "string"}}, pattern=TOPIC), topic="water"),
+    },
+    "Tools": {
+        "python": hashed(workflow(tools={"python": ["calculator"]})),
+        "http_executors": refused(workflow(tools={"http_executors": [{"id": "a", "base_url": "http://x"}]})),
+        "mcp": refused(workflow(tools={"mcp": [{"id": "a", "url": "http://x"}]})),
+    },
+    "Outputs": {
+        "artifacts": acts(workflow(outputs={"artifacts": [{"path": "a.md", "from": "text"}]})),
+        "step_outputs": acts(workflow(outputs={"step_outputs": {"answer": "text"}})),
+    },
+    "Artifact": {
+        "path": acts(workflow(outputs={"artifacts": [{"path": "b.md", "from": "text"}]}),
+                     workflow(outputs={"artifacts": [{"path": "a.md", "from": "text"}]})),
+        "from_": acts(workflow(outputs={"artifacts": [{"path": "a.md", "from": "word"}]}),
+                      workflow(outputs={"artifacts": [{"path": "a.md", "from": "text"}]})),
+    },
+    "Security": {"guardrails": refused(workflow(security={"guardrails": {}}))},
+    "Budgets": {
+        "max_tokens": acts(runtime(budgets={"max_tokens": 10})),
+        "max_steps": acts(runtime(budgets={"max_steps": 10})),
+        "max_duration_s": acts(runtime(budgets={"max_duration_s": 10})),
+        "max_cost_usd": refused(runtime(budgets={"max_cost_usd": 1})),
+        "warn_threshold": acts(runtime(budgets={"warn_threshold": 0.5})),
+    },
+    "FailurePolicy": {
+        "retries": acts(runtime(failure_policy={"retries": 7})),
+        "backoff": acts(runtime(failure_policy={"backoff": "constant"})),
+        "wait_min": acts(runtime(failure_policy={"wait_min": 0.5})),
+        "wait_max": acts(runtime(failure_policy={"wait_max": 30})),
+        "on_failure": acts(workflow(runtime={"failure_policy": {"on_failure": "continue"}}, pattern=dag({"id": "a"})),
+                           workflow(pattern=dag({"id": "a"}))),
+    },
+    "Inference": {name: hashed(writer(inference={name: value})) for name, value in INFERENCE.items()},
+    "Runtime": {
+        **{name: hashed(runtime(**{name: value})) for name, value in INFERENCE.items()},
+        "provider": hashed(runtime(provider="ollama")),
+        "model_id": hashed(runtime(model_id="n")),
+        "region": acts(runtime(provider="bedrock", region="eu-west-1"), runtime(provider="bedrock")),
+        "host": acts(runtime(host="http://localhost:1")),
+        "params": hashed(runtime(params={"seed": 7})),
+        "max_parallel": acts(runtime(max_parallel=6)),
+        "budgets": acts(runtime(budgets={"max_steps": 10})),
+        "failure_policy": acts(runtime(failure_policy={"retries": 7})),
+        "prompt_cache": refused(runtime(prompt_cache="auto")),
+        "timeout_s": acts(runtime(timeout_s=9)),
+        "fallbacks": refused(runtime(fallbacks=[{"provider": "ollama"}])),
+    },
+    "Agent": {
+        "ref": refused(writer(**{"$ref": "agents/writer.yaml"})),
+        "prompt": hashed(writer(prompt="You write well.")),
+        "tools": hashed(workflow(tools=TOOLED, agents={"writer": {"tools": []}}), workflow(tools=TOOLED)),
+        "provider": hashed(writer(provider="ollama", model_id="m")),
+        "model_id": hashed(writer(model_id="n")),
+        "inference": hashed(writer(inference={"temperature": 0})),
+        "input_schema": refused(writer(input_schema={"type": "object"})),
+        "output_schema": hashed(writer(output_schema={"type": "object"})),
+    },
+    "Step": {**STEP, "id": acts(one_step(id="first"), one_step())},
+    "Task": {
+        **TASK,
+        "id": hashed(one_task(id="c"), one_task()),
+        "deps": hashed(one_task(deps=["a"]), one_task()),
+        "description": hashed(one_task(input=None, description="New."), one_task(input=None, description="Old.")),
+    },
+    "Branch": {
+        "id": hashed(workflow(pattern=parallel(b="Write.")), workflow(pattern=parallel(a="Write."))),
+        "steps": hashed(workflow(pattern=parallel(a="Read.")), workflow(pattern=parallel(a="Write."))),
+    },
+    "ParallelConfig": {
+        "branches": hashed(workflow(pattern=parallel(a="A.", b="B.")), workflow(pattern=parallel(a="A."))),
+        "reduce": hashed(workflow(pattern=parallel(a="A.", reduce="Join.")), workflow(pattern=parallel(a="A."))),
+    },
+    "WorkflowConfig": {
+        "tasks": hashed(workflow(pattern=dag({"id": "a"}, {"id": "b"})), workflow(pattern=dag({"id": "a"}))),
+    },
+    "ChainConfig": {"steps": hashed(workflow(pattern=chain("A.", "B.")), workflow(pattern=chain("A.")))},
+    "Chain": {
+        "type": hashed(workflow(pattern=dag({"id": "a"}))),
+        "config": hashed(workflow(pattern=chain("A."))),
+    },
+    "Parallel": {
+        "type": hashed(workflow(pattern=parallel(a="Write."))),
+        "config": hashed(workflow(pattern=parallel(a="A.")), workflow(pattern=parallel(a="B."))),
+    },
+    "Workflow": {
+        "type": hashed(workflow(pattern=dag({"id": "a"}))),
+        "config": hashed(workflow(pattern=dag({"id": "a"})), workflow(pattern=dag({"id": "b"}))),
+    },
+}  # fmt: skip
+
+
+def _pattern(kind: str, **config: Any) -> dict[str, Any]:
+    return workflow(pattern={"type": kind, "config": config})
+
+
+ASKED = {"agent": "writer"}
+ROUTING = _pattern("routing", router=ASKED, routes={"a": {"then": [ASKED]}})
+GRAPH = _pattern("graph", nodes={"a": ASKED}, edges=[{"from": "a", "choose": [{"when": "else", "to": "a"}]}])
+OPTIMIZER = _pattern("evaluator_optimizer", producer="writer", evaluator=ASKED, accept={"min_score": 7})
+WORKERS = _pattern("orchestrator_workers", orchestrator={**ASKED, "limits": {}}, worker_template=ASKED)
+
+REFUSED_WHOLE: dict[str, dict[str, Any]] = {
+    "Env": workflow(env={}),
+    "Secret": workflow(env={"secrets": [{"key": "K", "source": "env"}]}),
+    "Telemetry": workflow(telemetry={}),
+    "Otel": workflow(telemetry={"otel": {}}),
+    "Redact": workflow(telemetry={"redact": {}}),
+    "ContextPolicy": workflow(context_policy={}),
+    "Compaction": workflow(context_policy={"compaction": {}}),
+    "Notes": workflow(context_policy={"notes": {"file": "a"}}),
+    "Retrieval": workflow(context_policy={"retrieval": {}}),
+    "Skill": workflow(skills=[{"id": "a", "path": "a"}]),
+    "PythonCallable": workflow(tools={"python": [{"callable": "a:b"}]}),
+    "HttpExecutor": workflow(tools={"http_executors": [{"id": "a", "base_url": "http://x"}]}),
+    "CommonEndpoint": workflow(tools={"http_executors": [{"id": "a", "base_url": "http://x", "common_endpoints": [
+        {"path": "/", "description": "d"}]}]}),
+    "McpServer": workflow(tools={"mcp": [{"id": "a", "url": "http://x"}]}),
+    "Guardrails": workflow(security={"guardrails": {}}),
+    "Endpoint": runtime(fallbacks=[{"provider": "ollama"}]),
+    "Gate": workflow(pattern=chain("Write.", GATE)),
+    "Routing": ROUTING, "RoutingConfig": ROUTING, "Router": ROUTING, "Route": ROUTING,
+    "Graph": GRAPH, "GraphConfig": GRAPH, "Edge": GRAPH, "Choice": GRAPH, "Ask": GRAPH,
+    "EvaluatorOptimizer": OPTIMIZER, "EvaluatorOptimizerConfig": OPTIMIZER, "Accept": OPTIMIZER,
+    "OrchestratorWorkers": WORKERS, "OrchestratorWorkersConfig": WORKERS, "Orchestrator": WORKERS,
+    "OrchestratorLimits": WORKERS, "WorkerTemplate": WORKERS,
+}  # fmt: skip
+"""Shapes of which nothing runs in this version, each with a file in which it stands."""
+
+ROWS = [pytest.param(found, id=f"{shape}.{name}") for shape, rows in FIELDS.items() for name, found in rows.items()]
+
+
+# -- the table --------------------------------------------------------------------------------------------------------
+
+
+def test_every_field_of_the_language_is_sorted_into_the_table() -> None:
+    language = {name: set(shape.model_fields) for name, shape in shapes().items()}
+    table = {name: set(rows) for name, rows in FIELDS.items()}
+    table |= {name: language[name] for name in REFUSED_WHOLE}
+    assert table == language
+
+
+def test_no_shape_is_sorted_twice() -> None:
+    assert FIELDS.keys() & REFUSED_WHOLE.keys() == set()
+
+
+@pytest.mark.parametrize("found", ROWS)
+def test_a_field_does_what_the_table_says(found: Row) -> None:
+    assert verdict(found) == found.verdict
+
+
+@pytest.mark.parametrize("name", REFUSED_WHOLE)
+def test_a_shape_of_which_nothing_runs_is_refused(name: str) -> None:
+    assert any("not offered in this version" in finding for finding in findings_of(REFUSED_WHOLE[name]))
+
+
+def verdict(found: Row) -> str:
+    """What a field really does: both files are planned, and their plans compared."""
+    before = plan_of(found.before, variables=found.variables)
+    try:
+        after = plan_of(found.after, variables=found.variables)
+    except RunnerError as error:
+        offered = any("not offered in this version" in finding.message for finding in error.findings)
+        return "refused" if offered else "checks"
+    if before.config_hash != after.config_hash:
+        return "hashed"
+    return "words" if bare(before) == bare(after) else "acts"
+
+
+def bare(value: Any) -> Any:
+    """A plan as data, without where things stand in the file."""
+    if isinstance(value, dict):
+        return {key: bare(inner) for key, inner in value.items() if key not in ("at", "warnings")}
+    if isinstance(value, list | tuple):
+        return [bare(inner) for inner in value]
+    return bare(asdict(value)) if hasattr(value, "__dataclass_fields__") else value
+
+
+# -- the recipes ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", [ModelRecipe, AgentRecipe, Step])
+def test_every_field_of_a_recipe_is_sorted_in_or_out(recipe: type) -> None:
+    hashed_fields, others = digest.HASHED[recipe], set(digest.NOT_HASHED[recipe])
+    assert hashed_fields & others == set()
+    assert hashed_fields | others == {field.name for field in fields(recipe)}
+
+
+CHANGED: dict[str, Any] = {
+    "provider": "ollama",
+    "model_id": "n",
+    "host": "http://x",
+    "region": "eu",
+    "temperature": 0.1,
+    "top_p": 0.1,
+    "max_tokens": 1,
+    "params": {"a": 1},
+    "id": "other",
+    "prompt": "Other.",
+    "model": model(model_id="n"),
+    "tools": ("calculator",),
+    "output_schema": {"type": "object"},
+    "config_hash": "other",
+    "path": "steps[1]",
+    "agent": agent("critic"),
+    "input": "Other.",
+    "vars": {"a": 1},
+    "timeout_s": 1.5,
+    "retries": 9,
+    "at": None,
+}
+CASES = [(recipe, name) for recipe in (ModelRecipe, AgentRecipe, Step) for name in digest.HASHED[recipe]]
+OTHERS = [(recipe, name) for recipe in (ModelRecipe, AgentRecipe, Step) for name in digest.NOT_HASHED[recipe]]
+
+
+def hash_with(recipe: type, **changes: Any) -> str:
+    if recipe is ModelRecipe:
+        return agent(model=replace(model(), **changes)).config_hash
+    if recipe is AgentRecipe:
+        return agent(**{"id": "writer", **changes}).config_hash
+    return step(**{"path": "steps[0]", **changes}).config_hash
+
+
+@pytest.mark.parametrize(("recipe", "name"), CASES, ids=lambda one: getattr(one, "__name__", one))
+def test_a_field_that_is_sorted_in_changes_the_hash(recipe: type, name: str) -> None:
+    assert hash_with(recipe, **{name: CHANGED[name]}) != hash_with(recipe)
+
+
+@pytest.mark.parametrize(("recipe", "name"), OTHERS, ids=lambda one: getattr(one, "__name__", one))
+def test_a_field_that_is_sorted_out_does_not(recipe: type, name: str) -> None:
+    assert hash_with(recipe, **{name: CHANGED[name]}) == hash_with(recipe)
+
+
+def test_the_reason_for_each_field_sorted_out_is_told() -> None:
+    assert all(reason for reasons in digest.NOT_HASHED.values() for reason in reasons.values())
+
+
+def test_what_the_model_is_told_of_a_tool_is_in_the_hash() -> None:
+    told = digest.sign_agent(agent(tools=("calculator",)), lambda _: "an older description")
+    assert told.config_hash != agent(tools=("calculator",)).config_hash
+
+
+def test_an_agent_under_another_name_has_the_same_hash_and_its_step_another() -> None:
+    writer_, twin = step(agent="writer"), step(agent="twin")
+    assert writer_.agent.config_hash == twin.agent.config_hash
+    assert writer_.config_hash != twin.config_hash
+
+
+# -- stability --------------------------------------------------------------------------------------------------------
+
+RICH = workflow(
+    runtime={"temperature": 0.25, "params": {"seed": 1, "stop": ["a", "b"], "logit": {"x": 1.5, "y": 2}}},
+    tools={"python": ["current_time", "calculator"]},
+    inputs={"values": {"topic": "tea", "tone": "calm"}},
+    agents={"writer": {"output_schema": {"type": "object", "required": ["a"], "properties": {"a": {}, "b": {}}}}},
+    pattern=dag(
+        {"id": "one", "input": "{{ topic }} {{ tone }}"},
+        {"id": "two", "vars": {"z": 1, "a": 2}},
+        {"id": "three", "deps": ["one", "two"], "input": "{{ tasks.one.response }} ü"},
+    ),
+)
+PRINT_HASH = "import sys; from tests.build import plan_of; print(plan_of(sys.stdin.read()).config_hash)"
+
+
+def test_the_hash_is_the_same_in_processes_with_other_hash_seeds() -> None:
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", PRINT_HASH],
+            input=as_text(RICH),
+            cwd=HOME,
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(HOME), "PYTHONUTF8": "1"},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=True,
+        ).stdout.strip()
+        for seed in ("1", "77")
+    }
+    assert found == {plan_of(RICH).config_hash}
+
+
+def test_the_order_of_keys_in_the_file_does_not_matter() -> None:
+    assert plan_of(_backwards(RICH)).config_hash == plan_of(RICH).config_hash
+
+
+def _backwards(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _backwards(value[key]) for key in reversed(value)}
+    return [_backwards(one) for one in value] if isinstance(value, list) else value
+
+
+def test_the_order_of_branches_is_part_of_the_answer_and_of_the_hash() -> None:
+    one, other = parallel(a="A.", b="B."), parallel(b="B.", a="A.")
+    assert plan_of(workflow(pattern=one)).config_hash != plan_of(workflow(pattern=other)).config_hash
+
+
+def test_the_same_plan_under_another_file_name_has_the_same_hash() -> None:
+    assert plan_of(as_text(RICH) + "# a comment\n").config_hash == plan_of(RICH).config_hash
+
+
+def test_a_whole_number_where_a_fraction_may_stand_is_that_fraction() -> None:
+    assert plan_of(runtime(temperature=0)).config_hash == plan_of(runtime(temperature=0.0)).config_hash
+
+
+@pytest.mark.parametrize("recipe", [agent().config_hash, step().config_hash, plan_of(workflow()).config_hash])
+def test_a_hash_is_sha256_in_hexadecimal(recipe: str) -> None:
+    assert len(recipe) == 64
+    assert int(recipe, 16) >= 0

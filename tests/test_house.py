@@ -1,0 +1,310 @@
+"""The rules of the house, read from the syntax tree: who imports whom, and who may touch the world."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.build import as_text, workflow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HOME = Path(__file__).parent.parent
+
+MAY_IMPORT = {
+    "entrypoint": {"main"},
+    "main": {
+        *("run", "intake", "deliver", "inputs", "artifacts", "credentials", "telemetry", "log"),
+        *("ci", "report", "plan", "errors"),
+    },
+    "intake": {"inputs", "plan", "spec", "errors"},
+    "deliver": {"artifacts", "ci", "report", "errors"},
+    "run": {"patterns", "step", "agents", "calls", "plan", "errors"},
+    "patterns": {"plan", "spec", "errors"},
+    "step": {"calls", "plan", "spec", "errors"},
+    "agents": {"calls", "plan", "spec", "errors"},
+    "calls": {"plan", "spec", "errors"},
+    "plan": {"spec", "errors"},
+    "spec": {"errors"},
+    "errors": set(),
+    "report": {"errors"},
+    "ci": {"report", "errors"},
+    "log": {"ci", "report", "errors"},
+    "inputs": {"spec", "errors"},
+    "artifacts": {"errors"},
+    "credentials": {"plan", "errors"},
+    "telemetry": {"report", "errors"},
+}
+"""For every room those it may import besides itself. A new room needs a row, which is where to think about it."""
+
+LEAVES = {"runner.report.results", "runner.report.events"}
+"""Plain data that every room but `spec` and `errors` may import."""
+
+ALLOWED = {
+    ("runner.report.planned", "runner.plan.plan"): "it shows a plan",
+    ("type", "runner.step"): "its protocols are what a pattern is given and what opens a span",
+}
+"""Single imports that a row does not give; `type` stands for whoever imports it for a type checker only."""
+
+FORBIDDEN = {("runner.step", "runner.calls.budget")}
+
+SDKS = {"strands", "openai", "boto3", "botocore", "ollama"}
+CHILD_SCRIPT = "runner.agents.providers.llama_server"
+"""Runs as a process of its own and is never imported, so the world's rules are not for it."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: by whom, of what, in which line, and whether it is for types only."""
+
+    by: str
+    of: str
+    line: int
+    for_types: bool
+
+    @property
+    def rooms(self) -> tuple[str, str]:
+        return room(self.by), room(self.of)
+
+    def __str__(self) -> str:
+        return f"{self.by}:{self.line} imports {self.of}"
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """The syntax tree of every module of ours, by its name."""
+    files = [HOME / "entrypoint.py", *sorted((HOME / "runner").rglob("*.py"))]
+    return {name_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in files}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(HOME).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room(module: str) -> str:
+    """The part of the house a module belongs to: `runner.spec.load` to `spec`."""
+    return module.split(".")[1] if module.startswith("runner.") else module
+
+
+@cache
+def imports() -> tuple[Import, ...]:
+    """Every import of every module, wherever in it."""
+    return tuple(one for name, tree in modules().items() for one in _imports(name, tree, for_types=False))
+
+
+def _imports(by: str, node: ast.AST, *, for_types: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        match child:
+            case ast.Import(names=names):
+                yield from (Import(by, alias.name, child.lineno, for_types) for alias in names)
+            case ast.ImportFrom(module=module, names=names, level=0):
+                for alias in names:
+                    whole = f"{module}.{alias.name}"
+                    yield Import(by, whole if whole in modules() else str(module), child.lineno, for_types)
+            case ast.ImportFrom():
+                raise AssertionError(f"{by}:{child.lineno} imports relatively; the rules could not be read")
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                yield from _imports(by, child, for_types=True)
+            case _:
+                yield from _imports(by, child, for_types=for_types)
+
+
+def ours() -> list[Import]:
+    return [one for one in imports() if one.of == "runner" or one.of.startswith("runner.")]
+
+
+def allowed(one: Import) -> bool:
+    here, there = one.rooms
+    if (one.by, one.of) in FORBIDDEN:
+        return False
+    if here == there or there in MAY_IMPORT[here] or (one.by, one.of) in ALLOWED:
+        return True
+    if one.for_types and ("type", one.of) in ALLOWED:
+        return here in ("patterns", "agents")
+    return one.of in LEAVES and here not in ("spec", "errors")
+
+
+def test_every_room_has_a_row() -> None:
+    assert {room(name) for name in modules()} - {"runner"} == set(MAY_IMPORT)
+
+
+def test_imports_run_down() -> None:
+    assert [str(one) for one in ours() if not allowed(one)] == []
+
+
+def test_every_exception_is_still_needed() -> None:
+    made = {(one.by, one.of) for one in ours()} | {("type", one.of) for one in ours() if one.for_types}
+    assert set(ALLOWED) - made == set()
+
+
+def test_no_two_modules_import_each_other() -> None:
+    graph: dict[str, set[str]] = {name: set() for name in modules()}
+    for one in ours():
+        if not one.for_types:
+            graph[one.by].add(one.of)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" → ".join(error.args[1]))
+
+
+def test_only_agents_import_an_sdk() -> None:
+    strangers = [one for one in imports() if one.of.split(".")[0] in SDKS and room(one.by) != "agents"]
+    assert [str(one) for one in strangers] == []
+
+
+# -- the world --------------------------------------------------------------------------------------------------------
+
+WORLD = {
+    "os.environ": "the environment",
+    "os.getenv": "the environment",
+    "os.putenv": "the environment",
+    "sys.argv": "the arguments",
+    "sys.exit": "the exit",
+    "os._exit": "the exit",
+    "SystemExit": "the exit",
+    "sys.stdout": "the streams",
+    "sys.stderr": "the streams",
+    "print": "the streams",
+    "datetime.now": "the wall clock",
+    "datetime.utcnow": "the wall clock",
+    "datetime.today": "the wall clock",
+    "date.today": "the wall clock",
+    "time.time": "the wall clock",
+    "time.time_ns": "the wall clock",
+    "time.strftime": "the wall clock",
+    "time.localtime": "the wall clock",
+    "time.gmtime": "the wall clock",
+}
+
+
+def touches(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """The lines where a module reaches for the world, and for what; imported names count as reaching."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id=owner), attr=attr):
+                found = [f"{owner}.{attr}"]
+            case ast.Attribute(value=ast.Attribute(attr=owner), attr=attr):
+                found = [f"{owner}.{attr}"]
+            case ast.Name(id=name):
+                found = [name]
+            case ast.ImportFrom(module=module, names=names):
+                found = [f"{module}.{alias.name}" for alias in names]
+            case ast.Import(names=names):
+                found = [f"{alias.name} as" for alias in names if alias.asname and alias.name in ("os", "sys", "time")]
+            case _:
+                continue
+        yield from ((node.lineno, one) for one in found if one in WORLD or one.endswith(" as"))
+
+
+def test_only_the_door_touches_the_world() -> None:
+    found = [
+        f"{name}:{line} uses {what}"
+        for name, tree in modules().items()
+        if name not in ("runner.main", "entrypoint", CHILD_SCRIPT)
+        for line, what in touches(tree)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import os\nos.environ['A']",
+        "from os import environ",
+        "import sys\nsys.exit(1)",
+        "raise SystemExit",
+        "print('hello')",
+        "from datetime import datetime\ndatetime.now()",
+        "import datetime\ndatetime.datetime.now()",
+        "from time import time",
+        "import time\ntime.time()",
+        "import os as o\no.environ",
+    ],
+)
+def test_reaching_for_the_world_is_noticed(source: str) -> None:
+    assert list(touches(ast.parse(source)))
+
+
+@pytest.mark.parametrize("source", ["loop.time()", "self.now()", "stdout.write('x')", "os.path.join('a')"])
+def test_what_was_handed_in_is_not_the_world(source: str) -> None:
+    assert not list(touches(ast.parse(source)))
+
+
+# -- size -------------------------------------------------------------------------------------------------------------
+
+
+def test_every_module_says_what_lives_in_it() -> None:
+    silent = [name for name, tree in modules().items() if tree.body and not ast.get_docstring(tree)]
+    assert silent == []
+
+
+def test_no_function_is_longer_than_60_lines() -> None:
+    long = [
+        f"{name}.{node.name}: {node.end_lineno - node.lineno + 1}"
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno is not None
+        and node.end_lineno - node.lineno + 1 > 60
+    ]
+    assert long == []
+
+
+def test_no_module_says_more_than_400_lines() -> None:
+    """Empty lines are not counted: `spec.models` is a list of small shapes and half of it is air."""
+    files = [HOME / "entrypoint.py", *(HOME / "runner").rglob("*.py")]
+    lengths = {name_of(path): sum(bool(line.strip()) for line in path.read_text().splitlines()) for path in files}
+    assert {name: length for name, length in lengths.items() if length > 400} == {}
+
+
+# -- what stays unloaded ----------------------------------------------------------------------------------------------
+
+HEAVY = ("strands", "openai", "boto3", "botocore", "ollama", "httpx", "aiohttp", "opentelemetry")
+CALL_THE_DOOR = f"""
+import io, json, pathlib, sys
+from runner.main import main
+arguments, environ = json.loads(sys.argv[1])
+code = main(arguments, environ, cwd=pathlib.Path.cwd(), stdout=io.StringIO(), stderr=io.StringIO())
+print(json.dumps([code, [name for name in {HEAVY} if name in sys.modules]]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "code"),
+    [
+        (["--help"], {}, 0),
+        (["schema"], {}, 0),
+        (["validate", "workflow.yaml"], {}, 0),
+        (["plan", "workflow.yaml"], {}, 0),
+        (["run", "workflow.yaml", "--max-parallel", "none"], {}, 2),
+        (["run", "workflow.yaml"], {}, 2),  # the key for openai is missing
+        (["run", "missing.yaml"], {}, 12),
+        ([], {"INPUT_SPEC": "workflow.yaml", "INPUT_MODE": "rewind"}, 2),
+    ],
+    ids=["help", "schema", "validate", "plan", "bad flag", "no key", "no file", "bad input"],
+)
+def test_without_a_run_no_sdk_is_loaded(
+    tmp_path: Path, arguments: list[str], environ: dict[str, str], code: int
+) -> None:
+    (tmp_path / "workflow.yaml").write_text(as_text(workflow()))
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", CALL_THE_DOOR, json.dumps([arguments, environ])],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(HOME), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(ended.stdout) == [code, []]
