@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner import errors
 from runner.inputs import INPUTS, schema_text
-from runner.report.outputs import OUTPUTS
+from runner.report.results import OUTPUTS
 
 ROOT = Path(__file__).parents[1]
 

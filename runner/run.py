@@ -97,7 +97,7 @@ async def _outcome(
 ) -> RunReport:
     """The report of how the pattern ended, without the statistics."""
     slots = asyncio.Semaphore(plan.limits.max_parallel)
-    invoke = slotted(timed(structured(agents.invoke)), slots)
+    invoke = slotted(timed(structured(agents.invoke)), slots, emit)
     invoke = budgeted(retried(invoke, plan.limits.retry, emit, around.random), ledger)
     run_step = step_runner(invoke, emit=emit, now=around.now, span=around.span)
     flow, span = plan.flow, around.span

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from runner.calls.call import Allowance, Call, Reply
-from runner.errors import BudgetExceeded, ModelProblem, StepFailed, TemplateProblem
-from runner.report.events import StepFinished, StepStarted
+from runner.calls.call import Allowance, Call, Reply, Tally
+from runner.errors import BudgetExceeded, ModelProblem, RunnerError, StepFailed, TemplateProblem
+from runner.report.events import StepFinished
 from runner.report.results import StepResult
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runner.plan.plan import Step
     from runner.plan.scope import Scope
     from runner.report.events import Emit
+    from runner.report.results import StepStatus
 
 
 class RunStep(Protocol):
@@ -35,60 +36,63 @@ class Span(Protocol):
 
 
 def step_runner(invoke: Invoke, *, emit: Emit, now: Callable[[], datetime], span: Span) -> RunStep:
-    """The run's `run_step`. Every start and end is emitted, also of a step that failed or was cancelled."""
+    """The run's `run_step`. How a step ended is emitted, also when it failed or was cancelled."""
 
     async def run_step(step: Step, scope: Scope, path: str) -> StepResult:
         clock = asyncio.get_running_loop().time
-        begun, before = now(), clock()
-        call: Call | None = None
-        emit(StepStarted(path, step.agent.id))
+        called, tally = clock(), Tally()
 
-        def finish(status: str, reply: Reply | None = None, error: str | None = None) -> StepResult:
+        def finish(status: StepStatus, reply: Reply | None = None, error: str | None = None) -> StepResult:
+            working = clock() - (called if tally.begun is None else tally.begun)
             result = StepResult(
                 path=path,
                 agent=step.agent.id,
                 config_hash=step.config_hash,
-                status=status,  # type: ignore[arg-type]
+                status=status,
+                response=reply.text if reply else "",
+                data=reply.data if reply else None,
+                usage=tally.usage,
+                attempts=tally.attempts,
+                turns=tally.turns,
+                source=reply.source if reply else "live",
                 id=step.id,
-                started=begun,
-                duration_ms=round(1000 * (clock() - before)),
+                started=None if status == "skipped" else now() - timedelta(seconds=working),
+                duration_ms=round(1000 * working),
                 error=error,
             )
-            if call is not None:
-                tally = call.tally
-                result = replace(result, usage=tally.usage, attempts=tally.attempts, turns=tally.turns)
-            if reply is not None:
-                result = replace(result, response=reply.text, data=reply.data, source=reply.source)
             describe(status=status, tokens=result.usage.total, attempts=result.attempts)
             emit(StepFinished(result))
             return result
 
         with span("step", path=path, agent=step.agent.id, config_hash=step.config_hash) as describe:
             try:
-                call = render_call(step, scope, path)
-                return finish("success", await invoke(call))
+                return finish("success", await invoke(render_call(step, scope, path, tally)))
             except asyncio.CancelledError:
-                finish("cancelled")
+                finish("skipped" if tally.begun is None else "cancelled")
                 raise
             except BudgetExceeded as refused:
-                finish("failed" if call and call.tally.turns else "skipped", error=refused.message)
+                finish("failed" if tally.turns else "skipped", error=refused.message)
                 raise
             except (ModelProblem, TemplateProblem) as problem:
                 finish("failed", error=problem.message)
                 raise StepFailed(f"{path} ({step.agent.id}): {problem.message}", path=path, at=step.at) from problem
+            except RunnerError as error:  # not the step's own failure, such as credentials that are not there
+                finish("failed", error=error.message)
+                raise
 
     return run_step
 
 
-def render_call(step: Step, scope: Scope, path: str) -> Call:
+def render_call(step: Step, scope: Scope, path: str, tally: Tally) -> Call:
     """The question in words. A step without an input is asked the latest answer, or else its agent's prompt itself."""
     from runner.plan.templates import render
 
     names = {**scope.for_templates(), **step.vars}
     prompt = render(step.agent.prompt, names)
     user = scope.response if step.input is None else render(step.input, names)
+    system: str | None = prompt
     if not user.strip():
         if step.input is not None:
             raise TemplateProblem("its input is empty once rendered")
-        return Call(path, step, None, prompt, Allowance(step.timeout_s))
-    return Call(path, step, prompt, user, Allowance(step.timeout_s))
+        system, user = None, prompt
+    return Call(path, step, system, user, Allowance(step.timeout_s), tally)

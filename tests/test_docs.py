@@ -14,7 +14,7 @@ import yaml
 
 from docs.write_reference import written
 from runner.inputs import INPUTS, from_arguments
-from runner.report.outputs import OUTPUTS
+from runner.report.results import OUTPUTS
 from tests.build import findings_of
 from tests.servers import OpenAIServer
 from tests.workspace import Workspace

@@ -37,8 +37,12 @@ class Allowance:
 
 @dataclass
 class Tally:
-    """What a call has cost so far, failed attempts included. Filled while it runs; true also when it fails."""
+    """What a call has cost so far, failed attempts included. Filled while it runs; true also when it fails.
 
+    `begun` is the loop's time when the call first had a slot; None while it waits for one.
+    """
+
+    begun: float | None = None
     attempts: int = 0
     turns: int = 0
     usage: Usage = Usage()

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from runner.errors import ModelProblem
+from runner.report.events import StepStarted
 
 if TYPE_CHECKING:
-    import asyncio
-
     from runner.calls.call import Call, Invoke, Reply
+    from runner.report.events import Emit
 
 
-def slotted(invoke: Invoke, slots: asyncio.Semaphore) -> Invoke:
-    """At most as many calls in flight as there are slots, over the whole run, whatever the pattern nests."""
+def slotted(invoke: Invoke, slots: asyncio.Semaphore, emit: Emit) -> Invoke:
+    """At most as many calls in flight as there are slots, over the whole run, whatever the pattern nests.
+
+    A step begins when it first has one: what waits has not started.
+    """
 
     async def in_a_slot(call: Call) -> Reply:
         async with slots:
+            if call.tally.begun is None:
+                call.tally.begun = asyncio.get_running_loop().time()
+                emit(StepStarted(call.path, call.step.agent.id))
             return await invoke(call)
 
     return in_a_slot

@@ -14,7 +14,7 @@ from actions_toolkit.command import Command
 from actions_toolkit.file_command import prepare_key_value_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from runner.errors import Finding
 
@@ -23,7 +23,6 @@ MAX_MESSAGE: Final = 4096  # characters; the host cuts there
 MAX_LINE: Final = 4000
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*")
 
 
 def printable(text: str) -> str:
@@ -38,8 +37,9 @@ def printable(text: str) -> str:
 def annotate(findings: Iterable[Finding], title: str) -> list[str]:
     """Workflow commands for findings: errors first, a few of each level, the rest counted in the last one."""
     lines: list[str] = []
+    found = tuple(findings)
     for level in ("error", "warning"):
-        chosen = [finding for finding in findings if finding.level == level]
+        chosen = [finding for finding in found if finding.level == level]
         shown, rest = chosen[:MAX_ANNOTATIONS], len(chosen) - MAX_ANNOTATIONS
         for index, finding in enumerate(shown):
             more = f" (and {rest} more, listed in the job summary)" if rest > 0 and index == len(shown) - 1 else ""
@@ -66,11 +66,6 @@ def command(name: str, message: str = "", properties: Mapping[str, str | int] | 
 def output_file(outputs: Mapping[str, str]) -> str:
     """Outputs as the runner's file command, each behind a delimiter that nobody can guess."""
     return "".join(prepare_key_value_message(name, _text(value)) + "\n" for name, value in outputs.items())
-
-
-def bad_output_names(names: Sequence[str]) -> list[str]:
-    """Names that cannot stand in the runner's output file."""
-    return [name for name in names if not _NAME.fullmatch(name)]
 
 
 def _text(value: str) -> str:

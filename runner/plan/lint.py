@@ -33,13 +33,14 @@ def _unused_agents(plan: Plan, source: spec.Spec, document: Document) -> Iterato
 
 def _twins(plan: Plan, document: Document) -> Iterator[Finding]:
     first: dict[str, str] = {}
+    told: set[tuple[str, str]] = set()
     for step in plan.steps():
         agent = step.agent
-        twin = first.setdefault(agent.config_hash, agent.id)
-        if twin != agent.id:
-            message = f"agents '{twin}' and '{agent.id}' are configured alike; under one id the cache can reuse it"
+        pair = first.setdefault(agent.config_hash, agent.id), agent.id
+        if pair[0] != pair[1] and pair not in told:
+            told.add(pair)
+            message = f"agents '{pair[0]}' and '{pair[1]}' are configured alike; under one id the cache can reuse it"
             yield _advice(message, document, ("agents", agent.id), key=True)
-            first[agent.config_hash] = agent.id
 
 
 def _too_parallel(plan: Plan, document: Document) -> Iterator[Finding]:

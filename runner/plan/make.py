@@ -88,7 +88,7 @@ def make_plan(
 
 def _refuse(findings: Iterable[Finding]) -> None:
     """Raise what was found, each once and in the order of the file."""
-    if unique := sorted(set(findings), key=lambda finding: finding.at):
+    if unique := sorted(dict.fromkeys(findings), key=lambda finding: finding.at):
         raise SpecError(unique)
 
 

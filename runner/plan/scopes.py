@@ -9,6 +9,7 @@ from runner.errors import Finding, TemplateProblem
 from runner.plan.names import Names, problems
 from runner.plan.plan import ChainFlow, ParallelFlow, Upstream, WorkflowFlow
 from runner.plan.templates import references
+from runner.report.results import OUTPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +41,10 @@ class Scopes:
     def findings(self, values: Mapping[str, Any]) -> Iterator[Finding]:
         """What is wrong with the templates once these values are known."""
         declared = {*values, *self._source.inputs.required, *self._source.inputs.optional}
+        for name in self._source.outputs.step_outputs:
+            if name in OUTPUTS:
+                at = self._document.locate(("outputs", "step_outputs", name), key=True)
+                yield Finding(f"step output '{name}' has the name of an output of the action itself", at)
         for template, place, names in self._templates(Names(frozenset(declared))):
             for problem in problems(template, names):
                 yield Finding(problem, self._document.locate(place))

@@ -38,7 +38,7 @@ def resolve(
         if isinstance(declaration, spec.InputDeclaration) and declaration.default is not None
     }
     written = {**defaults, **inputs.values}
-    if findings := list(_wrong_values(declared, written, document)):
+    if findings := list(_wrong_values(inputs, written, document)):
         raise SpecError(findings)
     for name, value in given.items():
         if name not in declared and name not in inputs.values and name not in used:
@@ -53,12 +53,12 @@ def resolve(
     return values
 
 
-def _wrong_values(
-    declared: Mapping[str, spec.InputDeclaration | str], written: Mapping[str, Any], document: Document
-) -> Iterator[Finding]:
-    for name, value in written.items():
-        if name in declared and (wrong := _mismatch(declared[name], value)):
-            yield Finding(f"inputs: '{name}' {wrong}", document.locate(("inputs", "values", name)))
+def _wrong_values(inputs: spec.Inputs, written: Mapping[str, Any], document: Document) -> Iterator[Finding]:
+    for part, declared in (("required", inputs.required), ("optional", inputs.optional)):
+        for name, declaration in declared.items():
+            if name in written and (wrong := _mismatch(declaration, written[name])):
+                place = ("values", name) if name in inputs.values else (part, name, "default")
+                yield Finding(f"inputs: '{name}' {wrong}", document.locate(("inputs", *place)))
 
 
 def _type_of(declaration: spec.InputDeclaration | str) -> str:

@@ -12,29 +12,6 @@ if TYPE_CHECKING:
 MAX_RESPONSE: Final = 256 * 1024
 """Bytes of the `response` output; a longer answer is whole in results.json."""
 
-OUTPUTS: Final[dict[str, str]] = {
-    "status": "how the run ended: success, failed, budget, timeout, cancelled, invalid",
-    "response": "the last answer; above 256 KiB cut with a marker, and whole in results.json",
-    "structured": "the last answer as JSON, when the step asked for data",
-    "results-path": "results.json of this run",
-    "trace-path": "the trace of this run",
-    "input-tokens": "tokens sent, as the providers counted them",
-    "output-tokens": "tokens received",
-    "total-tokens": "both",
-    "cost-usd": "empty: prices are not known to this version",
-    "steps-run": "steps that were begun",
-    "steps-failed": "steps that failed",
-    "cache-builds": "agent blueprints built",
-    "cache-hits": "agent blueprints used again",
-    "cache-hit-rate": "hits among all look-ups, in whole percent",
-    "clients-created": "provider clients created",
-    "client-hits": "provider clients used again",
-    "budget-used-percent": "share of the tightest budget; empty without one",
-    "duration-ms": "wall-clock time of the run",
-    "config-hash": "hash of everything that can change an answer, over the whole plan",
-}
-"""Every output this version writes, and what it means. Written on failure too; `outputs.step_outputs` add more."""
-
 
 @dataclass(frozen=True)
 class Paths:
@@ -74,7 +51,7 @@ def outputs(report: RunReport, paths: Paths) -> dict[str, str]:
 
 def cut(text: str, whole: str) -> str:
     """A text no longer than an output should be, with a marker that says where the rest is."""
-    encoded = text.encode()
+    encoded = text.encode(errors="replace")  # half a surrogate pair, which JSON may hold, cannot be written
     if len(encoded) <= MAX_RESPONSE:
         return text
     marker = f"\n[cut here; the whole answer of {len(encoded):,} bytes is in {whole or 'results.json'}]"

@@ -94,5 +94,6 @@ def _line(level: Level, word: str, **pairs: object) -> Line:
 
 
 def _quoted(value: str) -> str:
-    """A value that reads back as one: quoted where it has spaces."""
+    """A value that reads back as one: quoted where it has spaces, with no quotation marks of its own."""
+    value = value.replace('"', "'")
     return f'"{value}"' if " " in value or not value else value

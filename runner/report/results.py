@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +13,29 @@ if TYPE_CHECKING:
 
 StepStatus = Literal["success", "failed", "cancelled", "skipped"]
 Source = Literal["live", "tape", "resumed"]
+
+OUTPUTS: Final[dict[str, str]] = {
+    "status": "how the run ended: success, failed, budget, timeout, cancelled, invalid",
+    "response": "the last answer; above 256 KiB cut with a marker, and whole in results.json",
+    "structured": "the last answer as JSON, when the step asked for data",
+    "results-path": "results.json of this run",
+    "trace-path": "the trace of this run",
+    "input-tokens": "tokens sent, as the providers counted them",
+    "output-tokens": "tokens received",
+    "total-tokens": "both",
+    "cost-usd": "empty: prices are not known to this version",
+    "steps-run": "steps that were begun",
+    "steps-failed": "steps that failed",
+    "cache-builds": "agent blueprints built",
+    "cache-hits": "agent blueprints used again",
+    "cache-hit-rate": "hits among all look-ups, in whole percent",
+    "clients-created": "provider clients created",
+    "client-hits": "provider clients used again",
+    "budget-used-percent": "share of the tightest budget; empty without one",
+    "duration-ms": "wall-clock time of the run",
+    "config-hash": "hash of everything that can change an answer, over the whole plan",
+}
+"""Every output this version writes, and what it means. Written on failure too; `outputs.step_outputs` add more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +62,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """One step's answer, or why there is none. `duration_ms` counts from its start to its end, waiting included."""
+    """One step's answer, or why there is none.
+
+    `started` is when it first had a slot, and `duration_ms` counts from then; waiting for one is not in it.
+    """
 
     path: str
     agent: str

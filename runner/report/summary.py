@@ -37,7 +37,7 @@ def summary(report: RunReport, detail: Detail) -> str:
         text = section(report)
         if not text:
             continue
-        size += len(text.encode()) + 2
+        size += len(text.encode(errors="replace")) + 2
         if size > MAX_BYTES:
             parts.append("_The rest is left out here to stay below the host's limit; results.json has all of it._")
             break

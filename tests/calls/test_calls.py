@@ -88,7 +88,7 @@ def test_a_slot_is_not_held_while_waiting():
     async def test() -> None:
         slots = asyncio.Semaphore(1)
         policy = RetryPolicy("constant", wait_min=0.05, wait_max=1)
-        waiting = retried(slotted(failing(1, transient()), slots), policy, lambda _: None, Random(1))
+        waiting = retried(slotted(failing(1, transient()), slots, lambda _: None), policy, lambda _: None, Random(1))
         task = asyncio.create_task(waiting(call()))
         await asyncio.sleep(0.02)
         assert not slots.locked()
@@ -132,7 +132,7 @@ def test_no_more_calls_are_in_flight_than_there_are_slots():
             return Reply("ok")
 
         slots = asyncio.Semaphore(3)
-        await asyncio.gather(*(slotted(invoke, slots)(call()) for _ in range(20)))
+        await asyncio.gather(*(slotted(invoke, slots, lambda _: None)(call()) for _ in range(20)))
         return most
 
     assert asyncio.run(test()) == 3

@@ -153,3 +153,8 @@ def text(spec: dict[str, Any]) -> str:
             return True
 
     return yaml.dump(spec, Dumper=Plain, sort_keys=False)
+
+
+def test_a_step_output_cannot_take_the_name_of_one_of_the_actions_own(workspace: Workspace):
+    spec = {**VALID, "outputs": {"step_outputs": {"status": "all well"}}}
+    refused(workspace.run(spec), 3, "step output 'status' has the name of an output of the action itself")

@@ -145,3 +145,23 @@ def test_a_lost_connection_is_retried(workspace: Workspace, reset: str):
         outcome = workspace.run(workflow(server.url, chain("go"), runtime=runtime))
 
     assert outcome.outputs["response"] == "whole"
+
+
+def test_a_stream_that_ends_in_the_middle_is_no_answer(workspace: Workspace):
+    half = b'data: {"choices": [{"index": 0, "delta": {"content": "half of"}, "finish_reason": null}]}\n\n'
+    answers = [Answer(raw=half), Answer("the whole")]
+    runtime = {"failure_policy": {"retries": 1, "wait_min": 0.01}}
+    with OpenAIServer(reply=answers) as server:
+        outcome = workspace.run(workflow(server.url, chain("go"), runtime=runtime))
+
+    assert outcome.outputs["response"] == "the whole"
+    assert "ended in the middle" in outcome.logged("step_retry")[0]
+
+
+def test_a_step_that_waits_for_a_slot_has_not_started(workspace: Workspace):
+    with OpenAIServer(reply=lambda _: Answer(delay=0.3)) as server:
+        outcome = workspace.run(workflow(server.url, tasks(a=[], b=[]), runtime={"max_parallel": 1}))
+
+    first, second = outcome.results["steps"]
+    assert second["started"] > first["started"]
+    assert second["duration_ms"] < 550

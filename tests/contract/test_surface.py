@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.report.outputs import OUTPUTS
+from runner.report.results import OUTPUTS
 from tests.servers import Answer, OpenAIServer, Request
 from tests.workspace import Workspace, chain, parallel, tasks, workflow
 

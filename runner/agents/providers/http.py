@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cached_property
@@ -22,6 +23,9 @@ from httpx_aiohttp import AiohttpTransport
 from runner.agents.providers.faults import Fault, one_line
 
 END_OF_STREAM: Final = b"[DONE]"
+_COMPLETE: Final = re.compile(rb'\[DONE\]|"finish_reason":\s*"')
+"""What only a whole answer has: the marker, or the reason why it ended."""
+
 PATIENCE_S: Final = 0.5
 """How long the rest of a finished stream is waited for; a new connection over TLS costs about as much."""
 
@@ -96,13 +100,17 @@ class _Shared(httpx.AsyncBaseTransport):
 class _DrainedStream(httpx.AsyncByteStream):
     def __init__(self, inner: httpx.AsyncByteStream) -> None:
         self._inner, self._rest = inner, aiter(inner)
-        self._tail, self._ended = b"", False
+        self._tail, self._ended, self._complete = b"", False, False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._rest:
-            self._tail = (self._tail + chunk)[-64:]
+            seen = self._tail + chunk
+            self._complete = self._complete or _COMPLETE.search(seen) is not None
+            self._tail = seen[-64:]
             yield chunk
         self._ended = True
+        if not self._complete:  # the client would take what came for the whole answer
+            raise httpx.RemoteProtocolError("the stream ended in the middle of the answer")
 
     async def aclose(self) -> None:
         # Only behind the marker: a stream that is given up half-way is cut off, so that nobody generates for nothing.

@@ -1,0 +1,183 @@
+"""What cannot run is refused before it runs: by name, at its place, everything at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.build import chain, dag, findings_of, parallel, workflow
+from tests.read.test_language import SAMPLES
+
+
+def refused(what: str, place: str) -> list[str]:
+    return [f"workflow.yaml:{place}: {what} is not offered in this version"]
+
+
+# -- names ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_agent_is_told_with_the_nearest() -> None:
+    assert findings_of(workflow(pattern=chain({"agent": "writre"}))) == [
+        "workflow.yaml:13:14: unknown agent 'writre'; did you mean 'writer'?"
+    ]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [chain({"agent": "x"}), dag({"id": "a", "agent": "x"}), parallel(a="A.", reduce={"agent": "x", "input": "J."})],
+)
+def test_an_unknown_agent_is_found_in_every_pattern(pattern: dict[str, Any]) -> None:
+    (found,) = findings_of(workflow(pattern=pattern))
+    assert found.endswith("unknown agent 'x'; choose one of: writer")
+
+
+def test_an_unknown_task_is_told_where_it_is_needed() -> None:
+    pattern = dag({"id": "fetch"}, {"id": "merge", "depends_on": ["fetch", "fetsh"]})
+    assert findings_of(workflow(pattern=pattern)) == [
+        "workflow.yaml:21:9: task 'merge' needs unknown task 'fetsh'; did you mean 'fetch'?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        (dag({"id": "a"}, {"id": "b"}, {"id": "a"}), "19:11: task id 'a' stands here again"),
+        (chain({"id": "a"}, {"id": "a"}), "16:11: step id 'a' stands here again"),
+        (parallel({"id": "a", "steps": ["1"]}, {"id": "a", "steps": ["2"]}), "17:11: branch id 'a' stands here again"),
+        (parallel({"id": "a", "steps": [{"id": "s"}, {"id": "s"}]}), "18:13: step id 's' stands here again"),
+    ],
+)
+def test_an_id_that_stands_twice_is_told(pattern: dict[str, Any], said: str) -> None:
+    found = findings_of(workflow(pattern=pattern))
+    assert [line.split(": ", 1)[1] for line in found] == [said.split(": ", 1)[1]]
+
+
+def test_steps_of_different_branches_may_have_the_same_id() -> None:
+    pattern = parallel({"id": "a", "steps": [{"id": "s"}]}, {"id": "b", "steps": [{"id": "s"}]})
+    assert findings_of(workflow(pattern=pattern)) == []
+
+
+def test_everything_wrong_with_the_steps_is_told_at_once() -> None:
+    pattern = dag({"id": "a", "agent": "x"}, {"id": "a", "agent": "y", "deps": ["nobody"]})
+    assert len(findings_of(workflow(pattern=pattern))) == 4
+
+
+# -- tools ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_tool_of_a_later_version_is_told_with_those_there_are() -> None:
+    assert findings_of(workflow(agents={"writer": {"tools": ["grep"]}})) == [
+        "workflow.yaml:10:7: tool 'grep' is not offered in this version; it has: calculator, current_time"
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tools": {"python": ["calculatro"]}},
+        {"agents": {"writer": {"tools": ["calculatro"]}}},
+        {"pattern": chain({"tool_overrides": ["calculatro"]})},
+    ],
+)
+def test_an_unknown_tool_is_told_with_the_nearest(changes: dict[str, Any]) -> None:
+    (found,) = findings_of(workflow(**changes))
+    assert found.endswith(": unknown tool 'calculatro'; did you mean 'calculator'?")
+
+
+def test_tools_unset_means_all_that_are_declared_and_an_empty_list_none() -> None:
+    from tests.build import plan_of
+
+    agents = {"writer": {"prompt": "a"}, "bare": {"prompt": "b", "tools": []}}
+    pattern = chain("A.", {"agent": "bare"}, {"agent": "bare", "tool_overrides": ["current_time"]})
+    declared = {"python": ["current_time", "calculator", "current_time"]}
+    plan = plan_of(workflow(agents=agents, tools=declared, pattern=pattern))
+    assert [step.agent.tools for step in plan.steps()] == [("current_time", "calculator"), (), ("current_time",)]
+
+
+def test_a_provider_that_cannot_use_tools_says_so() -> None:
+    runtime = {"provider": "local", "model_id": None}
+    (found,) = findings_of(workflow(runtime=runtime, tools={"python": ["calculator"]}))
+    assert found.endswith(": provider 'local' cannot use tools")
+
+
+# -- providers --------------------------------------------------------------------------------------------------------
+
+
+def test_a_provider_without_a_model_of_its_own_needs_one() -> None:
+    assert findings_of(workflow(runtime={"model_id": None})) == [
+        "workflow.yaml:4:13: provider 'openai' needs a model_id"
+    ]
+
+
+def test_an_agent_on_another_provider_needs_a_model_of_that_one() -> None:
+    assert findings_of(workflow(agents={"writer": {"provider": "ollama"}})) == [
+        "workflow.yaml:9:15: provider 'ollama' needs a model_id"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "said"),
+    [
+        ({"region": "eu"}, "6:11: provider 'openai' takes no region"),
+        ({"provider": "local", "host": "http://x"}, "6:9: provider 'local' takes no host"),
+    ],
+)
+def test_an_address_that_a_provider_has_no_use_for_is_refused(runtime: dict[str, Any], said: str) -> None:
+    assert findings_of(workflow(runtime=runtime)) == [f"workflow.yaml:{said}"]
+
+
+# -- what this version does not run -----------------------------------------------------------------------------------
+
+RUN = ("chain", "parallel", "workflow")
+
+
+@pytest.mark.parametrize("name", sorted(set(SAMPLES) - set(RUN)))
+def test_four_patterns_are_read_and_refused(name: str) -> None:
+    assert findings_of(workflow(pattern=SAMPLES[name])) == refused(
+        f"pattern '{name}' (chain, parallel and workflow run)", "10:9"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "place"),
+    [
+        ({"env": {"mounts": {}}}, "env", "16:3"),
+        ({"telemetry": {"redact": {}}}, "telemetry (set the OTEL_EXPORTER_OTLP_* variables instead)", "16:3"),
+        ({"context_policy": {"notes": {"file": "n"}}}, "context_policy", "16:3"),
+        ({"skills": [{"id": "a", "path": "a"}]}, "skills", "16:1"),
+        ({"security": {"guardrails": {"deny_network": True}}}, "security.guardrails", "17:5"),
+        ({"tools": {"http_executors": [{"id": "a", "base_url": "b"}]}}, "tools.http_executors", "17:3"),
+        ({"tools": {"mcp": [{"id": "a", "url": "b"}]}}, "tools.mcp", "17:3"),
+        ({"tools": {"python": [{"callable": "a:b"}]}}, "a callable tool ('a:b')", "17:5"),
+        ({"runtime": {"fallbacks": [{"provider": "ollama"}]}}, "runtime.fallbacks", "7:3"),
+        ({"runtime": {"prompt_cache": "auto"}}, "prompt_cache: auto", "6:17"),
+        ({"runtime": {"budgets": {"max_cost_usd": 1}}}, "a budget in money (max_tokens is)", "7:19"),
+        ({"runtime": {"provider": "gemini"}}, "provider 'gemini' (bedrock, openai, ollama, local are)", "4:13"),
+        ({"agents": {"writer": {"provider": "anthropic"}}},
+         "provider 'anthropic' (bedrock, openai, ollama, local are)", "9:15"),
+        ({"agents": {"writer": {"$ref": "a.yaml"}}}, "$ref", "9:11"),
+        ({"agents": {"writer": {"input_schema": {}}}}, "input_schema", "9:19"),
+        ({"pattern": chain({"when": "{{ true }}"})}, "when", "14:13"),
+        ({"pattern": chain({"session": "talk"})}, "session", "14:16"),
+        ({"pattern": chain("A.", {"type": "hitl", "prompt": "Go?"})}, "a human gate (type: hitl)", "15:7"),
+        ({"pattern": parallel(a="A.", reduce={"input": "J.", "when": "x"})}, "when", "20:13"),
+        ({"pattern": parallel({"id": "a", "steps": [{"session": "s"}]})}, "session", "16:18"),
+        ({"pattern": dag({"id": "a", "when": "x"})}, "when", "16:13"),
+    ],
+)  # fmt: skip
+def test_what_is_not_offered_is_refused_by_name_and_place(changes: dict[str, Any], what: str, place: str) -> None:
+    assert findings_of(workflow(**changes)) == refused(what, place)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"skills": []}, {"security": {}}, {"runtime": {"prompt_cache": "off"}}, {"runtime": {"fallbacks": []}}],
+)
+def test_asking_for_nothing_is_not_refused(changes: dict[str, Any]) -> None:
+    assert findings_of(workflow(**changes)) == []
+
+
+def test_all_that_is_not_offered_is_told_at_once() -> None:
+    changes = {"env": {}, "skills": [{"id": "a", "path": "a"}], "runtime": {"prompt_cache": "auto"}}
+    assert len(findings_of(workflow(**changes))) == 3
