@@ -38,7 +38,7 @@ Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`
 | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_PROFILE`, `AWS_REGION`, `AWS_BEARER_TOKEN_BEDROCK` | for `bedrock`, and whatever else boto3 finds |
 | `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` | honoured |
 | `OTEL_EXPORTER_OTLP_ENDPOINT` and its kin | spans are sent there too, by OTLP over HTTP |
-| `OTEL_SEMCONV_STABILITY_OPT_IN` | set it yourself to let the SDK put prompts and answers into spans |
+| `OTEL_SEMCONV_STABILITY_OPT_IN` | with `gen_ai_unredacted_attributes=…` in it, spans hold what that names of prompts and answers; without, none |
 | `RUNNER_DEBUG` | `1` is `debug: true` |
 
 ## Log lines

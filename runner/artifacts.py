@@ -35,13 +35,16 @@ class Artifacts:
 
         `scrub` takes secrets out of everything that is written there.
         """
-        base = (workspace / wanted).resolve()
-        if not os.path.isabs(wanted) and not base.is_relative_to(workspace.resolve()):
+        base = _resolved(workspace / wanted)
+        if base is None or (not os.path.isabs(wanted) and not base.is_relative_to(workspace.resolve())):
             raise FileProblem(f"artifacts-dir '{wanted}' leads out of the workspace")
         number = 1
         while True:
             directory = base if number == 1 else base / f"run-{number}"
             artifacts = cls(workspace, directory, scrub)
+            if directory.is_symlink():
+                number += 1
+                continue
             try:
                 artifacts._make(directory)
                 with open(directory / CLAIM, "x", encoding="utf-8") as file:
@@ -60,8 +63,8 @@ class Artifacts:
         Raises FileProblem when it does not, or when it cannot be written.
         """
         target = self.directory / name
-        inside = target.resolve().is_relative_to(self.directory)
-        if not name.strip() or not inside or target.resolve() == self.directory or "\0" in name:
+        found = _resolved(target)
+        if not name.strip() or found is None or self.directory not in found.parents:
             raise FileProblem(f"artifact path {name!r} leads out of the artifacts directory")
         temporary = target.with_name(f".{target.name}.{os.getpid()}")
         try:
@@ -98,3 +101,11 @@ class Artifacts:
         for path in reversed(missing):
             path.mkdir(exist_ok=True)
             self._created.append(path)
+
+
+def _resolved(path: Path) -> Path | None:
+    """Where a path really leads; None where no file can be: behind a null byte or a loop of links."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):
+        return None

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from runner.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from runner.plan.plan import ModelRecipe
+    from runner.plan.plan import ModelRecipe, Step
 
 
-def require(models: Iterable[ModelRecipe], environ: Mapping[str, str]) -> None:
-    """Raise UsageError when a model that will be asked lacks its key or its package."""
-    if missing := sorted({sentence for model in models for sentence in _missing(model, environ)}):
-        raise UsageError("; ".join(missing))
+def require(steps: Iterable[Step], environ: Mapping[str, str]) -> None:
+    """Raise UsageError for the first step whose model lacks its key or its package."""
+    for step in steps:
+        for sentence in _missing(step.agent.model, environ):
+            raise UsageError(sentence, at=step.at)
 
 
 SECRETS: Final = (
@@ -27,6 +29,7 @@ SECRETS: Final = (
     "GITHUB_TOKEN",
     "ACTIONS_RUNTIME_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "OTEL_EXPORTER_OTLP_HEADERS",
 )
 SHORTEST: Final = 8  # a shorter value is a word that would be blotted out everywhere
 
@@ -34,6 +37,8 @@ SHORTEST: Final = 8  # a shorter value is a word that would be blotted out every
 def scrubber(environ: Mapping[str, str]) -> Callable[[str], str]:
     """A function that takes the environment's secrets out of a text: a provider's error may repeat the key."""
     values = {environ.get(name, "").strip() for name in SECRETS}
+    proxies = (environ.get(name, "") for name in environ if name.lower().endswith("_proxy"))
+    values |= {urlsplit(proxy).password or "" for proxy in proxies}
     longest_first = sorted((value for value in values if len(value) >= SHORTEST), key=len, reverse=True)
 
     def scrub(text: str) -> str:

@@ -255,7 +255,8 @@ def _parser() -> argparse.ArgumentParser:
         for one in INPUTS:
             if one.name not in ("spec", "mode") or (one.name == "mode" and name == "run"):
                 default = f" (default: {one.default})" if one.default else ""
-                command.add_argument(f"--{one.name}", dest=one.name, metavar="VALUE", help=one.help + default)
+                flag: dict[str, Any] = {"nargs": "?", "const": "true"} if one.read is _flag else {}
+                command.add_argument(f"--{one.name}", dest=one.name, metavar="VALUE", help=one.help + default, **flag)
         if name == "plan":
             command.add_argument("--json", action="store_true", help="print the plan as JSON")
     commands.add_parser("schema", help="print the JSON Schema of the language")

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from runner import credentials
 from runner.artifacts import Artifacts
-from runner.ci.commands import printable
+from runner.ci.commands import answer, printable
 from runner.ci.host import Host
 from runner.deliver import Delivery, exit_code
-from runner.errors import RunnerError, SpecError
+from runner.errors import RunCancelled, RunnerError, SpecError, UsageError
 from runner.inputs import ActionInputs, from_arguments, from_environ
 from runner.log import Log
 from runner.report.results import Failure, RunReport
@@ -51,10 +51,7 @@ def cli() -> int:
     # The first process of a container does not hear of signals it has no handler for; the run has its own.
     for number in STOPPING:
         signal.signal(number, signal.default_int_handler)
-    try:
-        return main(sys.argv[1:], os.environ, cwd=Path.cwd(), stdout=sys.stdout, stderr=sys.stderr)
-    except KeyboardInterrupt:
-        return 130
+    return main(sys.argv[1:], os.environ, cwd=Path.cwd(), stdout=sys.stdout, stderr=sys.stderr)
 
 
 def main(
@@ -81,6 +78,8 @@ def main(
         return door.serve(inputs)
     except RunnerError as error:
         return door.refuse(error, inputs)
+    except KeyboardInterrupt:
+        return door.refuse(RunCancelled("asked to stop before the run began"), inputs)
     except Exception as error:
         for line in traceback.format_exc().splitlines():
             log.line("ERROR", line)
@@ -109,17 +108,18 @@ class Door:
 
     def run(self, inputs: ActionInputs) -> int:
         from runner.intake import plan_of
+        from runner.telemetry import Tracing
 
         plan = plan_of(inputs, self.host.workspace, need_values=True)
-        for warning in plan.warnings:
-            self.log.line("WARNING", str(warning))
-        credentials.require((step.agent.model for step in plan.steps()), self.environ)
+        self._advise(plan, inputs, annotate=False)
+        credentials.require(plan.steps(), self.environ)
         self.host.write_outputs({"status": "failed"})  # stands when we are killed; the last value of a name wins
         artifacts = Artifacts.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
+        tracing = Tracing(self.environ, enabled=inputs.trace, scrub=self.scrub)
         try:
             with _stopped_by_signals() as stop:
                 self.host.group(printable(f"strands-action: {plan.name}"))
-                report, spans = self._executed(plan, inputs, stop)
+                report, spans = self._executed(plan, tracing, stop)
                 self.host.end_group()
                 report = replace(report, exit_code=exit_code(report, inputs.fail_on))
                 detail = cast("Detail", inputs.summary)
@@ -130,14 +130,15 @@ class Door:
         self._last_words(report)
         trace = f" · Trace: {files.trace}" if files.trace else ""
         self.log.line("INFO", f"Results: {files.results} · Summary: {files.summary}{trace}")
+        tracing.flush()
         return report.exit_code
 
-    def _executed(self, plan: Plan, inputs: ActionInputs, stop: Stop) -> tuple[RunReport, list[SpanRecord]]:
-        from runner.telemetry import KEEP_CONTENT_OUT, SEMCONV_VARIABLE, Tracing
+    def _executed(self, plan: Plan, tracing: Tracing, stop: Stop) -> tuple[RunReport, list[SpanRecord]]:
+        from runner.telemetry import SEMCONV_VARIABLE, without_content
 
-        os.environ.setdefault(SEMCONV_VARIABLE, KEEP_CONTENT_OUT)  # read by the SDK when it is first imported
+        # Read by the SDK when it makes its first span.
+        os.environ[SEMCONV_VARIABLE] = without_content(self.environ.get(SEMCONV_VARIABLE, ""))
         self.log.take_over()
-        tracing = Tracing(self.environ, enabled=inputs.trace)
         report = asyncio.run(self._in_the_loop(plan, tracing, stop))
         return report, tracing.finish()
 
@@ -148,16 +149,22 @@ class Door:
         around = Surroundings(self.environ, self.log.event, self.now, tracing.span, rng)
         task = asyncio.create_task(execute(plan, around))
         stop.listen(asyncio.get_running_loop(), task, self.log)
-        return await task
+        try:
+            return await task
+        finally:
+            stop.listen_no_more()
 
     def _last_words(self, report: RunReport) -> None:
         if report.failure is not None:
             self.log.line("ERROR", f"{report.failure.title}: {report.failure.message}")
+        elif report.exit_code != 0:
+            self.log.line("ERROR", f"fail-on: warning: {'; '.join(one.message for one in report.warnings)}")
         ran = len(report.steps) - report.count("skipped")
         told = f"status={report.status} steps={ran} tokens={report.usage.total} duration_ms={report.duration_ms}"
         self.log.line("INFO" if report.status == "success" else "ERROR", f"run_finished {told}")
         if not self.host.present and report.response:
-            self.stdout.write(self.scrub(report.response) + "\n")
+            # A terminal or a pipe; but in a container that a `run:` step starts, the runner reads it all the same.
+            self.stdout.write(answer(self.scrub(report.response)))
             self.stdout.flush()
 
     # -- validate and plan --------------------------------------------------------------------------------------------
@@ -167,13 +174,15 @@ class Door:
         from runner.intake import files_of, plan_of
 
         errors: list[RunnerError] = []
+        if inputs.prompt is not None:
+            raise UsageError("there is no file to validate in a prompt; set 'spec', or mode: plan")
         files = files_of(inputs, self.host.workspace)
+        if not files:
+            raise UsageError("no file to validate; set 'spec' to a workflow file, several, or a glob")
         for name in files:
             try:
                 plan = plan_of(replace(inputs, spec=(name,)), self.host.workspace, need_values=False)
-                self._advise(plan)
-                if inputs.fail_on == "warning" and plan.warnings:
-                    raise SpecError(replace(warning, level="error") for warning in plan.warnings)
+                self._advise(plan, inputs)
                 self.log.line("INFO", f"{name}: valid; {plan.flow.type}, {len(plan.steps())} steps")
             except RunnerError as error:
                 self._tell(error)
@@ -188,7 +197,7 @@ class Door:
         from runner.report.planned import as_json, as_markdown, as_text
 
         plan = plan_of(inputs, self.host.workspace, need_values=False)
-        self._advise(plan)
+        self._advise(plan, inputs)
         text = as_json(plan) if inputs.as_json else as_text(plan)
         for line in text.splitlines():
             self.stdout.write((printable(line) if self.host.present else line) + "\n")
@@ -215,10 +224,14 @@ class Door:
             self.log.line("ERROR", f"{error.title}: {told}")
         self.host.annotate(error.findings, error.title)
 
-    def _advise(self, plan: Plan) -> None:
+    def _advise(self, plan: Plan, inputs: ActionInputs, *, annotate: bool = True) -> None:
+        """Tell the advice about a plan. Raises SpecError where `fail-on: warning` makes errors of it."""
+        if inputs.fail_on == "warning" and plan.warnings:
+            raise SpecError(replace(warning, level="error") for warning in plan.warnings)
         for warning in plan.warnings:
             self.log.line("WARNING", str(warning))
-        self.host.annotate(plan.warnings, "Advice")
+        if annotate:  # a run tells them at its end, with those that came up in it
+            self.host.annotate(plan.warnings, "Advice")
 
     def _unrun_report(self, name: str, mode: str, errors: Sequence[RunnerError]) -> RunReport:
         """The report of an invocation that ran nothing; the gravest of its errors gives status and exit code."""
@@ -248,6 +261,10 @@ class Stop:
         self._cancel = lambda name: loop.call_soon_threadsafe(cancel, name)
         if self._received:
             self._cancel("a signal")
+
+    def listen_no_more(self) -> None:
+        """The run has ended; what it leaves is written in any case."""
+        self._cancel = lambda name: None
 
     def receive(self, number: int, _: object = None) -> None:
         if self._received:

@@ -66,6 +66,7 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
     ledger = Ledger(plan.limits, emit)
     agents = _live_agents(plan, around, ledger, emit)
     report = RunReport(plan.name, "success", 0, "live", started, 0, plan.flow.type, plan.config_hash)
+    report = replace(report, step_outputs=dict.fromkeys(plan.step_outputs, ""))  # set also when the run fails
     try:
         report = await _outcome(plan, report, around, agents, ledger, emit)
     finally:
@@ -127,7 +128,12 @@ def _with_outputs(plan: Plan, report: RunReport, scope: Scope) -> RunReport:
     names = scope.for_templates()
     try:
         outputs = {name: render(template, names) for name, template in plan.step_outputs.items()}
-        artifacts = {render(path, names): render(text, names) for path, text in plan.artifacts}
+        artifacts: dict[str, str] = {}
+        for path_template, text in plan.artifacts:
+            path = render(path_template, names)
+            if path in artifacts:
+                raise TemplateProblem(f"two artifacts have the path {path!r}")
+            artifacts[path] = render(text, names)
     except TemplateProblem as problem:
         return _failed(replace(report, response=scope.response), TemplateProblem(f"outputs: {problem.message}"))
     data: Any = None if scope.joined is not None else scope.last.data if scope.last else None
@@ -141,13 +147,23 @@ def _failed(report: RunReport, error: RunnerError) -> RunReport:
 
 
 async def _close(agents: LiveAgents) -> list[Finding]:
-    """Close every client, and tell of those that would not be."""
-    try:
-        async with asyncio.timeout(CLOSING_S):
-            await agents.close()
-    except Exception as error:
-        return [Finding(f"a client was not closed: {error!r}", Location(""), level="warning")]
-    return []
+    """Close every client, and tell of those that would not be. A signal that comes meanwhile changes nothing: the
+    run is over, and how it ended is known."""
+    closing = asyncio.create_task(agents.close())
+    while not closing.done():
+        try:
+            await asyncio.wait([closing], timeout=CLOSING_S)
+            break
+        except asyncio.CancelledError:
+            continue
+    if not closing.done():
+        closing.cancel()
+        problem = f"did not close within {CLOSING_S:g} s"
+    elif closing.exception() is not None:
+        problem = repr(closing.exception())
+    else:
+        return []
+    return [Finding(f"a client was not closed: {problem}", Location(""), level="warning")]
 
 
 def _in_order(plan: Plan, results: Mapping[str, StepResult]) -> list[StepResult]:

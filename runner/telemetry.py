@@ -6,6 +6,7 @@ installed, and nothing costs, when the trace is off.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -19,17 +20,26 @@ if TYPE_CHECKING:
 OTLP_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 SEMCONV_VARIABLE: Final = "OTEL_SEMCONV_STABILITY_OPT_IN"
-KEEP_CONTENT_OUT: Final = "gen_ai_unredacted_attributes="
-"""Given to the SDK in SEMCONV_VARIABLE: prompts, answers and tool values are redacted from its spans. Somebody who
-sets the variable themselves has asked for something else."""
+_UNREDACTED: Final = "gen_ai_unredacted_attributes="
 
-FLUSH_MS: Final = 5_000
+FLUSH_S: Final = 2.0
+"""How long a collector may take at the end: everything else of the run is written by then."""
+
+
+def without_content(semconv: str) -> str:
+    """The value of SEMCONV_VARIABLE that keeps prompts, answers and tool values out of the SDK's spans.
+
+    Somebody who names what stays unredacted there has asked for it, and gets it.
+    """
+    return semconv if _UNREDACTED in semconv else ",".join(filter(None, [semconv, _UNREDACTED]))
 
 
 class Tracing:
     """The spans of one run, from `start` to `finish`."""
 
-    def __init__(self, environ: Mapping[str, str], *, enabled: bool) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], *, enabled: bool, scrub: Callable[[str], str] = lambda text: text
+    ) -> None:
         self.spans: list[SpanRecord] = []
         self._exporter: SpanProcessor | None = None
         wants_otlp = any(environ.get(name) for name in OTLP_VARIABLES)
@@ -37,6 +47,8 @@ class Tracing:
         if self._relay is not None:
             self._exporter = _otlp() if wants_otlp else None
             self._relay.targets = (self.spans.append if enabled else None, self._exporter)
+            self._relay.scrub = scrub
+            self._relay.with_events = _UNREDACTED in environ.get(SEMCONV_VARIABLE, "")
 
     @contextmanager
     def span(self, name: str, **attributes: str | int) -> Iterator[Callable[..., None]]:
@@ -60,13 +72,19 @@ class Tracing:
                 raise
 
     def finish(self) -> list[SpanRecord]:
-        """Every span of the run; those for OTLP are on their way or given up when this returns."""
-        if self._exporter is not None:
-            self._exporter.force_flush(FLUSH_MS)
-            self._exporter.shutdown()
+        """Every span of the run."""
         if self._relay is not None:
             self._relay.targets = (None, None)
         return self.spans
+
+    def flush(self) -> None:
+        """Give the collector, where there is one, a moment to take what it was sent."""
+        if self._exporter is None:
+            return
+        # The exporter's own time limits count attempts, not time; a collector that stalls must not hold a job.
+        ending = threading.Thread(target=self._exporter.shutdown, daemon=True)
+        ending.start()
+        ending.join(FLUSH_S)
 
 
 def _otlp() -> SpanProcessor:
@@ -86,6 +104,8 @@ def _relay() -> Any:
 
     class Relay(SpanProcessor):
         targets: tuple[Callable[[SpanRecord], None] | None, SpanProcessor | None] = (None, None)
+        scrub: Callable[[str], str]
+        with_events = False
 
         def on_start(self, span: Any, parent_context: Any = None) -> None:
             if self.targets[1] is not None:
@@ -93,10 +113,11 @@ def _relay() -> Any:
 
         def on_end(self, span: ReadableSpan) -> None:
             collect, export = self.targets
+            clean = _cleaned(span, self.scrub, with_events=self.with_events)
             if collect is not None:
-                collect(_record(span))
+                collect(_record(clean))
             if export is not None:
-                export.on_end(span)
+                export.on_end(clean)
 
     resource = Resource.create({"service.name": "strands-action"})
     provider = TracerProvider(resource=resource, sampler=ALWAYS_ON, shutdown_on_exit=False)
@@ -104,6 +125,30 @@ def _relay() -> Any:
     provider.add_span_processor(relay)
     trace.set_tracer_provider(provider)
     return relay
+
+
+def _cleaned(span: ReadableSpan, scrub: Callable[[str], str], *, with_events: bool) -> ReadableSpan:
+    """A span as it may leave: no secret in it, and no events (prompts, answers, exceptions) unless asked for."""
+    from opentelemetry.sdk.trace import Event, ReadableSpan
+    from opentelemetry.trace import Status
+
+    def clean(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {key: scrub(one) if isinstance(one, str) else one for key, one in (attributes or {}).items()}
+
+    events = [Event(one.name, clean(one.attributes), one.timestamp) for one in span.events] if with_events else []
+    return ReadableSpan(
+        name=span.name,
+        context=span.get_span_context(),
+        parent=span.parent,
+        resource=span.resource,
+        attributes=clean(span.attributes),
+        events=events,
+        kind=span.kind,
+        status=Status(span.status.status_code),
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
 
 
 def _record(span: ReadableSpan) -> SpanRecord:
@@ -118,4 +163,5 @@ def _record(span: ReadableSpan) -> SpanRecord:
         status=span.status.status_code.name.lower(),
         attributes=dict(span.attributes or {}),
         scope=span.instrumentation_scope.name if span.instrumentation_scope else "",
+        events=tuple((one.name, dict(one.attributes or {})) for one in span.events),
     )

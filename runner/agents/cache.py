@@ -41,13 +41,13 @@ class AgentCache:
     def statistics(self) -> CacheStatistics:
         return CacheStatistics(builds=len(self._blueprints), hits=self._hits)
 
-    def get(self, recipe: AgentRecipe) -> Blueprint:
-        """The blueprint of a recipe, built when it is first asked for."""
+    def get(self, recipe: AgentRecipe, *, count: bool = True) -> Blueprint:
+        """The blueprint of a recipe, built when it is first asked for. `count` as in `ClientPool.lease`."""
         key = (recipe.id, recipe.config_hash)
         found = self._blueprints.get(key)
-        self._emit(CacheLookup(*key, hit=found is not None))
+        if count:
+            self._hits += found is not None
+            self._emit(CacheLookup(*key, hit=found is not None))
         if found is None:
             found = self._blueprints[key] = self._build(recipe)
-        else:
-            self._hits += 1
         return found

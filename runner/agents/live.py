@@ -47,10 +47,11 @@ class LiveAgents:
     async def invoke(self, call: Call) -> Reply:
         """One question to one blank agent. Raises ModelProblem for every answer that does not count."""
         recipe = call.step.agent
-        blueprint = self.cache.get(recipe)
+        first = call.tally.attempts <= 1
+        blueprint = self.cache.get(recipe, count=first)
         key = ClientKey(recipe.model.provider, blueprint.provider.address(recipe.model))
         try:
-            async with self.pool.lease(key) as client:
+            async with self.pool.lease(key, count=first) as client:
                 return await self._ask(call, blueprint, client)
         except RunnerError:
             raise
@@ -69,7 +70,8 @@ class LiveAgents:
         text = "".join(block.get("text", "") for block in result.message["content"]).strip()
         if not text:
             raise ModelProblem("the model gave an empty answer")
-        return Reply(text)
+        # A character that was streamed in two halves is made whole; half of one cannot be written anywhere.
+        return Reply(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
     def _stamp(self, call: Call, blueprint: Blueprint, client: Client) -> Agent:
         model = blueprint.provider.model(blueprint.recipe, client)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from runner.calls.budget import Ledger
     from runner.calls.call import Tally
 
+MAX_TURNS = 50
+"""Model turns of one call: far above what a task takes, and an end to a model that calls tools for ever."""
+
 _ENDS = frozenset({"end_turn", "stop_sequence", "tool_use"})
 _REASONS = {
     "max_tokens": "the answer was cut off at max_tokens; raise it or ask for less",
@@ -56,6 +59,8 @@ class MeteredModel(Model):
     async def stream(self, messages: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         """The inner model's events. Raises BudgetExceeded before the first, ModelProblem for an end that is none."""
         async with self._ledger.turn(await self._estimate(messages, *args)) as turn:
+            if self._tally.turns >= MAX_TURNS:
+                raise ModelProblem(f"no answer after {MAX_TURNS} turns of tool calls")
             self._tally.turns += 1
             reason = None
             try:
@@ -65,6 +70,7 @@ class MeteredModel(Model):
                     if counted := event.get("metadata", {}).get("usage"):
                         turn.usage = _usage(counted)
                     yield event
+                turn.answered = True
             finally:
                 self._tally.usage += turn.usage
             if reason not in _ENDS:

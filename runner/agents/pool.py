@@ -41,6 +41,7 @@ class ClientPool:
     def __init__(self, open_client: Callable[[ClientKey], Awaitable[Client]], *, size: int = 16) -> None:
         self._open, self._size = open_client, size
         self._entries: OrderedDict[ClientKey, _Entry] = OrderedDict()
+        self._closing: list[asyncio.Task[None]] = []
         self._created = self._hits = 0
 
     @property
@@ -48,20 +49,21 @@ class ClientPool:
         return ClientStatistics(self._created, self._hits)
 
     @asynccontextmanager
-    async def lease(self, key: ClientKey) -> AsyncIterator[Client]:
+    async def lease(self, key: ClientKey, *, count: bool = True) -> AsyncIterator[Client]:
         """A client for `key`, opened when there is none; it stays open at least until the lease ends.
 
         Callers that come while it is being opened wait for the same one. An opening that fails is forgotten, so that
-        a later call tries again.
+        a later call tries again. `count` says whether it is to be found in the statistics, which tell of calls and
+        not of their attempts.
         """
-        entry = self._entry(key)
+        entry = self._entry(key, count=count)
         entry.leases += 1
         try:
             # Shielded: the caller who happened to come first may be cancelled while others wait for the client.
             yield await asyncio.shield(entry.opening)
         finally:
             entry.leases -= 1
-            await self._shrink()
+            self._shrink()
 
     async def close(self) -> None:
         """Close every client. Raises what went wrong with them, once all have been tried."""
@@ -70,15 +72,16 @@ class ClientPool:
         for entry in entries:
             entry.opening.cancel()
         await asyncio.gather(*(entry.opening for entry in entries), return_exceptions=True)
-        ends = await asyncio.gather(*(_close(entry) for entry in entries), return_exceptions=True)
+        closing = [*self._closing, *(_close(entry) for entry in entries)]
+        ends = await asyncio.gather(*closing, return_exceptions=True)
         if failures := [end for end in ends if isinstance(end, Exception)]:
             raise ExceptionGroup("clients could not be closed", failures)
 
-    def _entry(self, key: ClientKey) -> _Entry:
+    def _entry(self, key: ClientKey, *, count: bool) -> _Entry:
         entry = self._entries.get(key)
         if entry is not None and not _failed(entry):
             self._entries.move_to_end(key)
-            self._hits += 1
+            self._hits += count
             return entry
         self._created += 1
         entry = self._entries[key] = _Entry(asyncio.create_task(self._opened(key)))
@@ -88,11 +91,11 @@ class ClientPool:
     async def _opened(self, key: ClientKey) -> Client:
         return await self._open(key)
 
-    async def _shrink(self) -> None:
+    def _shrink(self) -> None:
+        """Put out of the pool what is too much and in nobody's hands; it is closed beside the calls, not by one."""
         idle = [key for key, entry in self._entries.items() if entry.leases == 0]
         surplus = len(self._entries) - self._size
-        for key in idle[: max(0, surplus)]:
-            await _close(self._entries.pop(key))
+        self._closing += [asyncio.create_task(_close(self._entries.pop(key))) for key in idle[: max(0, surplus)]]
 
 
 def _failed(entry: _Entry) -> bool:

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from runner.errors import BudgetExceeded
-from runner.report.events import BudgetReached, BudgetWarning
+from runner.report.events import BudgetReached, BudgetWarning, UsageUnknown
 from runner.report.results import BudgetStatistics, Usage
 
 if TYPE_CHECKING:
@@ -33,11 +33,16 @@ def budgeted(invoke: Invoke, ledger: Ledger) -> Invoke:
 
 
 class Turn:
-    """A reservation. Settled once with the provider's own count; without one it counts as nothing."""
+    """A reservation, settled once. A turn that was `answered` without a count costs what was reserved."""
 
     def __init__(self, reserved: int) -> None:
         self.reserved = reserved
         self.usage = Usage()
+        self.answered = False
+
+    @property
+    def cost(self) -> int:
+        return self.reserved if self.answered and not self.usage.total else self.usage.total
 
 
 class Ledger:
@@ -48,7 +53,7 @@ class Ledger:
         self._spent = 0
         self._steps = 0
         self._reserved = 0
-        self._warned = False
+        self._warned = self._uncounted = False
         self._settled = asyncio.Condition()
 
     @property
@@ -77,8 +82,11 @@ class Ledger:
         try:
             yield turn
         finally:
-            self._spent += turn.usage.total
+            self._spent += turn.cost
             if limit is not None:
+                if turn.cost != turn.usage.total and not self._uncounted:
+                    self._uncounted = True
+                    self._emit(UsageUnknown())
                 self._reserved -= turn.reserved
                 self._warn("tokens", self._spent, limit)
                 async with self._settled:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
 from runner.errors import ModelProblem
 from runner.plan.schemas import mismatch
@@ -26,33 +28,36 @@ def structured(invoke: Invoke) -> Invoke:
         schema = call.step.agent.output_schema
         if schema is None:
             return reply
-        data = find_json(reply.text)
-        if data is None:
-            raise ModelProblem(
-                f"the answer is not the JSON that output_schema asks for; it begins: {reply.text[:80]!r}"
-            )
-        if wrong := mismatch(data[0], schema):
+        wrong = None
+        for data in found_in(reply.text):
+            mistake = mismatch(data, schema)
+            if mistake is None:
+                return replace(reply, data=data)
+            wrong = wrong or mistake
+        if wrong:
             raise ModelProblem(f"the answer does not satisfy output_schema at {wrong}")
-        return replace(reply, data=data[0])
+        raise ModelProblem(f"the answer is not the JSON that output_schema asks for; it begins: {reply.text[:80]!r}")
 
     return with_data
 
 
-def find_json(text: str) -> tuple[Any] | None:
-    """The JSON value in a text, as a one-tuple: the whole of it, else a fenced block, else the first object or list."""
-    for candidate in _candidates(text):
-        try:
-            return (json.loads(candidate),)
-        except ValueError:
-            continue
-    for start in re.finditer(r"[{\[]", text):
-        try:
-            return (json.JSONDecoder().raw_decode(text, start.start())[0],)
-        except ValueError:
-            continue
-    return None
+MOST_STARTS: Final = 50
+"""Brackets tried as the beginning of a value, in a text that is not JSON as a whole."""
 
 
-def _candidates(text: str) -> Iterator[str]:
-    yield text
-    yield from (match.group(1) for match in _FENCE.finditer(text))
+def found_in(text: str) -> Iterator[Any]:
+    """The JSON values in a text: the whole of it, else those in fenced blocks, else those that begin at a bracket."""
+    for candidate in (text, *(match.group(1) for match in _FENCE.finditer(text))):
+        with suppress(ValueError, RecursionError):
+            yield json.loads(candidate, parse_constant=_refuse)
+    decoder, behind = json.JSONDecoder(parse_constant=_refuse), 0
+    for start in islice(re.finditer(r"[{\[]", text), MOST_STARTS):
+        if start.start() < behind:
+            continue  # inside a value that was found already
+        with suppress(ValueError, RecursionError):
+            value, behind = decoder.raw_decode(text, start.start())
+            yield value
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")

@@ -25,12 +25,21 @@ MAX_LINE: Final = 4000
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 
-def printable(text: str) -> str:
-    """Any text as one harmless line of a log: no control characters, nothing the runner takes for a command."""
-    line = _CONTROL.sub(" ", text)
+def harmless(line: str) -> str:
+    """A line that the runner does not take for a command, and otherwise as it was."""
     line = line.replace("##[", "## [")
-    if line.lstrip().startswith("::"):
-        line = line.replace("::", ": :", 1)
+    return line.replace("::", ": :", 1) if line.lstrip().startswith("::") else line
+
+
+def answer(text: str) -> str:
+    """An answer to print as it is, but for commands and control characters other than line ends and tabs."""
+    lines = re.split(r"\r\n|[\r\n]", text)
+    return "".join(harmless("\t".join(_CONTROL.sub(" ", part) for part in line.split("\t"))) + "\n" for line in lines)
+
+
+def printable(text: str) -> str:
+    """Any text as one harmless line of a log, cut where it grows too long."""
+    line = harmless(_CONTROL.sub(" ", text))
     return line if len(line) <= MAX_LINE else line[: MAX_LINE - 1] + "…"
 
 

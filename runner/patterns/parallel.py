@@ -5,7 +5,6 @@ Without a reduce step the answer is the branches' answers, joined in the order t
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.patterns.chain import in_a_row
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 async def parallel(flow: ParallelFlow, scope: Scope, run: RunStep) -> Scope:
     ends = await together([in_a_row(branch.steps, scope, run) for branch in flow.branches], keep_going=flow.keep_going)
     answers = {branch.id: end.last for branch, end in zip(flow.branches, ends, strict=True) if end.last}
-    scope = scope.with_names(branches=Answers(tuple(answers.values()), answers))
-    scope = replace(scope, joined="\n\n".join(result.response for result in answers.values()))
+    scope = scope.with_names(branches=Answers(tuple(answers.values()), answers)).joining([*answers.values()])
     if flow.reduce is None:
         return scope
     result = await run(flow.reduce, scope, flow.reduce.path)

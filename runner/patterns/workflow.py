@@ -7,7 +7,7 @@ of the tasks nobody waits for, joined in the order they are written.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from runner.patterns.together import together
@@ -31,22 +31,20 @@ async def workflow(flow: WorkflowFlow, scope: Scope, run: RunStep) -> Scope:
             await done[dep].wait()
         try:
             if all(dep in results for dep in task.deps):
-                seen = Answers(by_id=results, visible=Upstream(task.id, deps).__contains__)
-                results[task.id] = await run(task.step, _behind(scope, task, results, seen), task.step.path)
+                before = Upstream(task.id, deps)
+                seen = Answers(partial(_seen, flow, results, before), results, before)
+                answers = [results[dep] for dep in task.deps]
+                results[task.id] = await run(task.step, scope.with_names(tasks=seen).joining(answers), task.step.path)
         finally:
             done[task.id].set()
 
     await together([one(task) for task in flow.tasks], keep_going=flow.keep_going)
     awaited = {dep for task in flow.tasks for dep in task.deps}
-    last = [results[task.id] for task in flow.tasks if task.id not in awaited]
     scope = scope.with_names(tasks=Answers(tuple(results[task.id] for task in flow.tasks), results))
-    return replace(scope, last=last[-1], joined="\n\n".join(result.response for result in last))
+    return scope.joining([results[task.id] for task in flow.tasks if task.id not in awaited])
 
 
-def _behind(scope: Scope, task: Task, results: dict[str, StepResult], seen: Answers) -> Scope:
-    """The scope of a task: its needs by id, and their answers joined as the latest one."""
-    scope = scope.with_names(tasks=seen)
-    if not task.deps:
-        return scope
-    answers = [results[dep] for dep in task.deps]
-    return replace(scope, last=answers[-1], joined="\n\n".join(result.response for result in answers))
+def _seen(flow: WorkflowFlow, results: dict[str, StepResult], before: Upstream) -> list[StepResult]:
+    """What a task may see, in the order it is written; asked for only by a template that goes through it."""
+    ids = set(before)
+    return [results[task.id] for task in flow.tasks if task.id in ids]

@@ -75,7 +75,8 @@ def project_agent(agent: AgentRecipe, tool_digest: Callable[[str], str]) -> dict
         "max_tokens": model.max_tokens,
         "params": dict(model.params),
         "tools": [[name, tool_digest(name)] for name in agent.tools],
-        "output_schema": agent.output_schema,
+        # As text, in its own order: a model is sent the properties in that order and writes them in it.
+        "output_schema": None if agent.output_schema is None else json.dumps(agent.output_schema),
     }
 
 

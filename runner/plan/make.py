@@ -71,7 +71,7 @@ def make_plan(
     _refuse(maker.findings)
     scopes = Scopes(flow, source, document, maker.places)
     values = resolve(source.inputs, variables or {}, scopes.used_names(), document, need_values=need_values)
-    _refuse(scopes.findings(values))
+    _refuse(scopes.findings(values, need_values=need_values))
     plan = Plan(
         name=source.name,
         file=document.file,
@@ -182,7 +182,7 @@ class _Maker:
         if circle := order.circle(deps):
             self._find(f"tasks wait for each other: {' → '.join(circle)}", (*base, ids.index(circle[0])))
             return WorkflowFlow(())
-        return WorkflowFlow(tuple(tasks[one] for one in order.topological(deps)), keep_going)
+        return WorkflowFlow(tuple(tasks.values()), keep_going)
 
     def _row(self, steps: Sequence[patterns.Step | patterns.Gate], base: Place, prefix: str) -> tuple[Step, ...]:
         plain = [step for step in steps if isinstance(step, patterns.Step)]
@@ -238,6 +238,8 @@ class _Maker:
         if model_id is None:
             place = (*home, "provider") if agent.provider else ("runtime", "provider")
             self._find(f"provider '{provider}' needs a model_id", place)
+        if (host := runtime.host if here else None) is not None and "://" not in host:
+            self._find(f"host '{host}' needs a scheme, such as http://{host}", ("runtime", "host"))
         own = agent.inference or spec.Inference()
         facts = PROVIDERS[provider]
         host, region = (runtime.host, runtime.region) if here else (None, None)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from runner.errors import TemplateProblem
+from runner.plan.scope import ANSWER_FIELDS
 from runner.plan.templates import references
 from runner.spec.load import nearest
 
@@ -21,19 +22,30 @@ class Names:
         return Names(self.names.union(names, parts), {**self.parts, **parts})
 
 
+def broken(source: str) -> str | None:
+    """Why a text is no template at all; None when it is one."""
+    try:
+        references(source)
+    except TemplateProblem as problem:
+        return f"not a valid template: {problem.message}"
+    return None
+
+
 def problems(source: str, scope: Names) -> Iterator[str]:
     """What is wrong with a template that will be rendered in `scope`."""
-    try:
-        found = references(source)
-    except TemplateProblem as problem:
-        yield f"not a valid template: {problem.message}"
+    if problem := broken(source):
+        yield problem
         return
+    found = references(source)
     for name in sorted(found.names - scope.names):
         yield f"undefined name '{name}'; {nearest(name, sorted(scope.names))}"
     for root, part in sorted(found.parts, key=str):
         known = scope.parts.get(root)
         if known is not None and part not in known and not (isinstance(part, int) and part < 0 and known):
             yield _unknown_part(root, part, known)
+    for root, name in sorted(found.fields):
+        if root in scope.parts and name not in ANSWER_FIELDS:
+            yield f"an answer has no '{name}'; {nearest(name, ANSWER_FIELDS)}"
 
 
 def _unknown_part(root: str, part: str | int, known: Collection[str | int]) -> str:

@@ -90,6 +90,8 @@ def _refused_tools(tools: spec.Tools | None) -> Iterator[Refusal]:
     if tools.mcp:
         yield "tools.mcp", ("tools", "mcp")
     for index, tool in enumerate(tools.python):
+        if isinstance(tool, str) and tool not in TOOLS and tool in LANGUAGE_TOOLS:
+            yield f"tool '{tool}' ({', '.join(sorted(TOOLS))} are)", ("tools", "python", index)
         if isinstance(tool, spec.PythonCallable):
             yield f"a callable tool ('{tool.callable}')", ("tools", "python", index)
 

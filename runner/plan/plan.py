@@ -81,7 +81,7 @@ class ParallelFlow:
 
 @dataclass(frozen=True)
 class Task:
-    """A node of the DAG: `deps` are ids of tasks that stand before it in `WorkflowFlow.tasks`."""
+    """A node of the DAG: `deps` are ids of other tasks."""
 
     id: str
     step: Step
@@ -112,7 +112,7 @@ class Upstream(Collection[str]):
 
 @dataclass(frozen=True)
 class WorkflowFlow:
-    """Tasks in an order in which every task follows its needs, and the file's order otherwise."""
+    """Tasks in the order of the file; none waits for itself, however indirectly."""
 
     tasks: tuple[Task, ...]
     keep_going: bool = False

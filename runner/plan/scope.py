@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runner.report.results import StepResult
+
+ANSWER_FIELDS = ("response", "data", "status", "tokens", "agent", "attempts", "duration_ms")
+"""What a template can ask of an answer."""
 
 
 def view(result: StepResult) -> dict[str, Any]:
@@ -25,26 +28,31 @@ def view(result: StepResult) -> dict[str, Any]:
 class Answers:
     """Answers by position and by id: `steps[0]`, `steps.draft`, `tasks.fetch`.
 
-    It has no public attributes, so that no id can be hidden behind one. `visible`, when given, says which ids may be
-    looked at: a task sees what it depends on and nothing else, whatever has finished by then.
+    It has no public attributes, so that no id can be hidden behind one. `visible`, when given, are the ids that may be
+    looked at: a task sees what it depends on and nothing else, whatever has finished by then. `ordered` may be a
+    function, where going through all of them is rare and costs something.
     """
 
-    __slots__ = ("_by_id", "_ordered", "_visible")
+    __slots__ = ("_by_id", "_order", "_visible")
 
     def __init__(
         self,
-        ordered: tuple[StepResult, ...] = (),
+        ordered: Sequence[StepResult] | Callable[[], Sequence[StepResult]] = (),
         by_id: Mapping[str, StepResult] | None = None,
-        visible: Callable[[str], bool] | None = None,
+        visible: Collection[str] | None = None,
     ) -> None:
-        self._ordered = ordered
-        self._by_id = {result.id: result for result in ordered if result.id} if by_id is None else by_id
+        self._order = ordered
+        self._by_id = {one.id: one for one in self._ordered if one.id} if by_id is None else by_id
         self._visible = visible
+
+    @property
+    def _ordered(self) -> Sequence[StepResult]:
+        return self._order() if callable(self._order) else self._order
 
     def __getitem__(self, key: int | str) -> dict[str, Any]:
         if isinstance(key, int):
             return view(self._ordered[key])
-        if self._visible is not None and not self._visible(key):
+        if self._visible is not None and key not in self._visible:
             raise KeyError(key)
         return view(self._by_id[key])
 
@@ -81,6 +89,13 @@ class Scope:
     def after(self, result: StepResult) -> Scope:
         """The scope behind one more step of a chain."""
         return replace(self, steps=(*self.steps, result), last=result, joined=None)
+
+    def joining(self, results: Sequence[StepResult]) -> Scope:
+        """The scope behind several answers: one is the latest one, more of them are joined to it."""
+        if not results:
+            return self
+        joined = "\n\n".join(result.response for result in results) if len(results) > 1 else None
+        return replace(self, last=results[-1], joined=joined)
 
     def for_templates(self) -> dict[str, Any]:
         """Everything a template may name here."""

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import Finding, TemplateProblem
-from runner.plan.names import Names, problems
+from runner.plan.names import Names, broken, problems
 from runner.plan.plan import ChainFlow, ParallelFlow, Upstream, WorkflowFlow
 from runner.plan.templates import references
 from runner.report.results import OUTPUTS
@@ -38,13 +38,22 @@ class Scopes:
             used |= found.names | found.guarded
         return used
 
-    def findings(self, values: Mapping[str, Any]) -> Iterator[Finding]:
-        """What is wrong with the templates once these values are known."""
-        declared = {*values, *self._source.inputs.required, *self._source.inputs.optional}
+    def findings(self, values: Mapping[str, Any], *, need_values: bool) -> Iterator[Finding]:
+        """What is wrong with the templates once these values are known.
+
+        With `need_values` an optional input that has none by now is not defined; without, it may yet be given.
+        """
+        declared = {*values, *self._source.inputs.required}
+        if not need_values:
+            declared |= self._source.inputs.optional.keys()
         for name in self._source.outputs.step_outputs:
             if name in OUTPUTS:
                 at = self._document.locate(("outputs", "step_outputs", name), key=True)
                 yield Finding(f"step output '{name}' has the name of an output of the action itself", at)
+        used = {step.agent.id for step in self._flow.all_steps()}
+        for name, agent in self._source.agents.items():
+            if name not in used and (problem := broken(agent.prompt or "")):
+                yield Finding(problem, self._document.locate(("agents", name, "prompt")))
         for template, place, names in self._templates(Names(frozenset(declared))):
             for problem in problems(template, names):
                 yield Finding(problem, self._document.locate(place))

@@ -1,8 +1,8 @@
 """The one place where templates are compiled and rendered: a strict Jinja2 sandbox with a small set of filters.
 
-A name that is not defined is an error, rendered text is never rendered again, and what a template can build is
-bounded. What a template refers to can be known without running it (`references`), so that a wrong name is found
-before the first token is spent.
+A name that is not defined is an error, rendered text is never rendered again, and what comes out is bounded in size.
+What a template refers to can be known without running it (`references`), so that a wrong name is found before the
+first token is spent.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ _OTHER_PROBLEMS: Final = (
 )  # fmt: skip
 """What operators, filters and methods raise besides Jinja's own errors."""
 
+_PADDING: Final = frozenset({"format", "format_map", "ljust", "rjust", "center", "zfill", "expandtabs"})
+"""Methods of text that make much of it out of a number."""
+
 _FROM_ELSEWHERE: Final = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 _FILTERS: Final = "default length upper lower title join truncate tojson replace trim first last".split()
 
@@ -46,6 +49,8 @@ class References:
     names: frozenset[str]
     guarded: frozenset[str]
     parts: frozenset[tuple[str, str | int]]
+    fields: frozenset[tuple[str, str]]
+    """("steps", "response"): what is asked of an answer, by the name that it is found below."""
 
 
 def render(source: str, names: Mapping[str, Any]) -> str:
@@ -80,7 +85,8 @@ def references(source: str) -> References:
         raise TemplateProblem("include, import and extends have nothing to load from")
     needed = undeclared & _unguarded(tree)
     parts = {part for part in map(_part, tree.find_all((nodes.Getattr, nodes.Getitem))) if part}
-    return References(frozenset(needed), frozenset(undeclared - needed), frozenset(parts))
+    fields = {field for field in map(_field, tree.find_all((nodes.Getattr, nodes.Getitem))) if field}
+    return References(frozenset(needed), frozenset(undeclared - needed), frozenset(parts), frozenset(fields))
 
 
 def _unguarded(tree: nodes.Template) -> set[str]:
@@ -107,10 +113,26 @@ def _part(node: nodes.Node) -> tuple[str, str | int] | None:
     return None
 
 
+def _field(node: nodes.Node) -> tuple[str, str] | None:
+    inner = _part(node.node) if isinstance(node, nodes.Getattr | nodes.Getitem) else None
+    if inner is None:
+        return None
+    if isinstance(node, nodes.Getattr):
+        return inner[0], node.attr
+    named = node.arg if isinstance(node, nodes.Getitem) else None
+    return (inner[0], named.value) if isinstance(named, nodes.Const) and isinstance(named.value, str) else None
+
+
 class _Sandbox(ImmutableSandboxedEnvironment):
     """Jinja's sandbox, with products of text and numbers kept small."""
 
     intercepted_binops = frozenset(["*", "**"])
+
+    def wrap_str_format(self, value: Any) -> None:
+        """Nothing is wrapped: so `format` is asked of is_safe_attribute as every other method is."""
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        return attr not in _PADDING and super().is_safe_attribute(obj, attr, value)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         sizes = sorted((_size(left), _size(right)))
@@ -147,7 +169,7 @@ def _environment() -> _Sandbox:
     environment.filters = {name: FILTERS[name] for name in _FILTERS}
     environment.filters["regex_search"] = _regex_search
     environment.filters["tojson"] = lambda value, indent=None: json.dumps(value, ensure_ascii=False, indent=indent)
-    for unwanted in ("lipsum", "cycler", "joiner"):
+    for unwanted in ("lipsum", "cycler", "joiner", "namespace", "dict"):
         environment.globals.pop(unwanted, None)
     return environment
 

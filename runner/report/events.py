@@ -59,6 +59,11 @@ class BudgetWarning:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageUnknown:
+    """A provider told no usage; from here on the budget counts estimates for such turns."""
+
+
+@dataclass(frozen=True, slots=True)
 class BudgetReached:
     what: str
     usage: int
@@ -86,6 +91,7 @@ Event: TypeAlias = (
     | CacheLookup
     | BudgetWarning
     | BudgetReached
+    | UsageUnknown
     | Crashed
     | Statistics
 )

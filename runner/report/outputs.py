@@ -36,6 +36,8 @@ def outputs(report: RunReport, paths: Paths) -> dict[str, str]:
         "total-tokens": usage.total,
         "cost-usd": "",
         "steps-run": len(report.steps) - report.count("skipped"),
+        "steps-replayed": sum(step.source == "tape" for step in report.steps),
+        "steps-resumed": sum(step.source == "resumed" for step in report.steps),
         "steps-failed": report.count("failed"),
         "cache-builds": report.cache.builds,
         "cache-hits": report.cache.hits,

@@ -47,6 +47,8 @@ def lines(event: events.Event) -> list[Line]:
             return [_line("DEBUG", word, agent_id=event.agent_id, config_hash=event.config_hash[:12])]
         case events.BudgetWarning():
             return [_line("WARNING", "budget_warning", usage=event.usage, limit=event.limit, percent=event.percent)]
+        case events.UsageUnknown():
+            return [Line("WARNING", "usage_unknown the provider tells no usage; the token budget counts estimates")]
         case events.BudgetReached():
             return [_line("ERROR", "budget_exceeded", usage=event.usage, limit=event.limit)]
         case events.Crashed():

@@ -25,6 +25,8 @@ OUTPUTS: Final[dict[str, str]] = {
     "total-tokens": "both",
     "cost-usd": "empty: prices are not known to this version",
     "steps-run": "steps that were begun",
+    "steps-replayed": "steps answered by a recording: 0 in this version",
+    "steps-resumed": "steps taken over from an earlier run: 0 in this version",
     "steps-failed": "steps that failed",
     "cache-builds": "agent blueprints built",
     "cache-hits": "agent blueprints used again",

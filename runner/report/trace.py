@@ -27,6 +27,8 @@ class SpanRecord:
     status: str
     attributes: Mapping[str, Any]
     scope: str
+    events: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    """What happened in it, by name; only in a run that was asked for prompts and answers."""
 
 
 def as_json(spans: Iterable[SpanRecord]) -> str:
@@ -41,6 +43,7 @@ def as_json(spans: Iterable[SpanRecord]) -> str:
             "duration_ms": round((span.end_ns - span.start_ns) / 1e6, 3),
             "status": span.status,
             "attributes": dict(span.attributes),
+            **({"events": [{"name": name, **told} for name, told in span.events]} if span.events else {}),
         }
         for span in sorted(spans, key=lambda span: span.start_ns)
     ]
@@ -71,6 +74,8 @@ def _otlp_span(span: SpanRecord) -> dict[str, Any]:
         "attributes": _attributes(span.attributes),
         "status": {"code": _STATUS.get(span.status, 0)},
     }
+    if span.events:
+        encoded["events"] = [{"name": name, "attributes": _attributes(told)} for name, told in span.events]
     return encoded | ({"parentSpanId": span.parent_id} if span.parent_id else {})
 
 

@@ -86,6 +86,7 @@ def test_the_least_recently_used_client_is_closed_when_there_are_too_many():
         shop = Shop()
         pool = ClientPool(shop, size=2)
         await use(pool, 1, 2, 1, 3)
+        await asyncio.sleep(0)  # closing goes on beside the calls
         assert shop.open == [key(1), key(3)]
 
     run(test)
@@ -98,7 +99,59 @@ def test_a_client_in_use_is_never_closed():
         async with pool.lease(key(1)):
             await use(pool, 2, 3)
             assert key(1) in shop.open
+        await asyncio.sleep(0)
         assert shop.open == [key(1)]
+
+    run(test)
+
+
+def test_a_client_that_will_not_close_does_not_spoil_the_call_that_put_it_out():
+    async def test() -> None:
+        async def stubborn(which: ClientKey) -> Client:
+            async def close() -> None:
+                raise OSError("will not")
+
+            return Client(which, close)
+
+        pool = ClientPool(stubborn, size=1)
+        await use(pool, 1, 2)
+        with pytest.raises(ExceptionGroup):
+            await pool.close()
+
+    run(test)
+
+
+def test_a_client_that_is_taken_again_while_another_closes_stays_open():
+    async def test() -> None:
+        shop = Shop()
+
+        async def slow(which: ClientKey) -> Client:
+            client = await shop(which)
+
+            async def close() -> None:
+                await asyncio.sleep(0.01)
+                await client.close()
+
+            return Client(which, close)
+
+        pool = ClientPool(slow, size=1)
+        async with pool.lease(key(1)), pool.lease(key(2)):
+            pass
+        async with pool.lease(key(2)):
+            await asyncio.sleep(0.05)
+            assert key(2) in shop.open
+        await pool.close()
+
+    run(test)
+
+
+def test_further_attempts_of_a_call_are_not_counted():
+    async def test() -> None:
+        pool = ClientPool(Shop())
+        for attempt in (1, 2, 3):
+            async with pool.lease(key(1), count=attempt == 1):
+                pass
+        assert pool.statistics == ClientStatistics(created=1, hits=0)
 
     run(test)
 
@@ -108,6 +161,7 @@ def test_sixteen_are_kept():
         shop = Shop()
         pool = ClientPool(shop)
         await use(pool, *range(40))
+        await asyncio.sleep(0)
         assert len(shop.open) == 16
 
     run(test)

@@ -15,7 +15,7 @@ from runner.calls.budget import Ledger
 from runner.calls.call import Allowance, Call, Reply
 from runner.calls.manners import slotted, timed
 from runner.calls.retry import pause, retried
-from runner.calls.structured import find_json
+from runner.calls.structured import found_in
 from runner.errors import BudgetExceeded, ModelProblem
 from runner.plan.plan import Limits, RetryPolicy
 from runner.report.events import BudgetReached, BudgetWarning, Event, StepRetry
@@ -238,14 +238,15 @@ def test_the_warning_comes_once():
     [
         ("[1, 2]", [1, 2]),
         ("null", None),
+        ('a [1] and {"b": 2}', [1]),
         ('```\n{"a": 1}\n```', {"a": 1}),
         ('first {broken, then {"a": 1} and {"b": 2}', {"a": 1}),
     ],
 )
 def test_json_is_found_in_a_text(text: str, value: Any):
-    assert find_json(text) == (value,)
+    assert next(found_in(text)) == value
 
 
-@pytest.mark.parametrize("text", ["", "nothing here", "{", "a [b] c"])
+@pytest.mark.parametrize("text", ["", "nothing here", "{", "a [b] c", '{"a": NaN}', "[" * 100_000, "{[" * 90_000])
 def test_a_text_without_json_has_none(text: str):
-    assert find_json(text) is None
+    assert list(found_in(text)) == []

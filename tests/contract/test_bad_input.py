@@ -132,7 +132,9 @@ def test_an_answer_that_was_filtered(workspace: Workspace):
 
 
 def test_an_answer_that_is_no_answer(workspace: Workspace):
-    failed_with(workspace, Answer(raw=b"<html>a proxy's page</html>", content_type="text/html"), "empty answer")
+    failed_with(
+        workspace, Answer(raw=b"<html>a proxy's page</html>", content_type="text/html"), "in the middle of the answer"
+    )
 
 
 def failed_with(workspace: Workspace, answer: Answer, words: str) -> None:

@@ -395,10 +395,10 @@ RICH = workflow(
     runtime={"temperature": 0.25, "params": {"seed": 1, "stop": ["a", "b"], "logit": {"x": 1.5, "y": 2}}},
     tools={"python": ["current_time", "calculator"]},
     inputs={"values": {"topic": "tea", "tone": "calm"}},
-    agents={"writer": {"output_schema": {"type": "object", "required": ["a"], "properties": {"a": {}, "b": {}}}}},
+    agents={"critic": {"prompt": "You judge.", "tools": [], "inference": {"top_p": 0.5, "temperature": 1}}},
     pattern=dag(
         {"id": "one", "input": "{{ topic }} {{ tone }}"},
-        {"id": "two", "vars": {"z": 1, "a": 2}},
+        {"id": "two", "agent": "critic", "vars": {"z": 1, "a": 2}},
         {"id": "three", "deps": ["one", "two"], "input": "{{ tasks.one.response }} ü"},
     ),
 )
@@ -428,8 +428,15 @@ def test_the_order_of_keys_in_the_file_does_not_matter() -> None:
 
 def _backwards(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _backwards(value[key]) for key in reversed(value)}
+        # The properties of a schema are sent to the model as they are written, and answered in that order.
+        return {key: value[key] if key == "output_schema" else _backwards(value[key]) for key in reversed(value)}
     return [_backwards(one) for one in value] if isinstance(value, list) else value
+
+
+def test_the_order_of_properties_is_part_of_the_question_and_of_the_hash() -> None:
+    """A model is sent a schema's properties in their order, and writes them in it."""
+    one, other = ({"properties": {name: {} for name in order}} for order in ("ab", "ba"))
+    assert plan_of(writer(output_schema=one)).config_hash != plan_of(writer(output_schema=other)).config_hash
 
 
 def test_the_order_of_branches_is_part_of_the_answer_and_of_the_hash() -> None:

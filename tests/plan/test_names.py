@@ -184,3 +184,41 @@ def test_the_reduced_answer_is_there_when_there_is_a_reduce_step() -> None:
     outputs = {"step_outputs": {"x": "{{ reduce_response }} {{ branches.one.response }}"}}
     assert said(parallel(one="A.", reduce="Join."), outputs=outputs) == []
     assert said(parallel(one="A."), outputs=outputs)[0].startswith("undefined name 'reduce_response'")
+
+
+# -- what is asked of an answer ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("field", ["response", "data", "status", "tokens", "agent", "attempts", "duration_ms"])
+def test_an_answer_can_be_asked_for(field: str) -> None:
+    assert said(chain("a", f"{{{{ steps[0].{field} }}}} {{{{ steps[0].data.anything }}}}")) == []
+
+
+def test_what_no_answer_has_is_told_with_the_nearest() -> None:
+    assert said(chain("a", "{{ steps[0].respnse }}")) == ["an answer has no 'respnse'; did you mean 'response'?"]
+
+
+# -- agents that are not asked, values that may be missing ------------------------------------------------------------
+
+
+def test_the_prompt_of_an_agent_nobody_asks_is_a_template_too() -> None:
+    (found,) = findings_of(workflow(agents={"idle": {"prompt": "{{ a"}}))
+    assert found.startswith("workflow.yaml:10:13: not a valid template: ")
+
+
+def test_an_optional_input_without_a_value_is_not_defined() -> None:
+    source = workflow(inputs={"optional": {"tone": "string"}}, pattern=chain("{{ tone }}"))
+    (found,) = findings_of(source)
+    assert found.split(": ", 1)[1].startswith("undefined name 'tone'")
+    assert findings_of(source, variables={"tone": "calm"}) == []
+
+
+def test_an_optional_input_may_yet_be_given_when_a_file_is_only_checked() -> None:
+    source = workflow(inputs={"optional": {"tone": "string"}}, pattern=chain("{{ tone }}"))
+    assert findings_of(source, need_values=False) == []
+
+
+@pytest.mark.parametrize("name", ["status", "response", "config-hash"])
+def test_an_output_of_the_file_does_not_have_the_name_of_one_of_the_action(name: str) -> None:
+    (found,) = findings_of(workflow(outputs={"step_outputs": {name: "a"}}))
+    assert found == f"workflow.yaml:17:5: step output '{name}' has the name of an output of the action itself"

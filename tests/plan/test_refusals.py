@@ -116,6 +116,12 @@ def test_an_agent_on_another_provider_needs_a_model_of_that_one() -> None:
     ]
 
 
+def test_an_address_needs_a_scheme() -> None:
+    assert findings_of(workflow(runtime={"host": "localhost:11434"})) == [
+        "workflow.yaml:6:9: host 'localhost:11434' needs a scheme, such as http://localhost:11434"
+    ]
+
+
 @pytest.mark.parametrize(
     ("runtime", "said"),
     [
@@ -149,6 +155,8 @@ def test_four_patterns_are_read_and_refused(name: str) -> None:
         ({"security": {"guardrails": {"deny_network": True}}}, "security.guardrails", "17:5"),
         ({"tools": {"http_executors": [{"id": "a", "base_url": "b"}]}}, "tools.http_executors", "17:3"),
         ({"tools": {"mcp": [{"id": "a", "url": "b"}]}}, "tools.mcp", "17:3"),
+        ({"tools": {"python": ["grep"]}, "agents": {"writer": {"tools": []}}},
+         "tool 'grep' (calculator, current_time are)", "18:5"),
         ({"tools": {"python": [{"callable": "a:b"}]}}, "a callable tool ('a:b')", "17:5"),
         ({"runtime": {"fallbacks": [{"provider": "ollama"}]}}, "runtime.fallbacks", "7:3"),
         ({"runtime": {"prompt_cache": "auto"}}, "prompt_cache: auto", "6:17"),

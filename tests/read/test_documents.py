@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,8 +41,21 @@ def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
     assert to_spec(read(tmp_path / "w.yaml", "w.yaml")).name == "test"
 
 
-def test_a_date_stays_the_text_that_was_written() -> None:
-    assert parse("on_day: 2026-01-02\n", FILE).data == {"on_day": "2026-01-02"}
+@pytest.mark.parametrize("text", ["2026-01-02", "2026-01-02T10:00:00Z", "12:30", "off", "yes", "NO", "0b11", "1_000"])
+def test_what_is_no_value_of_json_stays_the_text_that_was_written(text: str) -> None:
+    assert parse(f"a: {text}\n", FILE).data == {"a": text}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("010", 10), ("-3", -3), ("0o17", 15), ("0x1F", 31), ("1.50", 1.5), (".5", 0.5), ("-1e3", -1000.0),
+        ("true", True), ("False", False), ("null", None), ("~", None), ("", None), ("'1'", "1"),
+    ],
+)  # fmt: skip
+def test_a_value_is_read_by_the_core_schema_of_yaml(text: str, value: Any) -> None:
+    found = parse(f"a: {text}\n", FILE).data["a"]
+    assert (type(found), found) == (type(value), value)
 
 
 def test_aliases_and_merge_keys_are_followed() -> None:

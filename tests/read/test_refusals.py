@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.build import as_text, chain, dag, findings_of, workflow
+from tests.build import as_text, chain, dag, findings_of, spec_of, workflow
 
 FILE = as_text(workflow())
 """
@@ -206,11 +206,21 @@ def test_a_key_that_stands_twice_deep_inside_is_refused_too() -> None:
     ]
 
 
-@pytest.mark.parametrize("key", ["1", "1.5", "true", "on", "null", "[a]", "{a: 1}"])
+@pytest.mark.parametrize("key", ["1", "1.5", "true", "null", "[a]", "{a: 1}"])
 def test_a_key_that_is_not_text_is_refused(key: str) -> None:
     (found,) = findings_of(FILE + f"? {key}\n: value\n")
     assert found.startswith("workflow.yaml:15:3: key ")
     assert found.endswith("is not text; quote it")
+
+
+@pytest.mark.parametrize("word", ["off", "on", "no", "12:30", "2026-01-01", "0x_", "1_000"])
+def test_a_word_that_yaml_1_1_made_something_else_of_is_text(word: str) -> None:
+    assert spec_of(FILE.replace("name: test", f"name: {word}")).name == word
+
+
+@pytest.mark.parametrize(("written", "number"), [("010", 10), ("0o10", 8), ("0x10", 16), ("-3", -3)])
+def test_a_whole_number_is_read_as_yaml_1_2_reads_it(written: str, number: int) -> None:
+    assert spec_of(FILE.replace("model_id: m", f"params: {{a: {written}}}")).runtime.params == {"a": number}
 
 
 @pytest.mark.parametrize("number", [".nan", ".NaN", ".inf", "-.inf", "1.0e+400", "-1e999", "!!float nan"])
@@ -228,7 +238,7 @@ def test_a_tag_that_is_no_plain_value_is_refused(tag: str) -> None:
     assert found[0].startswith("workflow.yaml:2:7: tag ")
 
 
-@pytest.mark.parametrize("scalar", ["!!int x", "!!float x", "!!bool x", "!!int ''", "0x_", "9" * 5000])
+@pytest.mark.parametrize("scalar", ["!!int x", "!!float x", "!!bool x", "!!int ''", "9" * 5000])
 def test_a_scalar_that_its_own_tag_cannot_read_is_refused(scalar: str) -> None:
     (found,) = changed("name: test", f"name: {scalar}")
     assert found.startswith("workflow.yaml:2:7: not valid YAML: this cannot be read as ")
@@ -250,3 +260,9 @@ def test_an_alias_bomb_is_refused() -> None:
 def test_an_alias_to_what_it_stands_in_is_refused() -> None:
     (found,) = findings_of("a: &a [*a]\n")
     assert found == "workflow.yaml:1:4: nested too deeply or expanded too far by aliases"
+
+
+def test_a_hundred_aliases_inside_each_other_are_nested_too_deeply() -> None:
+    layers = [f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 100)]
+    (found,) = findings_of("a0: &a0 [x]\n" + "".join(layers))
+    assert found.endswith("nested too deeply or expanded too far by aliases")

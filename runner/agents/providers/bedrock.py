@@ -16,7 +16,8 @@ import boto3
 import urllib3.exceptions
 from botocore import awsrequest
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnectionError
 from strands.models.bedrock import BedrockModel
 
 from runner.agents.pool import Client
@@ -25,8 +26,6 @@ from runner.agents.providers.faults import Fault
 from runner.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from runner.agents.providers import Home
     from runner.plan.plan import AgentRecipe, ModelRecipe
 
@@ -51,6 +50,13 @@ async def open_client(where: str, home: Home) -> Client:
 
 
 def _connect(region: str, host: str, home: Home) -> tuple[Any, weakref.WeakSet[Any]]:
+    try:
+        return _connected(region, host, home)
+    except BotoCoreError as error:  # a profile that is not there, a region that is none
+        raise UsageError(f"provider 'bedrock': {error}") from error
+
+
+def _connected(region: str, host: str, home: Home) -> tuple[Any, weakref.WeakSet[Any]]:
     environ = home.environ
     session = boto3.Session(
         aws_access_key_id=environ.get("AWS_ACCESS_KEY_ID"),
@@ -121,15 +127,17 @@ def make_model(recipe: AgentRecipe, client: Client) -> BedrockModel:
     return BedrockModel(boto_session=_Lent(client.raw), model_id=model.model_id, **config)
 
 
-_STREAM_ERRORS: Final[Mapping[str, int]] = {
-    "throttlingexception": 429,
-    "internalserverexception": 500,
-    "modelstreamerrorexception": 500,
-    "serviceunavailableexception": 503,
-    "modeltimeoutexception": 408,
-    "modelnotreadyexception": 429,
-}
-"""Errors that arrive as events of a stream which began with 200."""
+_PASSING_IN_A_STREAM: Final = frozenset(
+    f"{name}exception"
+    for name in (
+        "throttling",
+        "internalserver",
+        "modelstreamerror",
+        "serviceunavailable",
+        "modeltimeout",
+        "modelnotready",
+    )
+)
 
 
 def read_fault(error: BaseException) -> Fault | None:
@@ -137,15 +145,15 @@ def read_fault(error: BaseException) -> Fault | None:
         case ClientError():
             details = error.response.get("Error", {})
             answer = error.response.get("ResponseMetadata", {})
-            status = _STREAM_ERRORS.get(details.get("Code", "").lower()) or answer.get("HTTPStatusCode") or 400
-            message = f"{details.get('Code', 'error')}: {details.get('Message', error)}"
-            return Fault(message, status, headers=answer.get("HTTPHeaders", {}))
-        case NoCredentialsError():
-            return Fault(str(error), 401)
-        case HTTPClientError() | urllib3.exceptions.HTTPError():
-            return Fault(f"the connection to Bedrock failed: {error}", lost=True)
+            code, status = details.get("Code", "error"), answer.get("HTTPStatusCode")
+            # One that came inside a stream has the 200 that the stream began with, or no status at all.
+            passing = code.lower() in _PASSING_IN_A_STREAM if status in (None, 200) else None
+            told = f"{code}: {details.get('Message', error)}"
+            return Fault(told, None if status == 200 else status, passing, answer.get("HTTPHeaders", {}))
+        case BotoConnectionError() | HTTPClientError() | urllib3.exceptions.HTTPError():
+            return Fault(f"the connection to Bedrock failed: {error}", transient=True)
         case BotoCoreError():
-            return Fault(str(error), 400)
+            return Fault(str(error))
     return None
 
 

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fault:
-    """A provider's error: its HTTP `status` when there was an answer, else what was `lost`."""
+    """A provider's error. `status` is that of the HTTP answer, when there was one; `transient` goes before what the
+    status says of that."""
 
     message: str
     status: int | None = None
-    lost: bool = False
+    transient: bool | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -41,15 +42,13 @@ def explain(error: BaseException, read: Callable[[BaseException], Fault | None],
     fault = next((fault for link in chain_of(error) if (fault := read(link))), None)
     if fault is None:
         return None
-    if fault.lost:
-        return ModelProblem(fault.message, transient=True)
-    status = fault.status or 0
-    meaning = _MEANING.get(status) or ("the provider failed" if status >= 500 else "the provider refused the request")
-    return ModelProblem(
-        f"{meaning} (HTTP {status}): {one_line(fault.message)}",
-        transient=status in _TRANSIENT,
-        retry_after=retry_after(fault.headers, now),
-    )
+    status = fault.status
+    message = one_line(fault.message)
+    if status is not None:
+        refused = "the provider failed" if status >= 500 else "the provider refused the request"
+        message = f"{_MEANING.get(status, refused)} (HTTP {status}): {message}"
+    transient = status in _TRANSIENT if fault.transient is None else fault.transient
+    return ModelProblem(message, transient=transient, retry_after=retry_after(fault.headers, now))
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cached_property
@@ -23,11 +22,8 @@ from httpx_aiohttp import AiohttpTransport
 from runner.agents.providers.faults import Fault, one_line
 
 END_OF_STREAM: Final = b"[DONE]"
-_COMPLETE: Final = re.compile(rb'\[DONE\]|"finish_reason":\s*"')
-"""What only a whole answer has: the marker, or the reason why it ended."""
-
-PATIENCE_S: Final = 0.5
-"""How long the rest of a finished stream is waited for; a new connection over TLS costs about as much."""
+PATIENCE_S: Final = 2.0
+"""How long the rest of a finished stream is waited for. Most end at once; a new connection costs a few round trips."""
 
 TIMEOUT: Final = httpx.Timeout(300.0, connect=10.0, pool=None)
 """Between two reads a model may think for minutes; a connection is there in seconds. The step's own limit is above."""
@@ -69,12 +65,16 @@ class Transport:
 
 
 def proxy_for(url: httpx.URL, environ: Mapping[str, str]) -> str | None:
-    """The proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a place, in either spelling."""
+    """The proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a place, in either spelling.
+
+    A place on this machine has none: no proxy elsewhere could reach it.
+    """
 
     def setting(name: str) -> str:
         return environ.get(name) or environ.get(name.upper()) or ""
 
-    if proxy_bypass_environment(url.host, {"no": setting("no_proxy")}):
+    here = url.host in ("localhost", "::1") or url.host.startswith("127.")
+    if here or proxy_bypass_environment(url.host, {"no": setting("no_proxy")}):
         return None
     found = setting(f"{url.scheme}_proxy") or setting("all_proxy")
     return found if "://" in found or not found else f"http://{found}"
@@ -100,17 +100,13 @@ class _Shared(httpx.AsyncBaseTransport):
 class _DrainedStream(httpx.AsyncByteStream):
     def __init__(self, inner: httpx.AsyncByteStream) -> None:
         self._inner, self._rest = inner, aiter(inner)
-        self._tail, self._ended, self._complete = b"", False, False
+        self._tail, self._ended = b"", False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._rest:
-            seen = self._tail + chunk
-            self._complete = self._complete or _COMPLETE.search(seen) is not None
-            self._tail = seen[-64:]
+            self._tail = (self._tail + chunk)[-64:]
             yield chunk
         self._ended = True
-        if not self._complete:  # the client would take what came for the whole answer
-            raise httpx.RemoteProtocolError("the stream ended in the middle of the answer")
 
     async def aclose(self) -> None:
         # Only behind the marker: a stream that is given up half-way is cut off, so that nobody generates for nothing.
@@ -124,14 +120,16 @@ class _DrainedStream(httpx.AsyncByteStream):
 
 def http_fault(error: BaseException) -> Fault | None:
     """What httpx itself reports: connections refused, lost, timed out."""
-    match error:
-        case httpx.ConnectError() | httpx.ConnectTimeout():
-            return Fault(f"cannot reach {_where(error)}: {one_line(str(error)) or type(error).__name__}", lost=True)
-        case httpx.TimeoutException():
-            return Fault(f"{_where(error)} did not answer in time ({type(error).__name__})", lost=True)
-        case httpx.TransportError():
-            return Fault(f"the connection to {_where(error)} was lost: {one_line(str(error))}", lost=True)
-    return None
+    if not isinstance(error, httpx.TransportError):
+        return None
+    # The backend calls nearly every failure a ConnectTimeout; its own error below tells them apart.
+    cause = error.__cause__
+    told = one_line(str(error)) or type(cause or error).__name__
+    if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return Fault(f"cannot reach {_where(error)}: {told}", transient=True)
+    if isinstance(cause, aiohttp.ServerTimeoutError):
+        return Fault(f"{_where(error)} did not answer in time", transient=True)
+    return Fault(f"the connection to {_where(error)} was lost: {told}", transient=True)
 
 
 def _where(error: httpx.RequestError) -> str:

@@ -11,8 +11,11 @@ from runner.agents.pool import Client
 from runner.agents.providers import Provider, inference
 from runner.agents.providers.faults import Fault
 from runner.agents.providers.http import TIMEOUT, http_fault
+from runner.errors import ModelProblem
 
 if TYPE_CHECKING:
+    from strands.types.streaming import StreamEvent
+
     from runner.agents.providers import Home
     from runner.plan.plan import AgentRecipe
 
@@ -37,15 +40,35 @@ def make_model(recipe: AgentRecipe, client: Client) -> OllamaModel:
         config["options"] = options
     if extra | given:
         config["additional_args"] = extra | given
-    return OllamaModel(recipe.model.host or DEFAULT_HOST, ollama_client_args=client.raw, **config)
+    return StrictOllamaModel(recipe.model.host or DEFAULT_HOST, ollama_client_args=client.raw, **config)
+
+
+class StrictOllamaModel(OllamaModel):
+    """The SDK's model takes an answer that broke off for a whole one, and cannot do without counts."""
+
+    def format_chunk(self, event: dict[str, Any]) -> StreamEvent:
+        data: Any = event.get("data")
+        match event["chunk_type"]:
+            case "message_stop" if data is None:
+                raise ModelProblem("the stream ended in the middle of the answer", transient=True)
+            case "message_stop" if data not in ("stop", "length", "tool_use"):
+                raise ModelProblem(f"the answer broke off (done_reason: {data})")
+            case "metadata":
+                names = ("prompt_eval_count", "eval_count", "total_duration")
+                zeros = {name: getattr(data, name, None) or 0 for name in names}
+                event = {**event, "data": data.model_copy(update=zeros)}
+        return super().format_chunk(event)
 
 
 def read_fault(error: BaseException) -> Fault | None:
     match error:
-        case ollama.ResponseError():
-            return Fault(error.error, error.status_code if error.status_code > 0 else 500)
+        case ollama.ResponseError(status_code=status) if status > 0:
+            answer = getattr(error.__context__, "response", None)
+            return Fault(error.error, status, headers=getattr(answer, "headers", {}))
+        case ollama.ResponseError():  # sent inside a stream that had begun well
+            return Fault(f"the provider failed: {error.error}", transient=True)
         case ConnectionError():  # what the ollama package makes of httpx.ConnectError
-            return Fault(f"cannot reach the Ollama server: {error}".split(". Please")[0], lost=True)
+            return Fault(f"cannot reach the Ollama server: {error}".split(". Please")[0], transient=True)
     return http_fault(error)
 
 

@@ -12,9 +12,12 @@ from runner.agents.pool import Client
 from runner.agents.providers import Provider, inference
 from runner.agents.providers.faults import Fault
 from runner.agents.providers.http import TIMEOUT, http_fault
+from runner.errors import ModelProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from strands.types.streaming import StreamEvent
 
     from runner.agents.providers import Home
     from runner.plan.plan import AgentRecipe
@@ -50,23 +53,47 @@ def compatible_model(recipe: AgentRecipe, client: Client, limit: str) -> OpenAIM
     if recipe.output_schema is not None:
         schema = {"name": "answer", "schema": dict(recipe.output_schema)}
         params.setdefault("response_format", {"type": "json_schema", "json_schema": schema})
-    return OpenAIModel(client=client.raw, model_id=recipe.model.model_id, params=params)
+    return StrictOpenAIModel(client=client.raw, model_id=recipe.model.model_id, params=params)
+
+
+_ENDS: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "eos_token", "stop_sequence"})
+_NO_REASON: Final = "end_turn"  # what the SDK puts in the place of a reason that never came
+
+
+class StrictOpenAIModel(OpenAIModel):
+    """The SDK's model takes an answer that broke off, or ended for a reason it does not know, for a whole one."""
+
+    def format_chunk(self, event: dict[str, Any], **kwargs: Any) -> StreamEvent:
+        if event["chunk_type"] == "message_stop" and event["data"] not in _ENDS:
+            if event["data"] == _NO_REASON:
+                raise ModelProblem("the stream ended in the middle of the answer", transient=True)
+            raise ModelProblem(f"the answer broke off (finish_reason: {event['data']})")
+        return super().format_chunk(event, **kwargs)
 
 
 def read_fault(error: BaseException) -> Fault | None:
     match error:
         case openai.APIStatusError():
-            return Fault(error.message, error.status_code, headers=error.response.headers)
+            # A quota that is used up is a 429 like throttling, and does not come back by waiting.
+            transient = False if error.code == "insufficient_quota" else None
+            return Fault(_told(error), error.status_code, transient, error.response.headers)
         case openai.APIConnectionError():  # its cause tells more, when there is one
-            return http_fault(error.__cause__) if error.__cause__ else Fault(error.message, lost=True)
-        case openai.APIError():
-            return Fault(error.message, status=500 if _is_server_error(error) else 400)
+            return http_fault(error.__cause__) if error.__cause__ else Fault(error.message, transient=True)
+        case openai.APIError():  # sent inside a stream that had begun well, so without a status
+            words = f"{error.type} {error.code} {_told(error)}".lower()
+            return Fault(f"the provider failed: {_told(error)}", transient=any(word in words for word in _PASSING))
     return http_fault(error)
 
 
-def _is_server_error(error: openai.APIError) -> bool:
-    """An error sent inside a stream that had begun well carries no HTTP status."""
-    return "server" in f"{error.type} {error.code}"
+_PASSING: Final = ("server", "rate_limit", "overloaded", "unavailable", "timeout", "429", "500", "502", "503", "529")
+
+
+def _told(error: openai.APIError) -> str:
+    """The server's own sentence, out of the JSON around it."""
+    body = error.body
+    inner = body.get("error", body) if isinstance(body, dict) else None
+    told = inner.get("message") if isinstance(inner, dict) else inner
+    return told if isinstance(told, str) and told else error.message
 
 
 PROVIDER: Final = Provider(

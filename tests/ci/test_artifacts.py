@@ -1,0 +1,225 @@
+"""The files of a run: in a directory of its own, whole, inside it, and the workspace owner's."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from runner.artifacts import CLAIM, Artifacts
+from runner.errors import FileProblem
+
+STRANGER = 12345
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Artifacts:
+    return claim(tmp_path)
+
+
+def claim(workspace: Path, wanted: str = "out") -> Artifacts:
+    return Artifacts.claim(workspace, wanted, "{}")
+
+
+# -- a directory of its own -------------------------------------------------------------------------------------------
+
+
+def test_the_first_run_has_the_directory_itself(tmp_path: Path) -> None:
+    assert claim(tmp_path, "a/b").directory == tmp_path / "a/b"
+
+
+def test_later_runs_have_one_below_it(tmp_path: Path) -> None:
+    found = [claim(tmp_path).directory for _ in range(3)]
+    assert found == [tmp_path / "out", tmp_path / "out/run-2", tmp_path / "out/run-3"]
+
+
+def test_runs_that_begin_together_never_share(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda _: claim(tmp_path).directory, range(64)))
+    assert len(set(found)) == 64
+
+
+def test_a_claim_is_there_from_the_beginning(tmp_path: Path) -> None:
+    claimed = Artifacts.claim(tmp_path, "out", '{"status": "failed"}')
+    assert (claimed.directory / CLAIM).read_text() == '{"status": "failed"}'
+
+
+def test_the_workspace_itself_may_be_the_directory(tmp_path: Path) -> None:
+    assert claim(tmp_path, ".").directory == tmp_path
+
+
+def test_a_directory_elsewhere_may_be_named_outright(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    claimed = claim(workspace, str(elsewhere))
+    assert claimed.shown(claimed.write("a.txt", "a")) == str(elsewhere / "a.txt")
+
+
+@pytest.mark.parametrize("wanted", ["..", "../out", "out/../../x", "link", "link/out"])
+def test_a_directory_outside_the_workspace_is_refused(tmp_path: Path, wanted: str) -> None:
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    (workspace / "link").symlink_to(tmp_path)
+    with pytest.raises(FileProblem, match="leads out of the workspace"):
+        claim(workspace, wanted)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["workspace"]
+
+
+def test_a_directory_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(FileProblem, match="artifacts-dir 'out' cannot be written: Not a directory"):
+        claim(tmp_path)
+
+
+def test_a_name_that_no_directory_can_have_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileProblem, match="artifacts-dir"):
+        claim(tmp_path, "a\0b")
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_written_with_the_directories_above_it(run: Artifacts) -> None:
+    path = run.write("notes/a/b.md", "ü\n")
+    assert path == run.directory / "notes/a/b.md"
+    assert path.read_bytes() == "ü\n".encode()
+
+
+def test_a_file_is_shown_as_the_user_would_name_it(run: Artifacts) -> None:
+    assert run.shown(run.write("a.md", "a")) == "out/a.md"
+
+
+def test_a_later_text_takes_the_place_of_an_earlier_one(run: Artifacts) -> None:
+    run.write("a.md", "one" * 100)
+    assert run.write("a.md", "two").read_text() == "two"
+
+
+def test_only_the_file_itself_is_left(run: Artifacts) -> None:
+    run.write("a.md", "a")
+    assert sorted(path.name for path in run.directory.iterdir()) == ["a.md", CLAIM]
+
+
+def test_half_a_surrogate_pair_does_not_end_the_run(run: Artifacts) -> None:
+    assert run.write("a.md", "a\ud83d").read_text() == "a?"
+
+
+def test_secrets_are_taken_out_of_what_is_written(tmp_path: Path) -> None:
+    run = Artifacts.claim(tmp_path, "out", "{}", lambda text: text.replace("hunter22", "***"))
+    assert run.write("a.md", "it is hunter22").read_text() == "it is ***"
+
+
+@pytest.mark.parametrize(
+    "name", ["../a", "/etc/passwd", "a/../../b", "..", ".", "", "  ", "a/..", "out/../../../b", "a\0b"]
+)
+def test_a_path_that_leads_out_is_refused(run: Artifacts, name: str) -> None:
+    with pytest.raises(FileProblem, match="leads out of the artifacts directory"):
+        run.write(name, "a")
+
+
+def test_a_name_that_is_too_long_is_told(run: Artifacts) -> None:
+    with pytest.raises(FileProblem, match="cannot be written: File name too long"):
+        run.write("a" * 300, "a")
+
+
+def test_a_name_that_is_a_directory_is_told(run: Artifacts) -> None:
+    run.write("a/b", "b")
+    with pytest.raises(FileProblem, match="out/a cannot be written: Is a directory"):
+        run.write("a", "a")
+    assert sorted(path.name for path in run.directory.iterdir()) == ["a", CLAIM]
+
+
+def test_a_directory_that_is_a_file_in_the_way_is_told(run: Artifacts) -> None:
+    run.write("a", "a")
+    with pytest.raises(FileProblem, match="out/a/b cannot be written: "):
+        run.write("a/b", "b")
+
+
+# -- links that somebody planted --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("outside")
+    (path / "victim").write_text("untouched")
+    return path
+
+
+def test_a_link_to_a_directory_outside_is_not_followed(run: Artifacts, outside: Path) -> None:
+    (run.directory / "notes").symlink_to(outside)
+    with pytest.raises(FileProblem, match="leads out of the artifacts directory"):
+        run.write("notes/victim", "changed")
+    assert (outside / "victim").read_text() == "untouched"
+
+
+def test_a_link_to_a_file_outside_is_not_followed(run: Artifacts, outside: Path) -> None:
+    (run.directory / "a.md").symlink_to(outside / "victim")
+    with pytest.raises(FileProblem, match="leads out of the artifacts directory"):
+        run.write("a.md", "changed")
+    assert (outside / "victim").read_text() == "untouched"
+
+
+def test_a_link_in_place_of_the_claim_is_not_followed(tmp_path: Path, outside: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / CLAIM).symlink_to(outside / "new")
+    assert claim(tmp_path).directory == tmp_path / "out/run-2"
+    assert not (outside / "new").exists()
+
+
+def test_a_link_in_place_of_a_later_runs_directory_is_not_followed(tmp_path: Path, outside: Path) -> None:
+    claim(tmp_path)
+    (tmp_path / "out/run-2").symlink_to(outside)
+    assert claim(tmp_path).directory == tmp_path / "out/run-3"
+    assert [path.name for path in outside.iterdir()] == ["victim"]
+
+
+def test_a_loop_of_links_is_refused(run: Artifacts) -> None:
+    (run.directory / "a").symlink_to(run.directory / "b")
+    (run.directory / "b").symlink_to(run.directory / "a")
+    with pytest.raises(FileProblem, match="leads out of the artifacts directory"):
+        run.write("a/c", "c")
+
+
+# -- whose they are ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def strangers(tmp_path: Path) -> Path:
+    """A workspace that belongs to somebody else, as the host's user is somebody else than the container's."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    os.chown(workspace, STRANGER, STRANGER)
+    return workspace
+
+
+def owners(root: Path) -> dict[str, int]:
+    return {str(path.relative_to(root)): path.lstat().st_uid for path in root.rglob("*")}
+
+
+def test_everything_made_is_given_to_the_owner_of_the_workspace(strangers: Path) -> None:
+    run = claim(strangers, "a/b")
+    run.write("notes/a.md", "a")
+    run.hand_over()
+    assert owners(strangers) == dict.fromkeys(["a", "a/b", f"a/b/{CLAIM}", "a/b/notes", "a/b/notes/a.md"], STRANGER)
+
+
+def test_what_was_there_before_stays_whose_it_was(strangers: Path) -> None:
+    (strangers / "a").mkdir()
+    (strangers / "a/old").write_text("old")
+    run = claim(strangers, "a")
+    run.write("new", "new")
+    run.hand_over()
+    assert owners(strangers) == {"a": 0, "a/old": 0, "a/new": STRANGER, f"a/{CLAIM}": STRANGER}
+
+
+def test_a_file_put_in_place_of_ours_is_not_given_away_through_a_link(strangers: Path, outside: Path) -> None:
+    run = claim(strangers)
+    path = run.write("a.md", "a")
+    path.unlink()
+    path.symlink_to(outside / "victim")
+    run.hand_over()
+    assert (outside / "victim").stat().st_uid == 0

@@ -1,0 +1,279 @@
+"""The inputs of the action and the flags of the command line: one list, read once, refused by name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from runner.errors import UsageError
+from runner.inputs import INPUTS, NOT_OFFERED, ActionInputs, from_arguments, from_environ
+from runner.report.results import OUTPUTS
+
+ACTION = yaml.safe_load((Path(__file__).parents[2] / "action.yml").read_text())
+
+GIVEN: dict[str, tuple[str, Any]] = {
+    "spec": ("flows/a.yaml", ("flows/a.yaml",)),
+    "prompt": ("What is tea?\nTell.", "What is tea?\nTell."),
+    "variables": ("topic: tea\ncount: 3", {"topic": "tea", "count": 3}),
+    "mode": ("validate", "validate"),
+    "provider": ("ollama", "ollama"),
+    "model-id": ("llama", "llama"),
+    "host": ("http://localhost:1", "http://localhost:1"),
+    "region": ("eu-west-1", "eu-west-1"),
+    "max-parallel": ("7", 7),
+    "max-tokens-budget": ("100000", 100_000),
+    "timeout": ("1.5", 1.5),
+    "fail-on": ("warning", "warning"),
+    "artifacts-dir": ("out", "out"),
+    "summary": ("brief", "brief"),
+    "trace": ("false", False),
+    "debug": ("true", True),
+}
+"""For every input a value as it is written, and as it is read."""
+
+
+def from_action(given: dict[str, str], *, underscores: bool = False) -> ActionInputs:
+    """The inputs as the host hands them over; `spec` is given where nothing else says what to run."""
+    given = given if {"spec", "prompt"} & given.keys() else {"spec": "w.yaml", **given}
+    names = {name: name.replace("-", "_") if underscores else name for name in given}
+    return from_environ({f"INPUT_{names[name].upper()}": value for name, value in given.items()})
+
+
+def refusal(**given: str) -> str:
+    with pytest.raises(UsageError) as error:
+        from_action({name.replace("_", "-"): value for name, value in given.items()})
+    return error.value.message
+
+
+def attribute(inputs: ActionInputs, name: str) -> Any:
+    return getattr(inputs, name.replace("-", "_"))
+
+
+# -- the list ---------------------------------------------------------------------------------------------------------
+
+
+def test_this_test_knows_every_input() -> None:
+    assert set(GIVEN) == {one.name for one in INPUTS}
+
+
+def test_every_input_has_its_field() -> None:
+    own = {one.name.replace("-", "_") for one in INPUTS} | {"as_json"}
+    assert {one.name for one in fields(ActionInputs)} == own
+
+
+def test_the_action_declares_exactly_these_inputs_with_their_defaults_and_words() -> None:
+    declared = {name: (one.get("default", ""), one["description"]) for name, one in ACTION["inputs"].items()}
+    assert declared == {one.name: (one.default, one.help) for one in INPUTS}
+
+
+def test_no_input_of_the_action_is_required() -> None:
+    assert not any(one.get("required") for one in ACTION["inputs"].values())
+
+
+def test_the_action_declares_exactly_the_outputs_that_are_written() -> None:
+    declared = {name: one["description"] for name, one in ACTION["outputs"].items()}
+    assert declared == OUTPUTS
+
+
+@pytest.mark.parametrize("one", [one for one in INPUTS if one.default], ids=lambda one: one.name)
+def test_a_default_of_the_action_is_the_default_of_the_code(one: Any) -> None:
+    assert attribute(from_action({one.name: one.default}), one.name) == attribute(ActionInputs(), one.name)
+
+
+# -- read -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("underscores", [False, True], ids=["hyphens", "underscores"])
+@pytest.mark.parametrize("name", GIVEN)
+def test_every_input_is_read_from_the_environment(name: str, underscores: bool) -> None:
+    written, read = GIVEN[name]
+    assert attribute(from_action({name: written}, underscores=underscores), name) == read
+
+
+@pytest.mark.parametrize("name", [name for name in GIVEN if name not in ("spec", "mode")])
+def test_every_input_is_a_flag_as_well(name: str) -> None:
+    written, read = GIVEN[name]
+    files = [] if name == "prompt" else ["w.yaml"]
+    found = from_arguments(["run", *files, f"--{name}", written])
+    assert isinstance(found, ActionInputs)
+    assert attribute(found, name) == read
+
+
+def test_an_empty_input_is_one_that_was_not_given() -> None:
+    nothing = {name: "  " for name in GIVEN if name != "spec"}
+    assert from_action({"spec": "w.yaml", **nothing}) == ActionInputs(spec=("w.yaml",))
+
+
+def test_the_hosts_own_inputs_are_passed_over() -> None:
+    assert from_action({"spec": "w.yaml", "entrypoint": "python", "args": "-u"}) == ActionInputs(spec=("w.yaml",))
+
+
+def test_other_variables_are_passed_over() -> None:
+    assert from_environ({"INPUT_SPEC": "w.yaml", "PATH": "/bin", "MY_INPUT_X": "1"}) == ActionInputs(spec=("w.yaml",))
+
+
+def test_several_files_stand_one_a_line() -> None:
+    assert from_action({"spec": " a.yaml\n\n  b c.yaml \nflows/*.yaml\n"}).spec == (
+        "a.yaml",
+        "b c.yaml",
+        "flows/*.yaml",
+    )
+
+
+@pytest.mark.parametrize("text", ['{"topic": "tea"}', "topic: tea", "{topic: tea}", "---\ntopic: tea\n"])
+def test_variables_are_yaml_or_json(text: str) -> None:
+    assert from_action({"variables": text}).variables == {"topic": "tea"}
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("true", True), ("True", True), ("1", True), ("yes", True), ("on", True), ("FALSE", False), ("0", False),
+     ("no", False), ("off", False)],
+)  # fmt: skip
+def test_a_switch_has_the_usual_words(word: str, meant: bool) -> None:
+    assert from_action({"debug": word}).debug is meant
+
+
+# -- refused ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("mode", "rewind", "'rewind' is not one of: live, validate, plan"),
+        ("mode", "replay", "'replay' is not offered in this version; live, validate and plan are"),
+        ("mode", "record", "'record' is not offered in this version; live, validate and plan are"),
+        ("mode", "resume", "'resume' is not offered in this version; live, validate and plan are"),
+        ("mode", "test", "'test' is not offered in this version; live, validate and plan are"),
+        ("fail-on", "info", "'info' is not one of: error, warning, never"),
+        ("summary", "long", "'long' is not one of: full, brief, off"),
+        ("trace", "maybe", "should be true or false, not 'maybe'"),
+        ("debug", "2", "should be true or false, not '2'"),
+        ("variables", "- a", "should be a YAML or JSON map of names to values"),
+        ("variables", "tea", "should be a YAML or JSON map of names to values"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_input(name: str, value: str, said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        from_action({name: value})
+    assert error.value.message == f"input '{name}' {said}"
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "nan", "inf", "1e3", "9" * 5000])
+@pytest.mark.parametrize("name", ["max-parallel", "max-tokens-budget"])
+def test_a_count_is_a_whole_number_above_nothing(name: str, value: str) -> None:
+    with pytest.raises(UsageError, match=f"input '{name}' should be a whole number above 0, not '"):
+        from_action({name: value})
+
+
+@pytest.mark.parametrize("value", ["0", "-0.5", "soon", "nan", "inf", "-inf"])
+def test_a_time_is_a_number_above_nothing(value: str) -> None:
+    assert refusal(timeout=value) == f"input 'timeout' should be a number of seconds above 0, not '{value}'"
+
+
+@pytest.mark.parametrize("text", ["{", "a: b: c", "a: 1\na: 2", "a: !odd b", "[" * 100_000, "a: .nan"])
+def test_variables_that_are_no_data_are_told(text: str) -> None:
+    assert refusal(variables=text).startswith("input 'variables' is not YAML or JSON: ")
+
+
+def test_an_unknown_input_is_told_with_the_nearest() -> None:
+    assert refusal(max_paralel="3") == "unknown input 'max-paralel'; did you mean 'max-parallel'?"
+
+
+@pytest.mark.parametrize("name", NOT_OFFERED)
+def test_an_input_of_a_later_version_is_refused_by_name(name: str) -> None:
+    assert refusal(**{name.replace("-", "_"): "something"}) == f"input '{name}' is not offered in this version"
+
+
+def test_asking_for_no_post_is_asking_for_nothing() -> None:
+    assert from_action({"post": "none"}) == ActionInputs(spec=("w.yaml",))
+
+
+def test_something_must_be_there_to_run() -> None:
+    with pytest.raises(UsageError, match="nothing to run: set the input 'spec'"):
+        from_environ({"INPUT_MODE": "live"})
+
+
+def test_a_file_and_a_prompt_are_not_both_run() -> None:
+    assert refusal(spec="w.yaml", prompt="What?") == "inputs 'spec' and 'prompt' are both set; a run has one of them"
+
+
+# -- the command line -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("command", "mode"), [("run", "live"), ("validate", "validate"), ("plan", "plan")])
+def test_a_command_is_a_mode(command: str, mode: str) -> None:
+    assert from_arguments([command, "w.yaml"]) == ActionInputs(spec=("w.yaml",), mode=mode)
+
+
+def test_run_takes_a_mode() -> None:
+    assert from_arguments(["run", "w.yaml", "--mode", "plan"]) == ActionInputs(spec=("w.yaml",), mode="plan")
+
+
+def test_several_files_are_validated() -> None:
+    found = from_arguments(["validate", "a b.yaml", "c.yaml"])
+    assert isinstance(found, ActionInputs)
+    assert found.spec == ("a b.yaml", "c.yaml")
+
+
+def test_a_plan_may_be_asked_for_as_json() -> None:
+    assert from_arguments(["plan", "w.yaml", "--json"]) == ActionInputs(spec=("w.yaml",), mode="plan", as_json=True)
+
+
+@pytest.mark.parametrize("name", ["debug", "trace"])
+def test_a_switch_may_stand_alone(name: str) -> None:
+    found = from_arguments(["run", "w.yaml", f"--{name}"])
+    assert isinstance(found, ActionInputs)
+    assert attribute(found, name) is True
+
+
+def test_a_prompt_needs_no_file() -> None:
+    assert from_arguments(["run", "--prompt", "What?", "--provider", "openai"]) == ActionInputs(
+        prompt="What?", provider="openai"
+    )
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["run", "--help"], ["validate", "-h"], ["plan", "--help"]])
+def test_help_is_a_text(arguments: list[str]) -> None:
+    found = from_arguments(arguments)
+    assert isinstance(found, str)
+    assert found.startswith("usage: strands-action")
+
+
+def test_help_names_every_flag() -> None:
+    text = from_arguments(["run", "--help"])
+    assert isinstance(text, str)
+    assert [one.name for one in INPUTS if one.name != "spec" and f"--{one.name} " not in text] == []
+
+
+def test_the_schema_of_the_language_is_printed() -> None:
+    text = from_arguments(["schema"])
+    assert isinstance(text, str)
+    schema = json.loads(text)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert set(schema["required"]) == {"version", "name", "runtime", "agents", "pattern"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["rnu", "w.yaml"], "invalid choice: 'rnu'"),
+        (["run", "w.yaml", "--max-paralel", "3"], "--max-paralel"),
+        (["run", "w.yaml", "--max-par", "3"], "--max-par"),
+        (["run", "a.yaml", "b.yaml"], "b.yaml"),
+        (["run", "w.yaml", "--timeout"], "expected one argument"),
+        (["run", "w.yaml", "--timeout", "soon"], "input 'timeout' should be a number of seconds above 0"),
+        (["validate"], "SPEC"),
+        (["test", "w.yaml"], "'test' is not offered in this version"),
+        (["plan", "w.yaml", "--mode", "live"], "--mode"),
+    ],
+)
+def test_a_wrong_argument_is_refused_and_named(arguments: list[str], said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        from_arguments(arguments)
+    assert said in error.value.message
