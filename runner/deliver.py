@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePath
@@ -85,7 +86,7 @@ class Delivery:
 
 def _artifact(name: str, text: str, artifacts: Artifacts) -> str:
     """Write what the file asked for, at a path that a model may have made."""
-    first = PurePath(name).parts[:1]
+    first = PurePath(os.path.normpath(name)).parts[:1]
     if any(part in OWN_FILES or part.startswith(OWN_PREFIXES) for part in first):
         raise FileProblem(f"artifact path {name!r} is the name of one of the run's own files")
     return artifacts.shown(artifacts.write(name, text))

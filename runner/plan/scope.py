@@ -12,6 +12,10 @@ ANSWER_FIELDS = ("response", "data", "status", "tokens", "agent", "attempts", "d
 """What a template can ask of an answer."""
 
 
+RESERVED = frozenset({"steps", "branches", "tasks", "last_response", "reduce_response"})
+"""Names that a pattern gives to templates; an input of that name would hide an answer, or be hidden by one."""
+
+
 def view(result: StepResult) -> dict[str, Any]:
     """A step's result as templates see it."""
     return {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runner.errors import Finding, TemplateProblem
 from runner.plan.names import Names, broken, problems
 from runner.plan.plan import ChainFlow, ParallelFlow, Upstream, WorkflowFlow
+from runner.plan.scope import RESERVED
 from runner.plan.templates import references
 from runner.report.results import OUTPUTS
 
@@ -50,6 +51,10 @@ class Scopes:
             if name in OUTPUTS:
                 at = self._document.locate(("outputs", "step_outputs", name), key=True)
                 yield Finding(f"step output '{name}' has the name of an output of the action itself", at)
+        for kind in ("required", "optional", "values"):
+            for name in RESERVED & getattr(self._source.inputs, kind).keys():
+                at = self._document.locate(("inputs", kind, name), key=True)
+                yield Finding(f"an input cannot be named '{name}': that is what templates call answers", at)
         used = {step.agent.id for step in self._flow.all_steps()}
         for name, agent in self._source.agents.items():
             if name not in used and (problem := broken(agent.prompt or "")):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 MOST: Final = 60
 """Steps a picture shows; beyond that it tells nobody anything, and Mermaid refuses large ones."""
 
+MOST_EDGES: Final = 400  # Mermaid refuses a picture with more than 500
+
 _GANTT: Final = {"success": "active, ", "failed": "crit, ", "cancelled": "done, ", "skipped": "done, "}
 _COLOURS: Final = (
     "classDef success fill:#dafbe1,stroke:#1a7f37,color:#1f2328",
@@ -50,7 +52,7 @@ def flow(steps: Sequence[StepResult], needs: Mapping[str, Sequence[str]]) -> str
         for path, before in needs.items()
         for need in before
         if path in ids and need in ids
-    ]
+    ][:MOST_EDGES]
     return "\n".join([*lines, *(f"    {colour}" for colour in _COLOURS)])
 
 
