@@ -43,7 +43,8 @@ Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`
 
 ## Log lines
 
-On stderr, each with time and level; model text never stands in them.
+On stderr, each with time and level; on a terminal a run is shown step by step instead. Model text never stands in them.
+The command line prints the answer on stdout; what would be a workflow command in it is made harmless.
 
 | line | level |
 |---|---|
@@ -52,6 +53,8 @@ On stderr, each with time and level; model text never stands in them.
 | `agent_cache_miss agent_id=… config_hash=…`, `agent_cache_hit …` | debug |
 | `budget_warning usage=… limit=… percent=…` | warning, and an annotation |
 | `budget_exceeded usage=… limit=…` | error |
+| `usage_unknown …` | warning |
+| `run_started name=… pattern=… steps=…`, `run_finished status=… steps=… tokens=… duration_ms=…` | info, error |
 | `Cache hit rate: 90% (9 hits, 1 miss)` | info |
 | `Clients: 1 created, 9 reused` | info |
 """

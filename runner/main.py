@@ -24,6 +24,7 @@ from runner.deliver import Delivery, exit_code
 from runner.errors import RunCancelled, RunnerError, SpecError, UsageError
 from runner.inputs import ActionInputs, from_arguments, from_environ
 from runner.log import Log
+from runner.report.events import RunFinished
 from runner.report.results import Failure, RunReport
 
 if TYPE_CHECKING:
@@ -160,8 +161,7 @@ class Door:
         elif report.exit_code != 0:
             self.log.line("ERROR", f"fail-on: warning: {'; '.join(one.message for one in report.warnings)}")
         ran = len(report.steps) - report.count("skipped")
-        told = f"status={report.status} steps={ran} tokens={report.usage.total} duration_ms={report.duration_ms}"
-        self.log.line("INFO" if report.status == "success" else "ERROR", f"run_finished {told}")
+        self.log.event(RunFinished(report.status, ran, report.usage.total, report.duration_ms))
         if not self.host.present and report.response:
             # A terminal or a pipe; but in a container that a `run:` step starts, the runner reads it all the same.
             self.stdout.write(answer(self.scrub(report.response)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import yaml
 
 from runner.main import main
+from tests import build
+from tests.build import chain as chain  # here beside the other patterns
 
 
 @dataclass
@@ -102,46 +105,23 @@ def read_outputs(text: str) -> dict[str, str]:
 
 
 def workflow(
-    host: str,
-    pattern: dict[str, Any],
-    *,
-    agents: dict[str, Any] | None = None,
-    provider: str = "openai",
-    runtime: dict[str, Any] | None = None,
-    **rest: Any,
+    host: str, pattern: dict[str, Any], *, agents: dict[str, Any] | None = None, **changes: Any
 ) -> dict[str, Any]:
-    """A workflow file against a server of a test."""
-    return {
-        "version": 1,
-        "name": "test",
-        "runtime": {
-            key: value
-            for key, value in {"provider": provider, "model_id": "m", "host": host, **(runtime or {})}.items()
-            if value is not None
-        },
-        "agents": agents or {"writer": {"prompt": "You write."}},
-        "pattern": pattern,
-        **rest,
-    }
+    """A workflow file against a server of a test. `agents` are all there are; `provider` goes into runtime too."""
+    runtime = {"host": host, "provider": changes.pop("provider", "openai"), **(changes.pop("runtime", None) or {})}
+    return build.workflow(
+        runtime=runtime,
+        pattern=pattern,
+        agents={"writer": None, **(agents or {"writer": {"prompt": "You write."}})},
+        **changes,
+    )
 
 
-def chain(*steps: str | dict[str, Any]) -> dict[str, Any]:
-    """A chain; a plain text is a step of `writer` with that input."""
-    return {"type": "chain", "config": {"steps": [_step(step) for step in steps]}}
-
-
-def parallel(reduce: dict[str, Any] | None = None, **branches: Any) -> dict[str, Any]:
-    config: dict[str, Any] = {
-        "branches": [{"id": name, "steps": [_step(step) for step in steps]} for name, steps in branches.items()]
-    }
-    return {"type": "parallel", "config": config | ({"reduce": reduce} if reduce else {})}
+def parallel(reduce: dict[str, Any] | None = None, **branches: Sequence[str | Mapping[str, Any]]) -> dict[str, Any]:
+    """Branches by name, each a list of steps."""
+    return build.parallel(*({"id": name, "steps": steps} for name, steps in branches.items()), reduce=reduce)
 
 
 def tasks(**needs: list[str]) -> dict[str, Any]:
     """A DAG of `writer`s, each asked its own name."""
-    rows = [{"id": name, "agent": "writer", "input": name, "deps": deps} for name, deps in needs.items()]
-    return {"type": "workflow", "config": {"tasks": rows}}
-
-
-def _step(step: str | dict[str, Any]) -> dict[str, Any]:
-    return {"agent": "writer", "input": step} if isinstance(step, str) else step
+    return build.dag(*({"id": name, "input": name, "deps": deps} for name, deps in needs.items()))

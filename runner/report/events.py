@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from runner.errors import Status
 from runner.report.results import CacheStatistics, ClientStatistics, StepResult
 
 
@@ -83,6 +84,14 @@ class Statistics:
     clients: ClientStatistics
 
 
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    status: Status
+    steps: int
+    tokens: int
+    duration_ms: int
+
+
 Event: TypeAlias = (
     RunStarted
     | StepStarted
@@ -94,5 +103,6 @@ Event: TypeAlias = (
     | UsageUnknown
     | Crashed
     | Statistics
+    | RunFinished
 )
 Emit: TypeAlias = Callable[[Event], None]

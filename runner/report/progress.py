@@ -55,6 +55,10 @@ def lines(event: events.Event) -> list[Line]:
             return [Line("ERROR", line) for line in event.traceback.splitlines()]
         case events.Statistics():
             return statistics(event)
+        case events.RunFinished():
+            level: Level = "INFO" if event.status == "success" else "ERROR"
+            told = {"status": event.status, "steps": event.steps, "tokens": event.tokens}
+            return [_line(level, "run_finished", **told, duration_ms=event.duration_ms)]
 
 
 def display(event: events.Event) -> list[Line] | None:
@@ -68,14 +72,18 @@ def display(event: events.Event) -> list[Line] | None:
             told = f"  {_SIGN[result.status]} {result.path}  {result.agent}  {duration(result.duration_ms)}"
             told += f"  {result.usage.total:,} tokens" + (f"  {result.error}" if result.error else "")
             return [Line("ERROR" if result.status == "failed" else "INFO", told)]
+        case events.RunFinished():
+            told = f"{event.status}: {event.steps} steps, {event.tokens:,} tokens, {duration(event.duration_ms)}"
+            return [Line("INFO" if event.status == "success" else "ERROR", told)]
     return None
 
 
 def statistics(event: events.Statistics) -> list[Line]:
     cache, clients = event.cache, event.clients
-    misses = "miss" if cache.builds == 1 else "misses"
+    hits = "1 hit" if cache.hits == 1 else f"{cache.hits} hits"
+    misses = "1 miss" if cache.builds == 1 else f"{cache.builds} misses"
     return [
-        Line("INFO", f"Cache hit rate: {cache.hit_rate}% ({cache.hits} hits, {cache.builds} {misses})"),
+        Line("INFO", f"Cache hit rate: {cache.hit_rate}% ({hits}, {misses})"),
         Line("INFO", f"Clients: {clients.created} created, {clients.hits} reused"),
     ]
 
