@@ -41,8 +41,11 @@ class LiveAgents:
         self.pool = ClientPool(self._open)
 
     async def close(self) -> None:
-        await self.pool.close()
-        await self._home.http.close()
+        """Close every client, and the connections under them. Raises what the clients' closing raised."""
+        try:
+            await self.pool.close()
+        finally:
+            await self._home.http.close()
 
     async def invoke(self, call: Call) -> Reply:
         """One question to one blank agent. Raises ModelProblem for every answer that does not count."""

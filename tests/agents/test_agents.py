@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import os
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -248,9 +251,28 @@ def test_an_error_is_read_from_below_the_sdks_wrapping():
     assert problem.transient
 
 
-def test_a_run_leaves_no_thread_behind(workspace: Workspace, provider: str):
-    before = threading.active_count()
+def test_a_run_leaves_no_thread_and_no_file_open(workspace: Workspace, provider: str):
     with SERVERS[provider]() as server:
-        workspace.run(workflow(server.url, tasks(a=[], b=[]), provider=provider))
+        spec = workflow(server.url, tasks(a=[], b=[]), provider=provider)
+        workspace.run(spec)  # what is imported once may keep something of its own
+        server.until(lambda: server.open == 0)
+        gc.collect()
+        before = (threading.active_count(), len(os.listdir("/dev/fd")))
+        workspace.run(spec)
+        server.until(lambda: server.open == 0)
+        gc.collect()
 
-    assert threading.active_count() == before
+        assert (threading.active_count(), len(os.listdir("/dev/fd"))) == before
+
+
+def test_a_run_has_one_event_loop(workspace: Workspace, provider: str, monkeypatch: pytest.MonkeyPatch):
+    made = []
+    make = asyncio.events.new_event_loop
+    monkeypatch.setattr(asyncio.events, "new_event_loop", lambda: made.append(1) or make())
+    agents = {"writer": {"prompt": "p", "tools": ["calculator"]}}
+    answers = [Answer("", tool_calls=[("calculator", {"expression": "1"})]), Answer("ok")]
+    with SERVERS[provider](reply=answers) as server:
+        outcome = workspace.run(workflow(server.url, chain("a", "b"), agents=agents, provider=provider))
+
+    assert outcome.outputs["status"] == "success"
+    assert made == [1]
