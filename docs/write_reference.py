@@ -66,7 +66,7 @@ def reference() -> str:
     return (
         HEAD
         + "\n".join(["## Inputs", "", "| input | default | |", "|---|---|---|", *inputs])
-        + "\n\nEach is a flag of the command line too. Environment: `INPUT_` and the name in capitals.\n\n"
+        + "\n\nOn the command line each is a flag of `run`, but for `spec`, whose files are named without one. Environment: `INPUT_` and the name in capitals.\n\n"
         + "\n".join(["## Outputs", "", "| output | |", "|---|---|", *outputs])
         + "\n\nAll are written on failure too, and every name under `outputs.step_outputs` of the file.\n\n"
         + "\n".join(["## Exit codes", "", "| code | status | |", "|---|---|---|", *exit_codes()])

@@ -65,7 +65,7 @@ class Artifacts:
         target = self.directory / name
         found = _resolved(target)
         if not name.strip() or found is None or self.directory not in found.parents:
-            raise FileProblem(f"artifact path {name!r} leads out of the artifacts directory")
+            raise FileProblem("an artifact's path leads out of the artifacts directory")
         temporary = target.with_name(f".{target.name}.{os.getpid()}")
         try:
             self._make(target.parent)

@@ -29,7 +29,6 @@ SECRETS: Final = (
     "GITHUB_TOKEN",
     "ACTIONS_RUNTIME_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-    "OTEL_EXPORTER_OTLP_HEADERS",
 )
 SHORTEST: Final = 8  # a shorter value is a word that would be blotted out everywhere
 
@@ -38,6 +37,8 @@ def scrubber(environ: Mapping[str, str]) -> Callable[[str], str]:
     """A function that takes the environment's secrets out of a text: a provider's error may repeat the key."""
     values = {environ.get(name, "").strip() for name in SECRETS}
     proxies = (environ.get(name, "") for name in environ if name.lower().endswith("_proxy"))
+    headers = f"{environ.get('OTEL_EXPORTER_OTLP_HEADERS', '')},{environ.get('OTEL_EXPORTER_OTLP_TRACES_HEADERS', '')}"
+    values |= {pair.partition("=")[2].strip() for pair in headers.split(",")}
     values |= {urlsplit(proxy).password or "" for proxy in proxies}
     longest_first = sorted((value for value in values if len(value) >= SHORTEST), key=len, reverse=True)
 

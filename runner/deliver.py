@@ -37,6 +37,8 @@ class Files:
     results: str
     summary: str
     trace: str
+    trouble: tuple[str, ...] = ()
+    """What could not be written, in sentences."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Delivery:
         if report.failure is not None:
             self.host.annotate(report.failure.findings, report.failure.title)
         self.host.annotate(report.warnings, "Advice")
-        return report, Files(results, where, trace)
+        return report, Files(results, where, trace, tuple(error.message for error in trouble))
 
     def unrun(self, report: RunReport, detail: Detail) -> None:
         """Write what an invocation leaves that ran nothing: outputs and a summary."""
@@ -88,7 +90,7 @@ def _artifact(name: str, text: str, artifacts: Artifacts) -> str:
     """Write what the file asked for, at a path that a model may have made."""
     first = PurePath(os.path.normpath(name)).parts[:1]
     if any(part in OWN_FILES or part.startswith(OWN_PREFIXES) for part in first):
-        raise FileProblem(f"artifact path {name!r} is the name of one of the run's own files")
+        raise FileProblem("an artifact's path is the name of one of the run's own files")
     return artifacts.shown(artifacts.write(name, text))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -60,11 +60,22 @@ def _number(kind: type[int] | type[float], what: str) -> Callable[[str], Any]:
     return read
 
 
+_WORDS: Final = {
+    "true": True,
+    "false": False,
+    "1": True,
+    "0": False,
+    "yes": True,
+    "no": False,
+    "on": True,
+    "off": False,
+}
+
+
 def _flag(value: str) -> bool:
-    words = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "on": True, "off": False}
-    if value.lower() not in words:
+    if value.lower() not in _WORDS:
         raise ValueError(f"should be true or false, not '{value}'")
-    return words[value.lower()]
+    return _WORDS[value.lower()]
 
 
 def _choice(*choices: str) -> Callable[[str], str]:
@@ -149,7 +160,8 @@ def from_environ(environ: Mapping[str, str]) -> ActionInputs:
     given: dict[str, str] = {}
     for variable, value in environ.items():
         if variable.startswith("INPUT_") and value.strip():
-            given[variable.removeprefix("INPUT_").lower().replace("_", "-")] = value
+            name = variable.removeprefix("INPUT_").lower().replace("_", "-")
+            given[name] = value if name in ("prompt", "variables") else value.strip()
     for runners_own in ("entrypoint", "args"):
         given.pop(runners_own, None)
     inputs = from_strings(given)
@@ -186,7 +198,7 @@ def from_arguments(arguments: Sequence[str]) -> ActionInputs | str:
     """
     parser = _parser()
     try:
-        found = vars(parser.parse_args(arguments))
+        found = vars(parser.parse_args([*_with_values(arguments)]))
     except argparse.ArgumentError as error:
         raise UsageError(f"{error}; see --help") from None
     except _Help as asked:
@@ -203,6 +215,14 @@ def from_arguments(arguments: Sequence[str]) -> ActionInputs | str:
     if paths:
         given["spec"] = "\n".join(paths)
     return from_strings(given, as_json=bool(found.get("json")))
+
+
+def _with_values(arguments: Sequence[str]) -> Iterator[str]:
+    """The arguments, with `true` behind a flag that is true or false and was given without a value."""
+    flags = {f"--{one.name}" for one in INPUTS if one.read is _flag}
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        bare = argument in flags and following.lower() not in _WORDS
+        yield f"{argument}=true" if bare else argument
 
 
 def schema_text() -> str:
@@ -255,8 +275,7 @@ def _parser() -> argparse.ArgumentParser:
         for one in INPUTS:
             if one.name not in ("spec", "mode") or (one.name == "mode" and name == "run"):
                 default = f" (default: {one.default})" if one.default else ""
-                flag: dict[str, Any] = {"nargs": "?", "const": "true"} if one.read is _flag else {}
-                command.add_argument(f"--{one.name}", dest=one.name, metavar="VALUE", help=one.help + default, **flag)
+                command.add_argument(f"--{one.name}", dest=one.name, metavar="VALUE", help=one.help + default)
         if name == "plan":
             command.add_argument("--json", action="store_true", help="print the plan as JSON")
     commands.add_parser("schema", help="print the JSON Schema of the language")

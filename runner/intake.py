@@ -28,8 +28,13 @@ def plan_of(inputs: ActionInputs, workspace: Path, *, need_values: bool) -> Plan
     files = files_of(inputs, workspace)
     if len(files) != 1:
         raise UsageError(f"a run has one workflow file; 'spec' names {len(files)}: {', '.join(files) or 'none'}")
-    path = workspace / files[0]
-    document = read(path, files[0])
+    return plan_of_file(files[0], inputs, workspace, need_values=need_values)
+
+
+def plan_of_file(name: str, inputs: ActionInputs, workspace: Path, *, need_values: bool) -> Plan:
+    """The plan of one file by its name in the workspace."""
+    path = workspace / name
+    document = read(path, name)
     plan = make_plan(
         to_spec(document),
         document,
@@ -45,10 +50,12 @@ def files_of(inputs: ActionInputs, workspace: Path) -> list[str]:
     """The files that paths and globs name, each once. Raises UsageError for a glob that names none."""
     found: list[str] = []
     for name in inputs.spec:
-        if not any(sign in name for sign in "*?["):
+        if not any(sign in name for sign in "*?[") or (workspace / name).is_file():
             found.append(name)
             continue
-        matches = sorted(glob(name, root_dir=workspace, recursive=True))
+        # Hidden ones too: .github is where workflow files are kept.
+        every = sorted(glob(name, root_dir=workspace, recursive=True, include_hidden=True))
+        matches = [match for match in every if (workspace / match).is_file() and not match.startswith(".git/")]
         if not matches:
             raise UsageError(f"no file matches '{name}'")
         found += matches

@@ -20,10 +20,10 @@ from runner import credentials
 from runner.artifacts import Artifacts
 from runner.ci.commands import answer, printable
 from runner.ci.host import Host
-from runner.deliver import Delivery, exit_code
+from runner.deliver import Delivery, Files, exit_code
 from runner.errors import RunCancelled, RunnerError, SpecError, UsageError
 from runner.inputs import ActionInputs, from_arguments, from_environ
-from runner.log import Log
+from runner.log import Log, Patient
 from runner.report.events import RunFinished
 from runner.report.results import Failure, RunReport
 
@@ -45,14 +45,11 @@ UNFINISHED = '{"status": "failed", "steps": []}\n'
 
 def cli() -> int:
     """The process's own environment, arguments and streams through `main`."""
-    # A hostile answer may hold what the stream cannot encode; the log is not worth a crash.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    stdout, stderr = cast("TextIO", Patient(sys.stdout)), cast("TextIO", Patient(sys.stderr))
     # The first process of a container does not hear of signals it has no handler for; the run has its own.
     for number in STOPPING:
         signal.signal(number, signal.default_int_handler)
-    return main(sys.argv[1:], os.environ, cwd=Path.cwd(), stdout=sys.stdout, stderr=sys.stderr)
+    return main(sys.argv[1:], os.environ, cwd=Path.cwd(), stdout=stdout, stderr=stderr)
 
 
 def main(
@@ -114,9 +111,9 @@ class Door:
         plan = plan_of(inputs, self.host.workspace, need_values=True)
         self._advise(plan, inputs, annotate=False)
         credentials.require(plan.steps(), self.environ)
+        tracing = Tracing(self.environ, enabled=inputs.trace, scrub=self.scrub)
         self.host.write_outputs({"status": "failed"})  # stands when we are killed; the last value of a name wins
         artifacts = Artifacts.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
-        tracing = Tracing(self.environ, enabled=inputs.trace, scrub=self.scrub)
         try:
             with _stopped_by_signals() as stop:
                 self.host.group(printable(f"strands-action: {plan.name}"))
@@ -126,12 +123,10 @@ class Door:
                 detail = cast("Detail", inputs.summary)
                 traced = spans if inputs.trace else None
                 report, files = self.delivery.run(report, traced, artifacts, detail, self.now())
+                self._last_words(report, files)
+                tracing.flush()
         finally:
             artifacts.hand_over()
-        self._last_words(report)
-        trace = f" · Trace: {files.trace}" if files.trace else ""
-        self.log.line("INFO", f"Results: {files.results} · Summary: {files.summary}{trace}")
-        tracing.flush()
         return report.exit_code
 
     def _executed(self, plan: Plan, tracing: Tracing, stop: Stop) -> tuple[RunReport, list[SpanRecord]]:
@@ -155,7 +150,9 @@ class Door:
         finally:
             stop.listen_no_more()
 
-    def _last_words(self, report: RunReport) -> None:
+    def _last_words(self, report: RunReport, files: Files) -> None:
+        for problem in files.trouble:
+            self.log.line("ERROR", problem)
         if report.failure is not None:
             self.log.line("ERROR", f"{report.failure.title}: {report.failure.message}")
         elif report.exit_code != 0:
@@ -166,12 +163,14 @@ class Door:
             # A terminal or a pipe; but in a container that a `run:` step starts, the runner reads it all the same.
             self.stdout.write(answer(self.scrub(report.response)))
             self.stdout.flush()
+        trace = f" · Trace: {files.trace}" if files.trace else ""
+        self.log.line("INFO", f"Results: {files.results} · Summary: {files.summary}{trace}")
 
     # -- validate and plan --------------------------------------------------------------------------------------------
 
     def validate(self, inputs: ActionInputs) -> int:
         """Check every file named, tell everything that is wrong with any, and run none."""
-        from runner.intake import files_of, plan_of
+        from runner.intake import files_of, plan_of_file
 
         errors: list[RunnerError] = []
         if inputs.prompt is not None:
@@ -181,7 +180,7 @@ class Door:
             raise UsageError("no file to validate; set 'spec' to a workflow file, several, or a glob")
         for name in files:
             try:
-                plan = plan_of(replace(inputs, spec=(name,)), self.host.workspace, need_values=False)
+                plan = plan_of_file(name, inputs, self.host.workspace, need_values=False)
                 self._advise(plan, inputs)
                 self.log.line("INFO", f"{name}: valid; {plan.flow.type}, {len(plan.steps())} steps")
             except RunnerError as error:

@@ -13,7 +13,16 @@ from runner.calls.budget import Ledger, budgeted
 from runner.calls.manners import slotted, timed
 from runner.calls.retry import retried
 from runner.calls.structured import structured
-from runner.errors import Finding, Location, RunCancelled, RunnerError, RunTimeout, StepFailed, TemplateProblem
+from runner.errors import (
+    BudgetExceeded,
+    Finding,
+    Location,
+    RunCancelled,
+    RunnerError,
+    RunTimeout,
+    StepFailed,
+    TemplateProblem,
+)
 from runner.patterns.registry import PATTERNS
 from runner.plan.scope import Scope
 from runner.report.events import BudgetWarning, Crashed, RunStarted, Statistics, StepFinished
@@ -69,6 +78,8 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
     report = replace(report, step_outputs=dict.fromkeys(plan.step_outputs, ""))  # set also when the run fails
     try:
         report = await _outcome(plan, report, around, agents, ledger, emit)
+        if report.status == "success" and (told := ledger.overspent):
+            report = _failed(report, BudgetExceeded(told))
     finally:
         warnings += await _close(agents)
     emit(Statistics(agents.cache.statistics, agents.pool.statistics))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from runner.errors import UsageError
 from runner.report.trace import SpanRecord
 
 if TYPE_CHECKING:
@@ -43,9 +44,16 @@ class Tracing:
         self.spans: list[SpanRecord] = []
         self._exporter: SpanProcessor | None = None
         wants_otlp = any(environ.get(name) for name in OTLP_VARIABLES)
-        self._relay = _relay() if enabled or wants_otlp else None
-        if self._relay is not None:
+        wants_otlp = wants_otlp and environ.get("OTEL_TRACES_EXPORTER", "otlp") == "otlp"
+        protocol = environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+        if wants_otlp and protocol == "grpc":
+            raise UsageError("OTEL_EXPORTER_OTLP_PROTOCOL: grpc is not offered; http/protobuf is")
+        try:
+            self._relay = _relay() if enabled or wants_otlp else None
             self._exporter = _otlp() if wants_otlp else None
+        except ValueError as error:
+            raise UsageError(f"the OTEL_* variables cannot be used: {error}") from None
+        if self._relay is not None:
             self._relay.targets = (self.spans.append if enabled else None, self._exporter)
             self._relay.scrub = scrub
             self._relay.with_events = _UNREDACTED in environ.get(SEMCONV_VARIABLE, "")
@@ -119,7 +127,9 @@ def _relay() -> Any:
             if export is not None:
                 export.on_end(clean)
 
-    resource = Resource.create({"service.name": "strands-action"})
+    resource = Resource.create()  # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
+    if str(resource.attributes.get("service.name")).startswith("unknown_service"):
+        resource = resource.merge(Resource({"service.name": "strands-action"}))
     provider = TracerProvider(resource=resource, sampler=ALWAYS_ON, shutdown_on_exit=False)
     relay = Relay()
     provider.add_span_processor(relay)

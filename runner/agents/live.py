@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from typing import TYPE_CHECKING
 
 from strands import Agent
@@ -62,13 +61,14 @@ class LiveAgents:
             raise _problem(error, blueprint, self._now()) from error
 
     async def _ask(self, call: Call, blueprint: Blueprint, client: Client) -> Reply:
-        agent = self._stamp(call, blueprint, client)
-        stop = threading.Event()  # reaches into the SDK's threads, where asyncio's cancellation does not
+        agent, cut_off = self._stamp(call, blueprint, client), client.begin()
         with self._span("agent.invoke", agent=blueprint.recipe.id, model=blueprint.recipe.model.model_id):
             try:
-                result = await agent.invoke_async(call.user, cancel_signal=stop)
+                result = await agent.invoke_async(call.user)
             except asyncio.CancelledError:
-                stop.set()
+                # A thread of the SDK's stops at its next chunk, or when its connection ends under it.
+                agent.cancel()
+                cut_off()
                 raise
         text = "".join(block.get("text", "") for block in result.message["content"]).strip()
         if not text:

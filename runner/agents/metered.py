@@ -66,11 +66,11 @@ class MeteredModel(Model):
             try:
                 events: AsyncIterable[Any] = self._inner.stream(messages, *args, **kwargs)
                 async for event in events:
+                    turn.begun = True
                     reason = event.get("messageStop", {}).get("stopReason", reason)
                     if counted := event.get("metadata", {}).get("usage"):
                         turn.usage = _usage(counted)
                     yield event
-                turn.answered = True
             finally:
                 self._tally.usage += turn.usage
             if reason not in _ENDS:

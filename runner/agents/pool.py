@@ -25,10 +25,15 @@ class ClientKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Client:
-    """A provider's client, and the way that this provider closes it."""
+    """A provider's client, and the way that this provider closes it.
+
+    `begin` is called where a call begins, and gives what cuts off that call: for a provider whose calls run in threads,
+    which a cancelled task leaves behind.
+    """
 
     raw: Any
     close: Callable[[], Awaitable[None]]
+    begin: Callable[[], Callable[[], None]] = lambda: lambda: None
 
 
 @dataclass(eq=False)

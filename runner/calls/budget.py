@@ -33,16 +33,16 @@ def budgeted(invoke: Invoke, ledger: Ledger) -> Invoke:
 
 
 class Turn:
-    """A reservation, settled once. A turn that was `answered` without a count costs what was reserved."""
+    """A reservation, settled once. A turn that was `begun` and ended without a count costs what was reserved."""
 
     def __init__(self, reserved: int) -> None:
         self.reserved = reserved
         self.usage = Usage()
-        self.answered = False
+        self.begun = False
 
     @property
     def cost(self) -> int:
-        return self.reserved if self.answered and not self.usage.total else self.usage.total
+        return self.reserved if self.begun and not self.usage.total else self.usage.total
 
 
 class Ledger:
@@ -59,6 +59,15 @@ class Ledger:
     @property
     def statistics(self) -> BudgetStatistics:
         return BudgetStatistics(self._spent, self._limits.max_tokens, self._steps, self._limits.max_steps, self._warned)
+
+    @property
+    def overspent(self) -> str | None:
+        """What to say when more was spent than was allowed: answers without `max_tokens` can do that. None else."""
+        limit = self._limits.max_tokens
+        if limit is None or self._spent <= limit:
+            return None
+        self._emit(BudgetReached("tokens", self._spent, limit))
+        return f"{self._spent:,} tokens were spent of {limit:,}: calls without max_tokens may answer more than is left"
 
     def begin_step(self) -> None:
         """Count a step. Raises BudgetExceeded when the run has had all its steps."""
@@ -82,7 +91,7 @@ class Ledger:
         try:
             yield turn
         finally:
-            self._spent += turn.cost
+            self._spent += turn.usage.total if limit is None else turn.cost
             if limit is not None:
                 if turn.cost != turn.usage.total and not self._uncounted:
                     self._uncounted = True

@@ -13,7 +13,7 @@ from runner.errors import ModelProblem
 from runner.plan.schemas import mismatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from runner.calls.call import Call, Invoke, Reply
 
@@ -29,14 +29,18 @@ def structured(invoke: Invoke) -> Invoke:
         if schema is None:
             return reply
         wrong = None
-        for data in found_in(reply.text):
-            mistake = mismatch(data, schema)
-            if mistake is None:
-                return replace(reply, data=data)
-            wrong = wrong or mistake
+        for candidates in found_in(reply.text):
+            mistakes = [(data, mismatch(data, schema)) for data in candidates]
+            fitting = [data for data, mistake in mistakes if mistake is None]
+            if any(data != fitting[0] for data in fitting[1:]):
+                # One of them may be quoted from somebody else; which one is meant is not ours to guess.
+                raise ModelProblem("the answer holds several different values that satisfy output_schema")
+            if fitting:
+                return replace(reply, data=fitting[0])
+            wrong = wrong or next((mistake for _, mistake in mistakes), None)
         if wrong:
             raise ModelProblem(f"the answer does not satisfy output_schema at {wrong}")
-        raise ModelProblem(f"the answer is not the JSON that output_schema asks for; it begins: {reply.text[:80]!r}")
+        raise ModelProblem("the answer is not the JSON that output_schema asks for")
 
     return with_data
 
@@ -45,11 +49,20 @@ MOST_STARTS: Final = 50
 """Brackets tried as the beginning of a value, in a text that is not JSON as a whole."""
 
 
-def found_in(text: str) -> Iterator[Any]:
-    """The JSON values in a text: the whole of it, else those in fenced blocks, else those that begin at a bracket."""
-    for candidate in (text, *(match.group(1) for match in _FENCE.finditer(text))):
+def found_in(text: str) -> Iterator[list[Any]]:
+    """The JSON values in a text, the likeliest first: the whole of it; those in fenced blocks; those at brackets."""
+    yield list(_parsed([text]))
+    yield list(_parsed(match.group(1) for match in _FENCE.finditer(text)))
+    yield list(_at_brackets(text))
+
+
+def _parsed(texts: Iterable[str]) -> Iterator[Any]:
+    for text in texts:
         with suppress(ValueError, RecursionError):
-            yield json.loads(candidate, parse_constant=_refuse)
+            yield json.loads(text, parse_constant=_refuse)
+
+
+def _at_brackets(text: str) -> Iterator[Any]:
     decoder, behind = json.JSONDecoder(parse_constant=_refuse), 0
     for start in islice(re.finditer(r"[{\[]", text), MOST_STARTS):
         if start.start() < behind:

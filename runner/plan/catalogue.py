@@ -25,6 +25,10 @@ class ProviderFacts:
     takes_host: bool = True
     takes_region: bool = False
     takes_tools: bool = True
+    own_params: frozenset[str] = frozenset(
+        {"model", "messages", "stream", "stream_options", "tools", "tool_choice", "n"}
+    )
+    """What a file may not say in `params`: it would put another question in the place of the step's."""
 
 
 PROVIDERS: Final[Mapping[str, ProviderFacts]] = {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from runner.errors import Finding, SpecError, UsageError
 from runner.plan import digest, lint, offered, order, schemas
@@ -21,6 +23,7 @@ from runner.plan.plan import (
     Task,
     WorkflowFlow,
 )
+from runner.plan.scope import RESERVED
 from runner.plan.scopes import Scopes
 from runner.plan.variables import resolve
 from runner.spec import models as spec
@@ -116,6 +119,19 @@ def _limits(runtime: spec.Runtime, over: Overrides) -> Limits:
     )
 
 
+def bad_host(host: str) -> str | None:
+    """Why a text cannot be the base URL of a provider; None when it can."""
+    if "://" not in host:
+        return f"host '{host}' needs a scheme, such as http://{host}"
+    try:
+        parts = urlsplit(host)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not re.search(r"\s", host):
+            return None
+    except ValueError:
+        pass
+    return f"host {host!r} is not a base URL, such as https://models.example.com/v1"
+
+
 @dataclass
 class _Maker:
     """Builds the flow of one file and collects what is wrong with it on the way."""
@@ -193,6 +209,10 @@ class _Maker:
 
     def _step(self, step: patterns.Step, place: Place, path: str) -> Step:
         self.places[path] = place
+        for name in RESERVED & step.vars.keys():
+            self._find(
+                f"a variable cannot be named '{name}': that is what templates call answers", (*place, "vars", name)
+            )
         policy = self.runtime.failure_policy
         question = step.input
         if question is None and isinstance(step, patterns.Task):
@@ -238,10 +258,12 @@ class _Maker:
         if model_id is None:
             place = (*home, "provider") if agent.provider else ("runtime", "provider")
             self._find(f"provider '{provider}' needs a model_id", place)
-        if (host := runtime.host if here else None) is not None and "://" not in host:
-            self._find(f"host '{host}' needs a scheme, such as http://{host}", ("runtime", "host"))
+        if here and runtime.host is not None and (problem := bad_host(runtime.host)):
+            self._find(problem, ("runtime", "host"))
         own = agent.inference or spec.Inference()
         facts = PROVIDERS[provider]
+        for name in facts.own_params & (runtime.params if here else {}).keys():
+            self._find(f"params cannot have '{name}', which is the step's own", ("runtime", "params", name))
         host, region = (runtime.host, runtime.region) if here else (None, None)
         if host is not None and not facts.takes_host:
             self._find(f"provider '{provider}' takes no host", ("runtime", "host"))

@@ -50,7 +50,11 @@ def mismatch(value: Any, schema: Mapping[str, Any]) -> str | None:
         error = best_match(Draft202012Validator(schema, registry=Registry()).iter_errors(value))
     except RecursionError:
         return "$: the schema refers to itself without end"
-    return f"{error.json_path}: {error.message}"[:300] if error else None
+    if error is None:
+        return None
+    # The rule and not the value: this is told in the log, where no words of a model stand.
+    rule = error.message if error.validator == "required" else f"{error.validator} should be {error.validator_value!r}"
+    return f"{error.json_path}: {rule}"[:300]
 
 
 def _read(name: str, root: Path) -> dict[str, Any]:

@@ -104,7 +104,7 @@ class Scope:
     def for_templates(self) -> dict[str, Any]:
         """Everything a template may name here."""
         names = dict(self.names)
-        names.setdefault("steps", Answers(self.steps))
+        names["steps"] = Answers(self.steps)
         if self.last is not None or self.joined is not None:
             names["last_response"] = self.response
         return names

@@ -1,14 +1,17 @@
 """The one place where templates are compiled and rendered: a strict Jinja2 sandbox with a small set of filters.
 
-A name that is not defined is an error, rendered text is never rendered again, and what comes out is bounded in size.
-What a template refers to can be known without running it (`references`), so that a wrong name is found before the
-first token is spent.
+A name that is not defined is an error, rendered text is never rendered again, and rendering is bounded in time and in
+what comes out. What a template refers to can be known without running it (`references`), so that a wrong name is found
+before the first token is spent.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import signal
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -21,12 +24,15 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from runner.errors import TemplateProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from jinja2 import Template
 
 MAX_RENDERED: Final = 4 * 1024 * 1024
 """Characters one template may produce: beyond any model's context window."""
+
+MAX_SECONDS: Final = 2.0
+"""Seconds one template may take."""
 
 _OTHER_PROBLEMS: Final = (
     ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError, MemoryError, RecursionError,
@@ -55,9 +61,14 @@ class References:
 
 def render(source: str, names: Mapping[str, Any]) -> str:
     """Render a template. Raises TemplateProblem with a sentence."""
+    with _deadline():
+        return _rendered(source, names)
+
+
+def _rendered(source: str, names: Mapping[str, Any]) -> str:
     try:
         pieces, size = [], 0
-        for piece in _compiled(source).generate(**names):
+        for piece in _compiled(source).generate(dict(names)):
             pieces.append(piece)
             size += len(piece)
             if size > MAX_RENDERED:
@@ -67,6 +78,26 @@ def render(source: str, names: Mapping[str, Any]) -> str:
         raise TemplateProblem(error.message or type(error).__name__) from None
     except _OTHER_PROBLEMS as error:
         raise TemplateProblem(f"{type(error).__name__}: {error}") from None
+
+
+@contextmanager
+def _deadline() -> Iterator[None]:
+    """End a rendering that takes too long, from outside: it keeps the event loop busy, so no timeout of the loop's
+    would. Only the main thread can be woken so, which is where runs are."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise TemplateProblem(f"the template takes longer than {MAX_SECONDS:g} s")
+
+    handler = signal.signal(signal.SIGALRM, stop)
+    timer = signal.setitimer(signal.ITIMER_REAL, MAX_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+        signal.signal(signal.SIGALRM, handler)
 
 
 @lru_cache(maxsize=20_000)
@@ -126,7 +157,7 @@ def _field(node: nodes.Node) -> tuple[str, str] | None:
 class _Sandbox(ImmutableSandboxedEnvironment):
     """Jinja's sandbox, with products of text and numbers kept small."""
 
-    intercepted_binops = frozenset(["*", "**"])
+    intercepted_binops = frozenset(["*", "**", "%"])
 
     def wrap_str_format(self, value: Any) -> None:
         """Nothing is wrapped: so `format` is asked of is_safe_attribute as every other method is."""
@@ -135,6 +166,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return attr not in _PADDING and super().is_safe_attribute(obj, attr, value)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if operator == "%" and isinstance(left, str):
+            raise SecurityError("text cannot be formatted by %; write {{ }} around what goes into it")
         sizes = sorted((_size(left), _size(right)))
         if operator == "**" and (abs(sizes[1]) > 10_000 or abs(sizes[0]) > 10_000):
             raise SecurityError("the power is too large")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.errors import Finding, SpecError, UsageError
+from runner.plan.scope import RESERVED
 from runner.spec import models as spec
 from runner.spec.load import nearest
 
@@ -40,6 +41,8 @@ def resolve(
     written = {**defaults, **inputs.values}
     if findings := list(_wrong_values(inputs, written, document)):
         raise SpecError(findings)
+    for name in RESERVED & given.keys():
+        raise UsageError(f"a variable cannot be named '{name}': that is what templates call answers")
     for name, value in given.items():
         if name not in declared and name not in inputs.values and name not in used:
             known = sorted({*declared, *inputs.values, *used})

@@ -6,6 +6,7 @@ The YAML node tree is kept beside the data, and a location is looked up in it on
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import re
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 MAX_BYTES = 10 * 1024 * 1024
+_HALVES = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
 MAX_NODES = 2_000_000  # a bomb of aliases expands far beyond; 100,000 steps stay below
 MAX_DEPTH = 64
 
@@ -120,6 +122,8 @@ def read(path: Path, shown: str) -> Document:
 
 def parse(text: str, shown: str) -> Document:
     """Parse text as YAML (and so JSON). Raises SpecError with a location."""
+    if text.lstrip()[:1] in ("{", "["):  # JSON: what it escapes in two halves, YAML cannot read
+        text = _HALVES.sub(lambda found: found[1] + json.loads(f'"{found[2]}"'), text)
     try:
         if place := _too_deep(text, shown):
             raise SpecError([Finding("nested too deeply", place)])

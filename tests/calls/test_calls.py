@@ -244,9 +244,9 @@ def test_the_warning_comes_once():
     ],
 )
 def test_json_is_found_in_a_text(text: str, value: Any):
-    assert next(found_in(text)) == value
+    assert next(found for found in found_in(text) if found)[0] == value
 
 
 @pytest.mark.parametrize("text", ["", "nothing here", "{", "a [b] c", '{"a": NaN}', "[" * 100_000, "{[" * 90_000])
 def test_a_text_without_json_has_none(text: str):
-    assert list(found_in(text)) == []
+    assert not any(found_in(text))

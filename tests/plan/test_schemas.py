@@ -129,7 +129,7 @@ def test_a_reference_that_leads_out_of_the_schema_is_refused(tmp_path: Path, sch
 def test_a_reference_within_the_schema_is_followed(schema: dict[str, Any]) -> None:
     assert load(schema, None) == schema
     assert mismatch(1, schema) is None
-    assert mismatch("1", schema) == "$: '1' is not of type 'integer'"
+    assert mismatch("1", schema) == "$: type should be 'integer'"
 
 
 def test_a_property_named_like_a_reference_is_no_reference() -> None:
@@ -141,7 +141,7 @@ def test_a_schema_of_a_tree_refers_to_itself() -> None:
     tree = {"type": "array", "items": {"$ref": "#"}}
     assert load(tree, None) == tree
     assert mismatch([[], [[]]], tree) is None
-    assert mismatch([[1]], tree) == "$[0][0]: 1 is not of type 'array'"
+    assert mismatch([[1]], tree) == "$[0][0]: type should be 'array'"
 
 
 @pytest.mark.parametrize("schema", [{"$ref": "#"}, {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}])
@@ -157,8 +157,8 @@ def test_a_schema_that_refers_to_itself_without_end_is_a_mismatch(schema: dict[s
     [
         ({"a": 1}, None),
         ({}, "$: 'a' is a required property"),
-        ({"a": "1"}, "$.a: '1' is not of type 'integer'"),
-        ([], "$: [] is not of type 'object'"),
+        ({"a": "1"}, "$.a: type should be 'integer'"),
+        ([], "$: type should be 'object'"),
     ],
 )
 def test_where_a_value_does_not_satisfy_a_schema_is_told(value: Any, wrong: str | None) -> None:

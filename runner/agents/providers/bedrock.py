@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 import weakref
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
@@ -26,6 +27,8 @@ from runner.agents.providers.faults import Fault
 from runner.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runner.agents.providers import Home
     from runner.plan.plan import AgentRecipe, ModelRecipe
 
@@ -46,7 +49,21 @@ async def open_client(where: str, home: Home) -> Client:
             _cut(connection)
         raw.close()
 
-    return Client(raw, close)
+    def begin() -> Callable[[], None]:
+        call = object()
+        _CALL.set(call)
+
+        def cut_off() -> None:
+            for connection in [one for one in list(connections) if one.call is call]:
+                _cut(connection)
+
+        return cut_off
+
+    return Client(raw, close, begin)
+
+
+_CALL: Final[ContextVar[object]] = ContextVar("call", default=None)
+"""The call in hand; the thread that makes its requests has a copy of the context."""
 
 
 def _connect(region: str, host: str, home: Home) -> tuple[Any, weakref.WeakSet[Any]]:
@@ -59,10 +76,10 @@ def _connect(region: str, host: str, home: Home) -> tuple[Any, weakref.WeakSet[A
 def _connected(region: str, host: str, home: Home) -> tuple[Any, weakref.WeakSet[Any]]:
     environ = home.environ
     session = boto3.Session(
-        aws_access_key_id=environ.get("AWS_ACCESS_KEY_ID"),
-        aws_secret_access_key=environ.get("AWS_SECRET_ACCESS_KEY"),
-        aws_session_token=environ.get("AWS_SESSION_TOKEN"),
-        profile_name=environ.get("AWS_PROFILE"),
+        aws_access_key_id=environ.get("AWS_ACCESS_KEY_ID") or None,
+        aws_secret_access_key=environ.get("AWS_SECRET_ACCESS_KEY") or None,
+        aws_session_token=environ.get("AWS_SESSION_TOKEN") or None,
+        profile_name=environ.get("AWS_PROFILE") or None,
         region_name=region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION,
     )
     if not environ.get("AWS_BEARER_TOKEN_BEDROCK") and session.get_credentials() is None:
@@ -71,7 +88,7 @@ def _connected(region: str, host: str, home: Home) -> tuple[Any, weakref.WeakSet
             "or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
     config = Config(
-        connect_timeout=10,
+        connect_timeout=5,
         read_timeout=300,
         max_pool_connections=home.max_parallel,
         retries={"total_max_attempts": 1},
@@ -87,9 +104,15 @@ def _watched_connections(client: Any) -> weakref.WeakSet[Any]:
 
     def watched(pool_class: Any) -> Any:
         class Connection(pool_class.ConnectionCls):  # type: ignore[misc]
+            call: object = None
+
             def connect(self) -> None:
-                super().connect()
                 alive.add(self)
+                super().connect()
+
+            def request(self, *args: Any, **kwargs: Any) -> None:
+                self.call = _CALL.get()
+                super().request(*args, **kwargs)
 
         return type(pool_class.__name__, (pool_class,), {"ConnectionCls": Connection})
 

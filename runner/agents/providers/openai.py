@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from runner.plan.plan import AgentRecipe
 
 KEY: Final = "OPENAI_API_KEY"
+OPENAI: Final = "https://api.openai.com/v1"
 
 
 async def open_client(address: str, home: Home) -> Client:
@@ -33,7 +36,7 @@ def compatible_client(base_url: str | None, key: str, home: Home, headers: Mappi
     """A client on the run's transport that makes no retries of its own."""
     client = openai.AsyncOpenAI(
         api_key=key,
-        base_url=base_url,
+        base_url=base_url or OPENAI,  # named, or the client would take it from the environment
         max_retries=0,
         timeout=TIMEOUT,
         default_headers=headers,
@@ -53,7 +56,18 @@ def compatible_model(recipe: AgentRecipe, client: Client, limit: str) -> OpenAIM
     if recipe.output_schema is not None:
         schema = {"name": "answer", "schema": dict(recipe.output_schema)}
         params.setdefault("response_format", {"type": "json_schema", "json_schema": schema})
+    # What the client has no name for, such as a server's own sampling parameters, goes into the body as it is.
+    extra = {name: params.pop(name) for name in [*params] if name not in _known_parameters()}
+    if extra:
+        params["extra_body"] = {**extra, **params.get("extra_body", {})}
     return StrictOpenAIModel(client=client.raw, model_id=recipe.model.model_id, params=params)
+
+
+@cache
+def _known_parameters() -> frozenset[str]:
+    from openai.resources.chat.completions import AsyncCompletions
+
+    return frozenset(inspect.signature(AsyncCompletions.create).parameters)
 
 
 _ENDS: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "eos_token", "stop_sequence"})
