@@ -30,6 +30,7 @@ from runner.report.results import Failure, RunReport
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from runner.errors import Finding
     from runner.plan.plan import Plan
     from runner.report.summary import Detail
     from runner.report.trace import SpanRecord
@@ -173,6 +174,7 @@ class Door:
         from runner.intake import files_of, plan_of_file
 
         errors: list[RunnerError] = []
+        advice: list[Finding] = []
         if inputs.prompt is not None:
             raise UsageError("there is no file to validate in a prompt; set 'spec', or mode: plan")
         files = files_of(inputs, self.host.workspace)
@@ -181,11 +183,15 @@ class Door:
         for name in files:
             try:
                 plan = plan_of_file(name, inputs, self.host.workspace, need_values=False)
-                self._advise(plan, inputs)
+                self._advise(plan, inputs, annotate=False)
+                advice += plan.warnings
                 self.log.line("INFO", f"{name}: valid; {plan.flow.type}, {len(plan.steps())} steps")
             except RunnerError as error:
-                self._tell(error)
+                self._log_error(error)
                 errors.append(error)
+        # All at once: the host shows so many of a step, and the last one says how many more there are.
+        self.host.annotate([finding for error in errors for finding in error.findings], "Invalid workflow")
+        self.host.annotate(advice, "Advice")
         report = self._unrun_report(", ".join(files), "validate", errors)
         self.delivery.unrun(report, cast("Detail", inputs.summary))
         return report.exit_code
@@ -209,7 +215,8 @@ class Door:
 
     def refuse(self, error: RunnerError, inputs: ActionInputs) -> int:
         """The way out for a run that never began."""
-        self._tell(error)
+        self._log_error(error)
+        self.host.annotate(error.findings, error.title)
         report = self._unrun_report(", ".join(inputs.spec) or "strands-action", inputs.mode, [error])
         try:
             self.delivery.unrun(report, cast("Detail", inputs.summary))
@@ -217,11 +224,10 @@ class Door:
             self.log.line("ERROR", another.message)
         return error.exit_code
 
-    def _tell(self, error: RunnerError) -> None:
+    def _log_error(self, error: RunnerError) -> None:
         for finding in error.findings:
             told = str(finding) if finding.at.file else finding.message
             self.log.line("ERROR", f"{error.title}: {told}")
-        self.host.annotate(error.findings, error.title)
 
     def _advise(self, plan: Plan, inputs: ActionInputs, *, annotate: bool = True) -> None:
         """Tell the advice about a plan. Raises SpecError where `fail-on: warning` makes errors of it."""

@@ -218,6 +218,16 @@ def test_validate_tells_every_fault_of_every_file_and_asks_nobody(workspace: Wor
     assert server.requests == []
 
 
+def test_many_faults_in_many_files_are_annotated_up_to_the_hosts_limit(workspace: Workspace):
+    for number in range(14):
+        workspace.write(f"specs/{number:02}.yaml", workflow("http://x/v1", chain({"agent": "nobody", "input": "x"})))
+    outcome = workspace.action(mode="validate", spec="specs/*.yaml")
+
+    assert len(outcome.annotations) == 10
+    assert "(and 4 more, listed in the job summary)" in outcome.annotations[-1]
+    assert len(outcome.logged("ERROR")) == 14
+
+
 def test_plan_prints_what_would_run(workspace: Workspace):
     with OpenAIServer() as server:
         spec = workflow(server.url, tasks(fetch=[], read=["fetch"]), inputs={"required": {"topic": "string"}})
