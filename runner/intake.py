@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 def plan_of(inputs: ActionInputs, workspace: Path, *, need_values: bool) -> Plan:
     """The plan of the one file (or the prompt) that the inputs name; raises the errors of the tree."""
-    if inputs.provider is not None and inputs.provider not in PROVIDERS:
-        raise UsageError(f"input 'provider': {inputs.provider!r} is not one of: {', '.join(PROVIDERS)}")
     if inputs.prompt is not None:
         return _bounded(_one_step(inputs))
     files = files_of(inputs, workspace)
@@ -66,12 +64,13 @@ def _one_step(inputs: ActionInputs) -> Plan:
     """The workflow behind the input `prompt`. The question is a value, not a template: it may be anybody's words."""
     if inputs.provider is None:
         raise UsageError("input 'prompt' needs the input 'provider' (and model-id) beside it")
-    if inputs.model_id is None and PROVIDERS[inputs.provider].default_model is None:
+    facts = PROVIDERS.get(inputs.provider)
+    if inputs.model_id is None and facts is not None and facts.default_model is None:
         raise UsageError(f"input 'prompt' needs the input 'model-id' beside it for provider '{inputs.provider}'")
     data = {
         "version": 1,
         "name": "prompt",
-        "runtime": {"provider": inputs.provider},
+        "runtime": {"provider": "local"},  # the input goes over it, and is checked where it does
         "agents": {"assistant": {"prompt": "{{ prompt }}"}},
         "inputs": {"values": {"prompt": inputs.prompt}},
         "pattern": {"type": "chain", "config": {"steps": [{"agent": "assistant"}]}},

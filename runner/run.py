@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from runner.report.events import Emit, Event
     from runner.step import Span
 
-TOOL_THREADS: Final = 8
+OTHER_THREADS: Final = 8
+"""For what else waits in a thread: names being looked up, clients being opened."""
+
 CLOSING_S: Final = 3.0
 """How long clients may take to close; the runner kills a cancelled container after some ten seconds."""
 
@@ -57,8 +59,8 @@ class Surroundings:
 async def execute(plan: Plan, around: Surroundings) -> RunReport:
     """Run a plan in the loop in hand. A run that fails, is cancelled or runs out of something is a report too."""
     loop = asyncio.get_running_loop()
-    # Bedrock's calls and synchronous tools each hold a thread; the default is a handful on a small machine.
-    loop.set_default_executor(ThreadPoolExecutor(plan.limits.max_parallel + TOOL_THREADS, "call"))
+    # A call of Bedrock holds a thread; the default is a handful on a small machine.
+    loop.set_default_executor(ThreadPoolExecutor(plan.limits.max_parallel + OTHER_THREADS, "call"))
     results: dict[str, StepResult] = {}
     warnings = list(plan.warnings)
 
@@ -78,8 +80,10 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
     report = replace(report, step_outputs=dict.fromkeys(plan.step_outputs, ""))  # set also when the run fails
     try:
         report = await _outcome(plan, report, around, agents, ledger, emit)
-        if report.status == "success" and (told := ledger.overspent):
-            report = _failed(report, BudgetExceeded(told))
+        if report.status == "success":
+            ledger.audit()
+    except BudgetExceeded as overspent:
+        report = _failed(report, overspent)
     finally:
         warnings += await _close(agents)
     emit(Statistics(agents.cache.statistics, agents.pool.statistics))

@@ -36,7 +36,7 @@ def without_content(semconv: str) -> str:
 
 
 class Tracing:
-    """The spans of one run, from `start` to `finish`."""
+    """The spans of one run, until `finish`; `flush` gives the collector its time."""
 
     def __init__(
         self, environ: Mapping[str, str], *, enabled: bool, scrub: Callable[[str], str] = lambda text: text

@@ -60,14 +60,13 @@ class Ledger:
     def statistics(self) -> BudgetStatistics:
         return BudgetStatistics(self._spent, self._limits.max_tokens, self._steps, self._limits.max_steps, self._warned)
 
-    @property
-    def overspent(self) -> str | None:
-        """What to say when more was spent than was allowed: answers without `max_tokens` can do that. None else."""
+    def audit(self) -> None:
+        """Asked at the end. Raises BudgetExceeded when more was spent than was allowed."""
         limit = self._limits.max_tokens
-        if limit is None or self._spent <= limit:
-            return None
-        self._emit(BudgetReached("tokens", self._spent, limit))
-        return f"{self._spent:,} tokens were spent of {limit:,}: calls without max_tokens may answer more than is left"
+        if limit is not None and self._spent > limit:
+            self._emit(BudgetReached("tokens", self._spent, limit))
+            spent = f"{self._spent:,} tokens were spent of {limit:,}"
+            raise BudgetExceeded(f"{spent}: calls without max_tokens may answer more than is left")
 
     def begin_step(self) -> None:
         """Count a step. Raises BudgetExceeded when the run has had all its steps."""

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from runner.plan.plan import Flow
 
-    Tool = Callable[[str], str]
-
 VERSION: Final = 1
 """Changes when the projection itself changes, so that old recordings are told apart from stale ones."""
 
