@@ -118,7 +118,7 @@ class Door:
         try:
             with _stopped_by_signals() as stop:
                 self.host.group(printable(f"strands-action: {plan.name}"))
-                report, spans = self._executed(plan, tracing, stop)
+                report, spans = self._executed(plan, tracing, stop, artifacts.directory)
                 self.host.end_group()
                 report = replace(report, exit_code=exit_code(report, inputs.fail_on))
                 detail = cast("Detail", inputs.summary)
@@ -130,20 +130,22 @@ class Door:
             artifacts.hand_over()
         return report.exit_code
 
-    def _executed(self, plan: Plan, tracing: Tracing, stop: Stop) -> tuple[RunReport, list[SpanRecord]]:
+    def _executed(
+        self, plan: Plan, tracing: Tracing, stop: Stop, artifacts: Path
+    ) -> tuple[RunReport, list[SpanRecord]]:
         from runner.telemetry import SEMCONV_VARIABLE, without_content
 
         # Read by the SDK when it makes its first span.
         os.environ[SEMCONV_VARIABLE] = without_content(self.environ.get(SEMCONV_VARIABLE, ""))
         self.log.take_over()
-        report = asyncio.run(self._in_the_loop(plan, tracing, stop))
+        report = asyncio.run(self._in_the_loop(plan, tracing, stop, artifacts))
         return report, tracing.finish()
 
-    async def _in_the_loop(self, plan: Plan, tracing: Tracing, stop: Stop) -> RunReport:
+    async def _in_the_loop(self, plan: Plan, tracing: Tracing, stop: Stop, artifacts: Path) -> RunReport:
         from runner.run import Surroundings, execute
 
         rng = random.Random()  # noqa: S311 - spreads retries, guards nothing
-        around = Surroundings(self.environ, self.log.event, self.now, tracing.span, rng)
+        around = Surroundings(self.environ, self.host.workspace, artifacts, self.log.event, self.now, tracing.span, rng)
         task = asyncio.create_task(execute(plan, around))
         stop.listen(asyncio.get_running_loop(), task, self.log)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +32,7 @@ from runner.step import step_runner
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from runner.agents.live import LiveAgents
     from runner.plan.plan import Plan
@@ -47,13 +48,19 @@ CLOSING_S: Final = 3.0
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Where a run happens: environment, listener, clock, trace. Everything it knows of the world."""
+    """Where a run happens: everything it knows of the world.
+
+    `artifacts` is the directory of the run's own files, which no tool may touch.
+    """
 
     environ: Mapping[str, str]
+    workspace: Path
+    artifacts: Path
     emit: Emit
     now: Callable[[], datetime]
     span: Span
     random: Random
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 async def execute(plan: Plan, around: Surroundings) -> RunReport:
@@ -103,9 +110,15 @@ def _live_agents(plan: Plan, around: Surroundings, ledger: Ledger, emit: Emit) -
     from runner.agents.live import LiveAgents  # the SDK: half a second that validate, plan and --help do without
     from runner.agents.providers import Home
     from runner.agents.providers.http import Transport
+    from runner.agents.tools.bench import Bench
+    from runner.plan.templates import render
 
     home = Home(around.environ, plan.limits.max_parallel, Transport(plan.limits.max_parallel, around.environ))
-    return LiveAgents(home, ledger, emit, around.span, around.now)
+    names = {**plan.variables, "secrets": around.secrets}
+    bench = Bench(
+        around.workspace, (around.artifacts,), around.now, around.environ, fill=lambda text: render(text, names)
+    )
+    return LiveAgents(home, plan.tools, bench, ledger, emit, around.span)
 
 
 async def _outcome(
@@ -119,6 +132,7 @@ async def _outcome(
     flow, span = plan.flow, around.span
     try:
         async with asyncio.timeout(plan.limits.timeout_s):
+            await agents.open()
             with (
                 span("workflow.execute", workflow=plan.name, config_hash=plan.config_hash),
                 span(f"pattern.{flow.type}"),

@@ -15,36 +15,49 @@ from runner.agents.cache import AgentCache, Blueprint
 from runner.agents.metered import MeteredModel
 from runner.agents.pool import ClientKey, ClientPool
 from runner.agents.providers.faults import chain_of, explain, one_line
-from runner.agents.tools.builtin import sdk_tool
+from runner.agents.tools.box import ToolBox
 from runner.calls.call import Call, Reply
 from runner.errors import ModelProblem, RunnerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
     from datetime import datetime
 
     from runner.agents.pool import Client
     from runner.agents.providers import Home
+    from runner.agents.tools.bench import Bench
     from runner.calls.budget import Ledger
     from runner.plan.plan import AgentRecipe
+    from runner.plan.tools import ToolRecipe
     from runner.report.events import Emit
     from runner.step import Span
 
 
 class LiveAgents:
-    """Answers calls with real agents. Owns the run's blueprints and clients; `close` closes what was opened."""
+    """Answers calls with real agents. Owns the run's blueprints, clients and tools: `open` before the first call,
+    `close` when the last has ended."""
 
-    def __init__(self, home: Home, ledger: Ledger, emit: Emit, span: Span, now: Callable[[], datetime]) -> None:
-        self._home, self._ledger, self._span, self._now = home, ledger, span, now
+    def __init__(
+        self, home: Home, tools: Mapping[str, ToolRecipe], bench: Bench, ledger: Ledger, emit: Emit, span: Span
+    ) -> None:
+        self._home, self._ledger, self._span, self._now = home, ledger, span, bench.now
+        self._box = ToolBox(tools, bench)
         self.cache = AgentCache(self._build, emit)
         self.pool = ClientPool(self._open)
 
+    async def open(self) -> None:
+        """Start what tools need. Raises UsageError for what cannot be started."""
+        await self._box.open()
+
     async def close(self) -> None:
-        """Close every client, and the connections under them. Raises what the clients' closing raised."""
+        """Close tools and clients, and the connections under them. Raises what their closing raised."""
         try:
-            await self.pool.close()
+            await self._box.close()
         finally:
-            await self._home.http.close()
+            try:
+                await self.pool.close()
+            finally:
+                await self._home.http.close()
 
     async def invoke(self, call: Call) -> Reply:
         """One question to one blank agent. Raises ModelProblem for every answer that does not count."""
@@ -90,8 +103,7 @@ class LiveAgents:
 
     def _build(self, recipe: AgentRecipe) -> Blueprint:
         with self._span("agent.build", agent=recipe.id, config_hash=recipe.config_hash):
-            tools = tuple(sdk_tool(name, self._now) for name in recipe.tools)
-            return Blueprint(recipe, providers.provider(recipe.model.provider), tools)
+            return Blueprint(recipe, providers.provider(recipe.model.provider), tuple(self._box.tools(recipe.tools)))
 
     async def _open(self, key: ClientKey) -> Client:
         return await providers.provider(key.provider).open(key.address, self._home)

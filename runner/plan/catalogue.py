@@ -46,15 +46,19 @@ class ToolSpec:
     name: str
     description: str
     parameters: Mapping[str, Any]
+    uses_network: bool = False
 
     def canonical(self) -> str:
         """The same text for the same tool, for hashing."""
         return json.dumps([self.name, self.description, self.parameters], sort_keys=True)
 
 
-def _tool(name: str, description: str, **properties: Mapping[str, Any]) -> tuple[str, ToolSpec]:
+def _tool(
+    name: str, description: str, *, uses_network: bool = False, **properties: Mapping[str, Any]
+) -> tuple[str, ToolSpec]:
     required = [key for key, schema in properties.items() if "default" not in schema]
-    return name, ToolSpec(name, description, {"type": "object", "properties": properties, "required": required})
+    parameters = {"type": "object", "properties": properties, "required": required}
+    return name, ToolSpec(name, description, parameters, uses_network)
 
 
 TOOLS: Final[Mapping[str, ToolSpec]] = dict(
@@ -67,7 +71,7 @@ TOOLS: Final[Mapping[str, ToolSpec]] = dict(
         _tool("current_time", "The current date and time in UTC, in ISO 8601."),
     ]
 )
-"""The built-in tools of this version. The language knows more; `runner.plan.offered` refuses those by name."""
+"""The built-in tools of this version. The language knows more; `runner.plan.tools` refuses those by name."""
 
 LANGUAGE_TOOLS: Final = frozenset(
     "calculator current_time file_read file_write grep head tail search http_request web_fetch duckduckgo_search "

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from runner.errors import Finding, SpecError, UsageError
 from runner.plan import digest, lint, offered, order, schemas
-from runner.plan.catalogue import PROVIDERS, TOOLS
+from runner.plan.catalogue import PROVIDERS
 from runner.plan.plan import (
     AgentRecipe,
     Branch,
@@ -25,6 +26,7 @@ from runner.plan.plan import (
 )
 from runner.plan.scope import RESERVED
 from runner.plan.scopes import Scopes
+from runner.plan.tools import Tooling
 from runner.plan.variables import resolve
 from runner.spec import models as spec
 from runner.spec import patterns
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.plan.plan import Flow
+    from runner.plan.tools import ToolRecipe
     from runner.spec.load import Document
 
     Place = tuple[str | int, ...]
@@ -84,6 +87,7 @@ def make_plan(
         step_outputs=source.outputs.step_outputs,
         artifacts=tuple((artifact.path, artifact.from_) for artifact in source.outputs.artifacts),
         config_hash="",
+        tools=maker.tools,
     )
     plan = replace(plan, config_hash=digest.plan_hash(flow, plan.needs()))
     return replace(plan, warnings=tuple(lint.warnings(plan, source, document)))
@@ -143,6 +147,11 @@ class _Maker:
     findings: list[Finding] = field(default_factory=list)
     places: dict[str, Place] = field(default_factory=dict)
     """Where in the file each planned step stands, by its path."""
+    tools: dict[str, ToolRecipe] = field(default_factory=dict)
+
+    @cached_property
+    def tooling(self) -> Tooling:
+        return Tooling(self.source, self._find)
 
     def _find(self, message: str, *places: Place) -> None:
         """Note something wrong, at the most exact of the places given."""
@@ -248,7 +257,7 @@ class _Maker:
             tools=self._tools(step, agent, place, home),
             output_schema=self._schema(schema, schema_place),
         )
-        return digest.sign_agent(recipe, lambda name: digest.text_digest(TOOLS[name].canonical()))
+        return digest.sign_agent(recipe, lambda name: digest.text_digest(self.tools[name].canonical()))
 
     def _model(self, agent: spec.Agent, home: Place) -> ModelRecipe:
         runtime = self.runtime
@@ -281,21 +290,15 @@ class _Maker:
         )
 
     def _tools(self, step: patterns.Step, agent: spec.Agent, place: Place, home: Place) -> tuple[str, ...]:
-        listed = self.source.tools.python if self.source.tools else []
-        declared = [tool for tool in listed if isinstance(tool, str)]
-        names = declared
-        where: Place = ("tools", "python")
-        if agent.tools is not None:
-            names, where = agent.tools, (*home, "tools")
+        names, where = agent.tools, (*home, "tools")
         if step.tool_overrides is not None:
             names, where = step.tool_overrides, (*place, "tool_overrides")
+        found = self.tooling.of(names, lambda index: (where, (*where, index)))
         provider = agent.provider or self.runtime.provider
-        if names and not PROVIDERS[provider].takes_tools:
-            self._find(f"provider '{provider}' cannot use tools", where)
-        wrong = dict(offered.unknown_tools(names))
-        for index, message in wrong.items():
-            self._find(message, (*where, index))
-        return tuple(dict.fromkeys(name for index, name in enumerate(names) if index not in wrong))
+        if found and not PROVIDERS[provider].takes_tools:
+            self._find(f"provider '{provider}' cannot use tools", ("tools",), where)
+        self.tools |= found
+        return tuple(found)
 
     def _schema(self, schema: str | dict[str, Any] | None, place: Place) -> Mapping[str, Any] | None:
         try:

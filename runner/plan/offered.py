@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from runner.errors import Finding
-from runner.plan.catalogue import LANGUAGE_TOOLS, PROVIDERS, TOOLS
+from runner.plan.catalogue import PROVIDERS
 from runner.spec import models as spec
 from runner.spec import patterns
-from runner.spec.load import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from runner.spec.load import Document
 
@@ -30,27 +29,18 @@ def refusals(source: spec.Spec, document: Document) -> Iterator[Finding]:
         yield Finding(f"{what} is not offered in this version", document.locate(path))
 
 
-def unknown_tools(names: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """For every tool name that cannot be given to an agent, its position and what to say."""
-    for index, name in enumerate(names):
-        if name in TOOLS:
-            continue
-        if name in LANGUAGE_TOOLS:
-            yield index, f"tool '{name}' is not offered in this version; it has: {', '.join(sorted(TOOLS))}"
-        else:
-            yield index, f"unknown tool '{name}'; {nearest(name, list(TOOLS))}"
-
-
 def _refused(source: spec.Spec) -> Iterator[Refusal]:
     if source.pattern.type not in PATTERNS:
         runs = f"{', '.join(PATTERNS[:-1])} and {PATTERNS[-1]} run"
         yield f"pattern '{source.pattern.type}' ({runs})", ("pattern", "type")
     if source.context_policy is not None:
-        yield "context_policy", ("context_policy",)
+        for name in ("compaction", "notes"):
+            if getattr(source.context_policy, name) is not None:
+                yield f"context_policy.{name}", ("context_policy", name)
     if source.skills:
         yield "skills", ("skills",)
-    if source.security is not None and source.security.guardrails is not None:
-        yield "security.guardrails", ("security", "guardrails")
+    if source.security and source.security.guardrails and source.security.guardrails.pii_redaction:
+        yield "security.guardrails.pii_redaction", ("security", "guardrails", "pii_redaction")
     if source.telemetry is not None:
         yield "telemetry (set the OTEL_EXPORTER_OTLP_* variables instead)", ("telemetry",)
     if source.env is not None:
@@ -89,11 +79,6 @@ def _refused_tools(tools: spec.Tools | None) -> Iterator[Refusal]:
         yield "tools.http_executors", ("tools", "http_executors")
     if tools.mcp:
         yield "tools.mcp", ("tools", "mcp")
-    for index, tool in enumerate(tools.python):
-        if isinstance(tool, str) and tool not in TOOLS and tool in LANGUAGE_TOOLS:
-            yield f"tool '{tool}' ({', '.join(sorted(TOOLS))} are)", ("tools", "python", index)
-        if isinstance(tool, spec.PythonCallable):
-            yield f"a callable tool ('{tool.callable}')", ("tools", "python", index)
 
 
 def _refused_steps(pattern: patterns.Pattern) -> Iterator[Refusal]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from runner.errors import Finding, Location
+from runner.plan.tools import ToolRecipe
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,8 @@ class Plan:
     step_outputs: Mapping[str, str]
     artifacts: tuple[tuple[str, str], ...]
     config_hash: str
+    tools: Mapping[str, ToolRecipe] = field(default_factory=dict)
+    """Every tool that some agent of a step has, by its name."""
     warnings: tuple[Finding, ...] = ()
 
     def steps(self) -> tuple[Step, ...]:

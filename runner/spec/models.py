@@ -212,6 +212,7 @@ class HttpExecutor(Shape):
     common_endpoints: list[CommonEndpoint] = []
     response_format: str | None = None
     authentication_info: str | None = None
+    allow_private: bool = False
 
 
 class McpServer(Shape):
@@ -221,6 +222,7 @@ class McpServer(Shape):
     env: dict[str, str] = {}
     url: str | None = None
     headers: dict[str, str] = {}
+    timeout_s: Seconds | None = None
 
     @model_validator(mode="after")
     def _one_transport(self) -> McpServer:

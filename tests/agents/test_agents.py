@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from runner.agents.providers.faults import Fault, explain, retry_after
-from runner.agents.tools.builtin import calculate
+from runner.agents.tools.arithmetic import calculate
 from tests.contract.test_reuse import AWS
 from tests.servers import Answer, BedrockServer, OllamaServer, OpenAIServer
 from tests.workspace import Workspace, chain, tasks, workflow

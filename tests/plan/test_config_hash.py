@@ -64,6 +64,7 @@ def refused(after: dict[str, Any]) -> Row:
 
 TOPIC = chain("About {{ topic }}.")
 TOOLED = {"python": ["calculator", "current_time"]}
+CLOSED = workflow(security={"guardrails": {"allow_tools": []}}, tools=TOOLED)
 TWO = {"writer": {"prompt": "You write."}, "critic": {"prompt": "You judge."}}
 GATE = {"type": "hitl", "prompt": "Go on?"}
 
@@ -115,14 +116,14 @@ FIELDS: dict[str, dict[str, Row]] = {
         "inputs": acts(workflow(inputs={"values": {"topic": "tea"}})),
         "env": refused(workflow(env={})),
         "telemetry": refused(workflow(telemetry={})),
-        "context_policy": refused(workflow(context_policy={})),
+        "context_policy": hashed(workflow(context_policy={"retrieval": {"jit_tools": ["calculator"]}})),
         "skills": refused(workflow(skills=[{"id": "pdf", "path": "skills/pdf"}])),
         "tools": hashed(workflow(tools=TOOLED)),
         "runtime": hashed(runtime(model_id="n")),
         "agents": hashed(writer(prompt="You write well.")),
         "pattern": hashed(workflow(pattern=chain("Write.", "Again."))),
         "outputs": acts(workflow(outputs={"step_outputs": {"answer": "{{ last_response }}"}})),
-        "security": refused(workflow(security={"guardrails": {"deny_network": True}})),
+        "security": checks(CLOSED, workflow(tools=TOOLED)),
     },
     "Metadata": {
         "name": words(workflow(metadata={"name": "m"})),
@@ -158,7 +159,26 @@ FIELDS: dict[str, dict[str, Row]] = {
         "from_": acts(workflow(outputs={"artifacts": [{"path": "a.md", "from": "word"}]}),
                       workflow(outputs={"artifacts": [{"path": "a.md", "from": "text"}]})),
     },
-    "Security": {"guardrails": refused(workflow(security={"guardrails": {}}))},
+    "ContextPolicy": {
+        "compaction": refused(workflow(context_policy={"compaction": {}})),
+        "notes": refused(workflow(context_policy={"notes": {"file": "a"}})),
+        "retrieval": hashed(workflow(context_policy={"retrieval": {"jit_tools": ["calculator"]}})),
+    },
+    "Retrieval": {
+        "jit_tools": hashed(workflow(context_policy={"retrieval": {"jit_tools": ["calculator"]}})),
+        "mcp_servers": checks(workflow(context_policy={"retrieval": {"mcp_servers": ["none"]}})),
+    },
+    "PythonCallable": {
+        "callable": hashed(workflow(tools={"python": [{"callable": "strands_tools.calculator:calculator"}]})),
+    },
+    "Security": {
+        "guardrails": checks(CLOSED, workflow(tools=TOOLED)),
+    },
+    "Guardrails": {
+        "deny_network": words(workflow(security={"guardrails": {"deny_network": True}})),
+        "pii_redaction": refused(workflow(security={"guardrails": {"pii_redaction": True}})),
+        "allow_tools": checks(CLOSED, workflow(tools=TOOLED)),
+    },
     "Budgets": {
         "max_tokens": acts(runtime(budgets={"max_tokens": 10})),
         "max_steps": acts(runtime(budgets={"max_steps": 10})),
@@ -249,17 +269,13 @@ REFUSED_WHOLE: dict[str, dict[str, Any]] = {
     "Telemetry": workflow(telemetry={}),
     "Otel": workflow(telemetry={"otel": {}}),
     "Redact": workflow(telemetry={"redact": {}}),
-    "ContextPolicy": workflow(context_policy={}),
     "Compaction": workflow(context_policy={"compaction": {}}),
     "Notes": workflow(context_policy={"notes": {"file": "a"}}),
-    "Retrieval": workflow(context_policy={"retrieval": {}}),
     "Skill": workflow(skills=[{"id": "a", "path": "a"}]),
-    "PythonCallable": workflow(tools={"python": [{"callable": "a:b"}]}),
     "HttpExecutor": workflow(tools={"http_executors": [{"id": "a", "base_url": "http://x"}]}),
     "CommonEndpoint": workflow(tools={"http_executors": [{"id": "a", "base_url": "http://x", "common_endpoints": [
         {"path": "/", "description": "d"}]}]}),
     "McpServer": workflow(tools={"mcp": [{"id": "a", "url": "http://x"}]}),
-    "Guardrails": workflow(security={"guardrails": {}}),
     "Endpoint": runtime(fallbacks=[{"provider": "ollama"}]),
     "Gate": workflow(pattern=chain("Write.", GATE)),
     "Routing": ROUTING, "RoutingConfig": ROUTING, "Router": ROUTING, "Route": ROUTING,

@@ -1,4 +1,4 @@
-"""The built-in tools: what the catalogue describes, as functions and as the SDK's tools. Pure, and bounded in size."""
+"""The tool `calculator`: arithmetic read from the syntax tree, and bounded in size."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import ast
 import operator
 from typing import TYPE_CHECKING, Any, Final
 
-from strands.tools.tools import PythonAgentTool
-
-from runner.plan.catalogue import TOOLS
+from runner.agents.tools.tool import ToolProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
+
+    from runner.agents.tools.bench import Bench
+    from runner.agents.tools.tool import Run
 
 MAX_EXPRESSION: Final = 500
 MAX_DIGITS: Final = 2_000
@@ -63,20 +63,14 @@ def _checked(op: type, left: float, right: float) -> int | float:
     return value  # type: ignore[no-any-return]
 
 
-def sdk_tool(name: str, now: Callable[[], datetime]) -> PythonAgentTool:
-    """A built-in as the SDK takes it: described by the catalogue, run by one of the functions here."""
-    functions: dict[str, Callable[[Mapping[str, Any]], str]] = {
-        "calculator": lambda given: calculate(str(given.get("expression", ""))),
-        "current_time": lambda given: now().isoformat(timespec="seconds"),
-    }
-    spec, function = TOOLS[name], functions[name]
-
-    async def call(tool_use: Any, **_: Any) -> Any:
+def _calculator(_: Bench) -> Run:
+    async def run(given: Mapping[str, Any]) -> str:
         try:
-            text, status = function(tool_use["input"]), "success"
+            return calculate(given["expression"])
         except ValueError as error:
-            text, status = f"Error: {error}", "error"
-        return {"toolUseId": tool_use["toolUseId"], "status": status, "content": [{"text": text}]}
+            raise ToolProblem(str(error)) from None
 
-    schema = {"json": dict(spec.parameters)}
-    return PythonAgentTool(name, {"name": name, "description": spec.description, "inputSchema": schema}, call)
+    return run
+
+
+TOOLS: Final[Mapping[str, Callable[[Bench], Run]]] = {"calculator": _calculator}

@@ -1,0 +1,241 @@
+"""The tools of a file, by the name that agents are given them under: what a model is told of each, and what the run
+needs to know to offer it. How they work is in `runner.agents.tools`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from runner.plan.catalogue import LANGUAGE_TOOLS, TOOLS
+from runner.spec import models as spec
+from runner.spec.load import nearest
+
+if TYPE_CHECKING:
+    from runner.plan.catalogue import ToolSpec
+
+Place: TypeAlias = tuple[str | int, ...]
+Find: TypeAlias = Callable[..., None]
+"""Notes something wrong: a message, and the places it may stand at, the most exact of which counts."""
+
+CONFIRMED: Final = frozenset({"python_exec"})
+"""Tools that are refused unless `guardrails.allow_tools` names them."""
+
+_CALLABLE: Final = re.compile(r"strands_tools[.:](\w+)(?:[.:]\w+)?")
+"""How files of other tools name what is built in here; nothing else can be called from a file."""
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """One of the catalogue's tools."""
+
+    spec: ToolSpec
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def uses_network(self) -> bool:
+        return self.spec.uses_network
+
+    def canonical(self) -> str:
+        return self.spec.canonical()
+
+
+@dataclass(frozen=True)
+class HttpTool:
+    """Requests to one origin. `headers` are templates over `secrets` and go to that origin only."""
+
+    name: str
+    base_url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float = 30.0
+    description: str | None = None
+    examples: tuple[Any, ...] = ()
+    endpoints: tuple[tuple[str, str, str | None], ...] = ()
+    """Path, description, method."""
+    response_format: str | None = None
+    authentication_info: str | None = None
+    allow_private: bool = False
+    uses_network = True
+
+    def canonical(self) -> str:
+        """Everything but the headers' values, which may be secrets and are nothing that a model is told."""
+        return _json(
+            self.name, self.base_url, sorted(self.headers), self.description, self.examples, self.endpoints,
+            self.response_format, self.authentication_info,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class McpServer:
+    """A server of tools: a command to start, or a URL. `args`, `env` and `headers` are templates over `secrets`."""
+
+    name: str
+    command: str | None = None
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    url: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float = 30.0
+    uses_network = True  # or may: nobody knows what a command does
+
+    def canonical(self) -> str:
+        return _json(self.name, self.command, self.args, sorted(self.env), self.url, sorted(self.headers))
+
+
+@dataclass(frozen=True)
+class SkillBook:
+    """The tool `Skill`: instructions by id, read before the run, that a model asks for when it needs them."""
+
+    skills: tuple[SkillText, ...]
+    name = "Skill"
+    uses_network = False
+
+    def canonical(self) -> str:
+        return _json(*((one.id, one.description, one.preload, one.text) for one in self.skills))
+
+
+@dataclass(frozen=True)
+class SkillText:
+    """One skill. Its description stands in the system prompt when it is `preload`ed."""
+
+    id: str
+    description: str
+    text: str
+    preload: bool = True
+
+
+ToolRecipe: TypeAlias = BuiltIn | HttpTool | McpServer | SkillBook
+
+
+class Tooling:
+    """The tools that one file declares, and whether an agent may have them."""
+
+    def __init__(self, source: spec.Spec, find: Find, skills: Sequence[SkillText] = ()) -> None:
+        self._find = find
+        tools = source.tools or spec.Tools()
+        guardrails = (source.security.guardrails if source.security else None) or spec.Guardrails()
+        self._denied = bool(guardrails.deny_network)
+        self._allowed = guardrails.allow_tools
+        self._declared: dict[str, ToolRecipe] = {}
+        for index, executor in enumerate(tools.http_executors):
+            self._declare(_http_tool(executor), ("tools", "http_executors", index, "id"))
+        for index, server in enumerate(tools.mcp):
+            self._declare(_mcp_server(server), ("tools", "mcp", index, "id"))
+        if skills:
+            self._declared["Skill"] = SkillBook(tuple(skills))
+        self._python = list(self._built_in(tools))
+        policy = source.context_policy
+        retrieval = (policy.retrieval if policy else None) or spec.Retrieval()
+        self._for_all = [*retrieval.jit_tools, *retrieval.mcp_servers, *(["Skill"] if skills else [])]
+        self._check_retrieval(retrieval)
+        self._check_allowed()
+
+    def of(self, names: Sequence[str] | None, places: Callable[[int], tuple[Place, ...]]) -> dict[str, ToolRecipe]:
+        """The tools of one agent by name: those named, or without names all that are declared but MCP servers; and
+        those that every agent has. `places` tells where the name of an index stands."""
+        found: dict[str, ToolRecipe] = {}
+        if names is None:
+            everything = [*self._python, *(one for one in self._declared.values() if not isinstance(one, McpServer))]
+            found |= {one.name: one for one in everything}
+        for index, name in enumerate(names or ()):
+            recipe = self.named(name)
+            if recipe is None:
+                self._find(self.unknown(name), *places(index))
+            else:
+                found[recipe.name] = recipe
+        found |= {one.name: one for name in self._for_all if (one := self.named(name))}
+        for name, recipe in found.items():
+            if problem := self._forbidden(recipe):
+                at = next((index for index, one in enumerate(names or ()) if normal(one) == name), None)
+                self._find(problem, ("tools",), *(places(at) if at is not None else ()))
+        return found
+
+    def named(self, name: str) -> ToolRecipe | None:
+        name = normal(name)
+        return self._declared.get(name) or (BuiltIn(TOOLS[name]) if name in TOOLS else None)
+
+    def unknown(self, name: str) -> str:
+        """What to say of a name that is no tool."""
+        if name == "Skill":
+            return "the tool 'Skill' needs skills; declare them under 'skills'"
+        if normal(name) in LANGUAGE_TOOLS:
+            return f"tool '{name}' is not offered in this version; it has: {', '.join(sorted(TOOLS))}"
+        return f"unknown tool '{name}'; {nearest(name, [*TOOLS, *self._declared])}"
+
+    def _declare(self, recipe: ToolRecipe, place: Place) -> None:
+        if recipe.name in self._declared or recipe.name in TOOLS or recipe.name == "Skill":
+            self._find(f"two tools are called '{recipe.name}'; an agent could not say which it has", place)
+        self._declared[recipe.name] = recipe
+
+    def _built_in(self, tools: spec.Tools) -> Iterator[ToolRecipe]:
+        for index, tool in enumerate(tools.python):
+            name = tool if isinstance(tool, str) else tool.callable
+            if recipe := self.named(name):
+                yield recipe
+            elif isinstance(tool, str):
+                self._find(self.unknown(name), ("tools", "python", index))
+            else:
+                offered = f"only what is built in can be: {', '.join(sorted(TOOLS))}"
+                self._find(f"'{name}' is not offered as a callable; {offered}", ("tools", "python", index))
+
+    def _check_retrieval(self, retrieval: spec.Retrieval) -> None:
+        place: Place = ("context_policy", "retrieval")
+        for index, name in enumerate(retrieval.jit_tools):
+            if not isinstance(self.named(name), BuiltIn):
+                self._find(self.unknown(name), (*place, "jit_tools", index))
+        servers = [name for name, one in self._declared.items() if isinstance(one, McpServer)]
+        for index, name in enumerate(retrieval.mcp_servers):
+            if name not in servers:
+                self._find(f"unknown MCP server '{name}'; {nearest(name, servers)}", (*place, "mcp_servers", index))
+
+    def _check_allowed(self) -> None:
+        for index, name in enumerate(self._allowed or ()):
+            if self.named(name) is None:
+                self._find(self.unknown(name), ("security", "guardrails", "allow_tools", index))
+
+    def _forbidden(self, recipe: ToolRecipe) -> str | None:
+        allowed = None if self._allowed is None else {normal(name) for name in self._allowed}
+        if allowed is not None and recipe.name not in allowed:
+            return f"tool '{recipe.name}' is not one of guardrails.allow_tools"
+        if recipe.name in CONFIRMED and allowed is None:
+            return f"tool '{recipe.name}' needs to be named in security.guardrails.allow_tools"
+        if self._denied and recipe.uses_network:
+            return f"tool '{recipe.name}' may use the network, which guardrails.deny_network forbids"
+        return None
+
+
+def normal(name: str) -> str:
+    """A tool's name in this language, also where it is written as other tools call it: `strands_tools.file_read`."""
+    found = _CALLABLE.fullmatch(name)
+    return found.group(1) if found else name
+
+
+def _http_tool(one: spec.HttpExecutor) -> HttpTool:
+    return HttpTool(
+        name=one.id,
+        base_url=one.base_url,
+        headers=one.headers,
+        timeout_s=(one.timeout_ms or 30_000) / 1000,
+        description=one.description,
+        examples=tuple(one.examples),
+        endpoints=tuple((end.path, end.description, end.method) for end in one.common_endpoints),
+        response_format=one.response_format,
+        authentication_info=one.authentication_info,
+        allow_private=one.allow_private,
+    )
+
+
+def _mcp_server(one: spec.McpServer) -> McpServer:
+    return McpServer(
+        one.id, one.command, tuple(one.args), one.env, one.url, one.headers, one.timeout_s or McpServer.timeout_s
+    )
+
+
+def _json(*parts: Any) -> str:
+    return json.dumps(parts, sort_keys=True, default=list)
