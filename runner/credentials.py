@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 
 def require(steps: Iterable[Step], environ: Mapping[str, str]) -> None:
-    """Raise UsageError for the first step whose model lacks its key or its package."""
+    """Raise UsageError for the first step that has a model, or one to fall back to, without its key or its package."""
     for step in steps:
-        for sentence in _missing(step.agent.model, environ):
-            raise UsageError(sentence, at=step.at)
+        for agent in (step.agent, *step.fallbacks):
+            for sentence in _missing(agent.model, environ):
+                raise UsageError(sentence, at=step.at)
 
 
 SECRETS: Final = (

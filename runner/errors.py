@@ -96,6 +96,17 @@ class StepFailed(RunnerError):
         self.path = path
 
 
+class PolicyFailed(StepFailed):
+    """Every step answered, and the pattern's own rule says that this is not enough. `response` is the best answer
+    there is, which is not lost."""
+
+    title = "Not good enough"
+
+    def __init__(self, message: str, *, path: str, at: Location | None, response: str) -> None:
+        super().__init__(message, path=path, at=at)
+        self.response = response
+
+
 class FileProblem(RunnerError):
     """A file could not be read or written."""
 

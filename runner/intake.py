@@ -39,6 +39,7 @@ def plan_of_file(name: str, inputs: ActionInputs, workspace: Path, *, need_value
         overrides=_overrides(inputs),
         variables=inputs.variables,
         root=path.parent,
+        workspace=workspace,
         need_values=need_values,
     )
     return _bounded(plan)

@@ -10,13 +10,16 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.calls.budget import Ledger, budgeted
+from runner.calls.fallbacks import falling_back
 from runner.calls.manners import slotted, timed
 from runner.calls.retry import retried
+from runner.calls.session import in_session
 from runner.calls.structured import structured
 from runner.errors import (
     BudgetExceeded,
     Finding,
     Location,
+    PolicyFailed,
     RunCancelled,
     RunnerError,
     RunTimeout,
@@ -24,8 +27,9 @@ from runner.errors import (
     TemplateProblem,
 )
 from runner.patterns.registry import PATTERNS
+from runner.plan.flows import CHANGING, planned
 from runner.plan.scope import Scope
-from runner.report.events import BudgetWarning, Crashed, RunStarted, Statistics, StepFinished
+from runner.report.events import BudgetWarning, Crashed, FellBack, RunStarted, Statistics, StepFinished
 from runner.report.results import Failure, RunReport, StepResult
 from runner.step import step_runner
 
@@ -35,9 +39,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.agents.live import LiveAgents
-    from runner.plan.plan import Plan
+    from runner.plan.plan import Plan, Step
     from runner.report.events import Emit, Event
-    from runner.step import Span
+    from runner.step import RunStep, Span
 
 OTHER_THREADS: Final = 8
 """For what else waits in a thread: names being looked up, clients being opened."""
@@ -69,14 +73,14 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
     # A call of Bedrock holds a thread; the default is a handful on a small machine.
     loop.set_default_executor(ThreadPoolExecutor(plan.limits.max_parallel + OTHER_THREADS, "call"))
     results: dict[str, StepResult] = {}
+    way: dict[str, tuple[str, ...]] = {}
     warnings = list(plan.warnings)
 
     def emit(event: Event) -> None:
         if isinstance(event, StepFinished):
             results[event.result.path] = event.result
-        elif isinstance(event, BudgetWarning):
-            spent = f"{event.usage:,} of {event.limit:,} {event.what} are spent ({event.percent} %)"
-            warnings.append(Finding(spent, Location(plan.file), level="warning"))
+        elif told := _worth_a_warning(event):
+            warnings.append(Finding(told, Location(plan.file), level="warning"))
         around.emit(event)
 
     before, started = loop.time(), around.now()
@@ -86,9 +90,10 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
     report = RunReport(plan.name, "success", 0, "live", started, 0, plan.flow.type, plan.config_hash)
     report = replace(report, step_outputs=dict.fromkeys(plan.step_outputs, ""))  # set also when the run fails
     try:
-        report = await _outcome(plan, report, around, agents, ledger, emit)
+        report = await _outcome(plan, report, around, agents, ledger, emit, way)
         if report.status == "success":
             ledger.audit()
+            report = _unless_nothing_ran(report, results, warnings, plan)
     except BudgetExceeded as overspent:
         report = _failed(report, overspent)
     finally:
@@ -97,8 +102,8 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
     return replace(
         report,
         duration_ms=round(1000 * (loop.time() - before)),
-        steps=tuple(_in_order(plan, results)),
-        needs=plan.needs(),
+        steps=tuple(_in_order(plan, results, way)),
+        needs={**plan.needs(), **way},
         cache=agents.cache.statistics,
         clients=agents.pool.statistics,
         budget=ledger.statistics,
@@ -122,13 +127,20 @@ def _live_agents(plan: Plan, around: Surroundings, ledger: Ledger, emit: Emit) -
 
 
 async def _outcome(
-    plan: Plan, report: RunReport, around: Surroundings, agents: LiveAgents, ledger: Ledger, emit: Emit
+    plan: Plan,
+    report: RunReport,
+    around: Surroundings,
+    agents: LiveAgents,
+    ledger: Ledger,
+    emit: Emit,
+    way: dict[str, tuple[str, ...]],
 ) -> RunReport:
     """The report of how the pattern ended, without the statistics."""
     slots = asyncio.Semaphore(plan.limits.max_parallel)
-    invoke = slotted(timed(structured(agents.invoke)), slots, emit)
-    invoke = budgeted(retried(invoke, plan.limits.retry, emit, around.random), ledger)
-    run_step = step_runner(invoke, emit=emit, now=around.now, span=around.span)
+    invoke = slotted(timed(structured(agents.invoke, emit)), slots, emit)
+    invoke = falling_back(retried(invoke, plan.limits.retry, emit, around.random), emit)
+    run_step = step_runner(budgeted(in_session(invoke), ledger), emit=emit, now=around.now, span=around.span)
+    run_step = followed(run_step, way)
     flow, span = plan.flow, around.span
     try:
         async with asyncio.timeout(plan.limits.timeout_s):
@@ -172,7 +184,8 @@ def _with_outputs(plan: Plan, report: RunReport, scope: Scope) -> RunReport:
 def _failed(report: RunReport, error: RunnerError) -> RunReport:
     path = error.path if isinstance(error, StepFailed) else None
     failure = Failure(error.title, error.message, path, error.findings)
-    return replace(report, status=error.status, exit_code=error.exit_code, failure=failure)
+    response = error.response if isinstance(error, PolicyFailed) else report.response
+    return replace(report, status=error.status, exit_code=error.exit_code, failure=failure, response=response)
 
 
 async def _close(agents: LiveAgents) -> list[Finding]:
@@ -195,9 +208,45 @@ async def _close(agents: LiveAgents) -> list[Finding]:
     return [Finding(f"a client was not closed: {problem}", Location(""), level="warning")]
 
 
-def _in_order(plan: Plan, results: Mapping[str, StepResult]) -> list[StepResult]:
-    """Every planned step in the plan's order; those that never began are `skipped`."""
-    return [
-        results.get(step.path) or StepResult(step.path, step.agent.id, step.config_hash, "skipped", id=step.id)
+def followed(run_step: RunStep, way: dict[str, tuple[str, ...]]) -> RunStep:
+    """`run_step`, with the way of the run written down: every path in the order it was taken, and what led there."""
+
+    async def follow(step: Step, scope: Scope, path: str) -> StepResult:
+        way[path] = scope.sources
+        return await run_step(step, scope, path)
+
+    return follow
+
+
+def _in_order(plan: Plan, results: Mapping[str, StepResult], way: Mapping[str, object]) -> list[StepResult]:
+    """Every step that was taken, and after them those that were not, which are `skipped`; in the plan's order, or in
+    that of the run where the pattern takes steps again."""
+    taken = {planned(path) for path in way}
+    order = {step.path: index for index, step in enumerate(plan.steps())}
+    found = [results[path] for path in way if path in results]
+    found += [
+        StepResult(step.path, step.agent.id, step.config_hash, "skipped", id=step.id)
         for step in plan.steps()
+        if step.path not in taken
     ]
+    return found if plan.flow.type in CHANGING else sorted(found, key=lambda result: order[result.path])
+
+
+def _worth_a_warning(event: Event) -> str | None:
+    """What of the run's events its report tells as well."""
+    match event:
+        case BudgetWarning():
+            return f"{event.usage:,} of {event.limit:,} {event.what} are spent ({event.percent} %)"
+        case FellBack():
+            return f"{event.path}: {event.unavailable} was not available and {event.asked} was asked: {event.reason}"
+    return None
+
+
+def _unless_nothing_ran(
+    report: RunReport, results: Mapping[str, StepResult], warnings: list[Finding], plan: Plan
+) -> RunReport:
+    """A run in which no condition held has done nothing, and says so."""
+    if any(result.status != "skipped" for result in results.values()):
+        return report
+    warnings.append(Finding("nothing ran: no step's `when` holds", Location(plan.file), level="warning"))
+    return replace(report, status="skipped")

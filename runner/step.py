@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.calls.call import Allowance, Call, Reply, Tally
 from runner.errors import BudgetExceeded, ModelProblem, RunnerError, StepFailed, TemplateProblem
+from runner.plan.schemas import mismatch
+from runner.plan.templates import condition, render
 from runner.report.events import StepFinished
 from runner.report.results import StepResult
 
@@ -55,6 +58,7 @@ def step_runner(invoke: Invoke, *, emit: Emit, now: Callable[[], datetime], span
                 attempts=tally.attempts,
                 turns=tally.turns,
                 source=reply.source if reply else "live",
+                model=tally.model,
                 id=step.id,
                 started=None if status == "skipped" else now() - timedelta(seconds=working),
                 duration_ms=round(1000 * working),
@@ -66,6 +70,8 @@ def step_runner(invoke: Invoke, *, emit: Emit, now: Callable[[], datetime], span
 
         with span("step", path=path, agent=step.agent.id, config_hash=step.config_hash) as describe:
             try:
+                if step.when is not None and not condition(step.when, names_for(step, scope)):
+                    return finish("skipped")
                 return finish("success", await invoke(render_call(step, scope, path, tally)))
             except asyncio.CancelledError:
                 finish("skipped" if tally.begun is None else "cancelled")
@@ -83,11 +89,14 @@ def step_runner(invoke: Invoke, *, emit: Emit, now: Callable[[], datetime], span
     return run_step
 
 
+def names_for(step: Step, scope: Scope) -> dict[str, Any]:
+    """Everything that the templates of a step may name."""
+    return {**scope.for_templates(), **step.vars}
+
+
 def render_call(step: Step, scope: Scope, path: str, tally: Tally) -> Call:
     """The question in words. A step without an input is asked the latest answer, or else its agent's prompt itself."""
-    from runner.plan.templates import render
-
-    names = {**scope.for_templates(), **step.vars}
+    names = names_for(step, scope)
     prompt = render(step.agent.prompt, names)
     user = scope.response if step.input is None else render(step.input, names)
     system: str | None = prompt
@@ -95,4 +104,14 @@ def render_call(step: Step, scope: Scope, path: str, tally: Tally) -> Call:
         if step.input is not None:
             raise TemplateProblem("its input is empty once rendered")
         system, user = None, prompt
+    if step.agent.input_schema is not None and (wrong := mismatch(_as_data(user), step.agent.input_schema)):
+        raise TemplateProblem(f"its input does not satisfy the agent's input_schema at {wrong}")
     return Call(path, step, system, user, Allowance(step.timeout_s), tally)
+
+
+def _as_data(question: str) -> Any:
+    """A question as the data it is, or as the text it is."""
+    try:
+        return json.loads(question)
+    except (ValueError, RecursionError):
+        return question

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from strands import Agent
 from strands.agent.conversation_manager import NullConversationManager
@@ -62,7 +63,8 @@ class LiveAgents:
     async def invoke(self, call: Call) -> Reply:
         """One question to one blank agent. Raises ModelProblem for every answer that does not count."""
         recipe = call.step.agent
-        first = call.tally.attempts <= 1
+        first = call.tally.attempts <= 1 and call.tally.turns == 0
+        call.tally.model = recipe.model.name
         blueprint = self.cache.get(recipe, count=first)
         key = ClientKey(recipe.model.provider, blueprint.provider.address(recipe.model))
         try:
@@ -87,7 +89,10 @@ class LiveAgents:
         if not text:
             raise ModelProblem("the model gave an empty answer")
         # A character that was streamed in two halves is made whole; half of one cannot be written anywhere.
-        return Reply(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if call.conversation is not None:
+            call.conversation.messages += [_message("user", call.user), _message("assistant", text)]
+        return Reply(text)
 
     def _stamp(self, call: Call, blueprint: Blueprint, client: Client) -> Agent:
         model = blueprint.provider.model(blueprint.recipe, client)
@@ -95,6 +100,7 @@ class LiveAgents:
             name=blueprint.recipe.id,
             model=MeteredModel(model, self._ledger, call.tally),
             system_prompt=_system_prompt(call, blueprint),
+            messages=[] if call.conversation is None else copy.deepcopy(call.conversation.messages),
             tools=list(blueprint.tools),
             callback_handler=None,
             conversation_manager=NullConversationManager(),
@@ -107,6 +113,12 @@ class LiveAgents:
 
     async def _open(self, key: ClientKey) -> Client:
         return await providers.provider(key.provider).open(key.address, self._home)
+
+
+def _message(role: str, text: str) -> Any:
+    """One side of a conversation. Of a session's steps only questions and answers are kept: what tools said belongs to
+    the agent that has them."""
+    return {"role": role, "content": [{"text": text}]}
 
 
 def _system_prompt(call: Call, blueprint: Blueprint) -> str | None:

@@ -46,11 +46,22 @@ class Tally:
     attempts: int = 0
     turns: int = 0
     usage: Usage = Usage()
+    model: str = ""
+    """Who was asked last, as `provider/model_id`."""
+
+
+@dataclass(eq=False)
+class Conversation:
+    """What the steps of one session have asked and were answered, in the SDK's form. One at a time adds to it."""
+
+    messages: list[Any] = field(default_factory=list)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass(frozen=True)
 class Call:
-    """A rendered question. `system` is None when the agent's prompt itself is the question."""
+    """A rendered question. `system` is None when the agent's prompt itself is the question; `conversation` is what went
+    before it, where the step is one of a session."""
 
     path: str
     step: Step
@@ -58,6 +69,7 @@ class Call:
     user: str
     allowance: Allowance
     tally: Tally = field(default_factory=Tally)
+    conversation: Conversation | None = None
 
 
 @dataclass(frozen=True)

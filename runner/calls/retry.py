@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 from typing import TYPE_CHECKING
 
 from runner.errors import ModelProblem
@@ -24,35 +25,38 @@ def retried(invoke: Invoke, policy: RetryPolicy, emit: Emit, random: Random) -> 
     """
 
     async def with_retries(call: Call) -> Reply:
-        while True:
+        for attempt in count(1):
             call.tally.attempts += 1
             try:
                 return await invoke(call)
             except ModelProblem as problem:
-                wait_s = _next_wait(problem, policy, call, random)
+                wait_s = _next_wait(problem, attempt, policy, call, random)
                 emit(StepRetry(call.path, call.tally.attempts, problem.message, wait_s))
             if call.allowance.left is not None:
                 call.allowance.left -= wait_s
             await asyncio.sleep(wait_s)
+        raise AssertionError("counting has no end")
 
     return with_retries
 
 
-def _next_wait(problem: ModelProblem, policy: RetryPolicy, call: Call, random: Random) -> float:
-    """Seconds until the next attempt. Raises ModelProblem when there is none."""
-    attempts = call.tally.attempts
+def _next_wait(problem: ModelProblem, attempt: int, policy: RetryPolicy, call: Call, random: Random) -> float:
+    """Seconds until the next attempt. Raises ModelProblem when there is none; it stays a transient one, for whoever
+    may ask somebody else."""
     if not problem.transient:
         raise problem
-    if attempts > call.step.retries:
-        raise problem if attempts == 1 else ModelProblem(f"{problem.message} (gave up after {attempts} attempts)")
+    if attempt > call.step.retries:
+        gave_up = f"{problem.message} (gave up after {attempt} attempts)"
+        raise problem if attempt == 1 else ModelProblem(gave_up, transient=True)
     wished = problem.retry_after or 0.0
     if wished > policy.wait_max:
         asked = f"the provider asks to wait {wished:g} s, longer than wait_max ({policy.wait_max:g} s)"
-        raise ModelProblem(f"{problem.message}; {asked}")
-    wait_s = max(pause(policy, attempts, random), wished)
+        raise ModelProblem(f"{problem.message}; {asked}", transient=True)
+    wait_s = max(pause(policy, attempt, random), wished)
     left = call.allowance.left
     if left is not None and wait_s >= left:
-        raise ModelProblem(f"{problem.message}; the step's timeout leaves no time for another attempt")
+        told = f"{problem.message}; the step's timeout leaves no time for another attempt"
+        raise ModelProblem(told, transient=True)
     return wait_s
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runner.plan.plan import ChainFlow, Step
+    from runner.plan.flows import ChainFlow
+    from runner.plan.plan import Step
     from runner.plan.scope import Scope
     from runner.step import RunStep
 

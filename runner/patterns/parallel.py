@@ -12,16 +12,16 @@ from runner.patterns.together import together
 from runner.plan.scope import Answers
 
 if TYPE_CHECKING:
-    from runner.plan.plan import ParallelFlow
+    from runner.plan.flows import ParallelFlow
     from runner.plan.scope import Scope
     from runner.step import RunStep
 
 
 async def parallel(flow: ParallelFlow, scope: Scope, run: RunStep) -> Scope:
     ends = await together([in_a_row(branch.steps, scope, run) for branch in flow.branches], keep_going=flow.keep_going)
-    answers = {branch.id: end.last for branch, end in zip(flow.branches, ends, strict=True) if end.last}
+    answers = {branch.id: end.last or end.steps[-1] for branch, end in zip(flow.branches, ends, strict=True)}
     scope = scope.with_names(branches=Answers(tuple(answers.values()), answers)).joining([*answers.values()])
     if flow.reduce is None:
         return scope
     result = await run(flow.reduce, scope, flow.reduce.path)
-    return scope.with_names(reduce_response=result.response).after(result)
+    return scope.with_names(reduce_response=result.response).joining([result])

@@ -1,11 +1,15 @@
-"""The patterns that run, by the type of their flow."""
+"""The seven patterns by the type of their flow."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from runner.patterns.chain import chain
+from runner.patterns.evaluator_optimizer import evaluator_optimizer
+from runner.patterns.graph import graph
+from runner.patterns.orchestrator_workers import orchestrator_workers
 from runner.patterns.parallel import parallel
+from runner.patterns.routing import routing
 from runner.patterns.workflow import workflow
 
 if TYPE_CHECKING:
@@ -21,4 +25,12 @@ class Pattern(Protocol):
     async def __call__(self, flow: Any, scope: Scope, run: RunStep) -> Scope: ...
 
 
-PATTERNS: Final[Mapping[str, Pattern]] = {"chain": chain, "parallel": parallel, "workflow": workflow}
+PATTERNS: Final[Mapping[str, Pattern]] = {
+    "chain": chain,
+    "routing": routing,
+    "parallel": parallel,
+    "workflow": workflow,
+    "graph": graph,
+    "evaluator_optimizer": evaluator_optimizer,
+    "orchestrator_workers": orchestrator_workers,
+}

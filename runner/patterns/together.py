@@ -13,17 +13,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-async def together(work: Sequence[Coroutine[None, None, T]], *, keep_going: bool) -> list[T]:
-    """Run all at once and return what they return, in order.
+async def together(
+    work: Sequence[Coroutine[None, None, T]], *, keep_going: bool, at_most: int | None = None
+) -> list[T]:
+    """Run all at once, or `at_most` so many, and return what they return, in order.
 
     The first failure cancels the others and is raised as itself. With `keep_going` the others run to their end
     first when it was a step that failed.
     """
     failures: list[StepFailed] = []
+    room = asyncio.Semaphore(at_most or max(1, len(work)))
 
     async def guarded(one: Coroutine[None, None, T]) -> T | None:
         try:
-            return await one
+            async with room:
+                return await one
         except StepFailed as failure:
             if not keep_going:
                 raise
@@ -35,6 +39,9 @@ async def together(work: Sequence[Coroutine[None, None, T]], *, keep_going: bool
             tasks = [group.create_task(guarded(one)) for one in work]
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
+    finally:
+        for one in work:
+            one.close()  # what was cancelled before its turn came has not been awaited
     if failures:
         raise failures[0]
     return [task.result() for task in tasks]  # type: ignore[misc]  # none failed, so none is None

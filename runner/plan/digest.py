@@ -17,7 +17,7 @@ from runner.plan.plan import AgentRecipe, ModelRecipe, Step
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from runner.plan.plan import Flow
+    from runner.plan.flows import Flow
 
 VERSION: Final = 1
 """Changes when the projection itself changes, so that old recordings are told apart from stale ones."""
@@ -25,7 +25,7 @@ VERSION: Final = 1
 HASHED: Final[Mapping[type, frozenset[str]]] = {
     ModelRecipe: frozenset({"provider", "model_id", "temperature", "top_p", "max_tokens", "params"}),
     AgentRecipe: frozenset({"prompt", "model", "tools", "output_schema"}),
-    Step: frozenset({"agent", "input", "vars"}),
+    Step: frozenset({"agent", "input", "vars", "session", "fallbacks"}),
 }
 """What can change an answer."""
 
@@ -36,6 +36,7 @@ NOT_HASHED: Final[Mapping[type, Mapping[str, str]]] = {
     },
     AgentRecipe: {
         "id": "in the step's hash; left out here so that twins under two names are found",
+        "input_schema": "refuses a question, does not change it",
         "config_hash": "the result",
     },
     Step: {
@@ -43,6 +44,9 @@ NOT_HASHED: Final[Mapping[type, Mapping[str, str]]] = {
         "id": "a name for templates and people",
         "timeout_s": "bounds the call, does not change the question",
         "retries": "as timeout_s",
+        "when": "whether it is asked at all, which is in the plan's hash",
+        "reasks": "how often a wrong answer is asked for again; what is asked is the same",
+        "otherwise": "what stands in for an answer, not what is asked; in the plan's hash",
         "config_hash": "the result",
         "at": "where it is written",
     },
@@ -80,13 +84,20 @@ def project_agent(agent: AgentRecipe, tool_digest: Callable[[str], str]) -> dict
 
 def project_step(step: Step) -> dict[str, Any]:
     """The fields of a step that its hash is made of."""
-    return {"agent_id": step.agent.id, "agent": step.agent.config_hash, "input": step.input, "vars": dict(step.vars)}
+    projection = {"agent_id": step.agent.id, "agent": step.agent.config_hash, "input": step.input}
+    return projection | {
+        "vars": dict(step.vars),
+        "session": step.session,
+        "fallbacks": [agent.config_hash for agent in step.fallbacks],
+    }
 
 
-def plan_hash(flow: Flow, needs: Mapping[str, tuple[str, ...]]) -> str:
-    """The hash of a whole plan: every step's, with its path and what it waits for, in the order answers are joined."""
-    steps = [[step.path, step.config_hash, needs[step.path]] for step in flow.all_steps()]
-    return _sha256({"version": VERSION, "pattern": flow.type, "steps": steps})
+def plan_hash(flow: Flow) -> str:
+    """The hash of a whole plan: every step's, with its path, what it waits for and its condition, in the order answers
+    are joined; and what else decides the way."""
+    needs = flow.needs()
+    steps = [[step.path, step.config_hash, needs[step.path], step.when, step.otherwise] for step in flow.all_steps()]
+    return _sha256({"version": VERSION, "pattern": flow.type, "steps": steps, "control": flow.control()})
 
 
 def text_digest(text: str) -> str:

@@ -5,12 +5,13 @@ Nothing that a file says is passed over in silence: a key either acts or stands 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any
 
 from runner.errors import Finding
 from runner.plan.catalogue import PROVIDERS
 from runner.spec import models as spec
 from runner.spec import patterns
+from runner.spec.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 Path = tuple[str | int, ...]
 Refusal = tuple[str, Path]
 
-PATTERNS: Final = ("chain", "parallel", "workflow")
-
 
 def refusals(source: spec.Spec, document: Document) -> Iterator[Finding]:
     """A finding for everything in the file that this version does not run."""
@@ -30,9 +29,6 @@ def refusals(source: spec.Spec, document: Document) -> Iterator[Finding]:
 
 
 def _refused(source: spec.Spec) -> Iterator[Refusal]:
-    if source.pattern.type not in PATTERNS:
-        runs = f"{', '.join(PATTERNS[:-1])} and {PATTERNS[-1]} run"
-        yield f"pattern '{source.pattern.type}' ({runs})", ("pattern", "type")
     if source.context_policy is not None:
         for name in ("compaction", "notes"):
             if getattr(source.context_policy, name) is not None:
@@ -54,8 +50,12 @@ def _refused(source: spec.Spec) -> Iterator[Refusal]:
 def _refused_runtime(runtime: spec.Runtime) -> Iterator[Refusal]:
     if runtime.provider not in PROVIDERS:
         yield f"provider '{runtime.provider}' ({', '.join(PROVIDERS)} are)", ("runtime", "provider")
-    if runtime.fallbacks:
-        yield "runtime.fallbacks", ("runtime", "fallbacks")
+    for index, endpoint in enumerate(runtime.fallbacks):
+        if endpoint.provider not in PROVIDERS:
+            yield (
+                f"provider '{endpoint.provider}' ({', '.join(PROVIDERS)} are)",
+                ("runtime", "fallbacks", index, "provider"),
+            )
     if runtime.prompt_cache == "auto":
         yield "prompt_cache: auto", ("runtime", "prompt_cache")
     if runtime.budgets is not None and runtime.budgets.max_cost_usd is not None:
@@ -64,10 +64,6 @@ def _refused_runtime(runtime: spec.Runtime) -> Iterator[Refusal]:
 
 def _refused_agents(agents: dict[str, spec.Agent]) -> Iterator[Refusal]:
     for name, agent in agents.items():
-        if agent.ref is not None:
-            yield "$ref", ("agents", name, "$ref")
-        if agent.input_schema is not None:
-            yield "input_schema", ("agents", name, "input_schema")
         if agent.provider is not None and agent.provider not in PROVIDERS:
             yield f"provider '{agent.provider}' ({', '.join(PROVIDERS)} are)", ("agents", name, "provider")
 
@@ -82,27 +78,16 @@ def _refused_tools(tools: spec.Tools | None) -> Iterator[Refusal]:
 
 
 def _refused_steps(pattern: patterns.Pattern) -> Iterator[Refusal]:
-    for step, path in steps_of(pattern):
-        if isinstance(step, patterns.Gate):
-            yield "a human gate (type: hitl)", path
-            continue
-        if step.when is not None:
-            yield "when", (*path, "when")
-        if step.session is not None:
-            yield "session", (*path, "session")
-
-
-def steps_of(pattern: patterns.Pattern) -> Iterator[tuple[patterns.Step | patterns.Gate, Path]]:
-    """Every step of the patterns that run, with its place in the file."""
-    base: Path = ("pattern", "config")
-    match pattern:
-        case patterns.Chain(config=chain):
-            yield from ((step, (*base, "steps", index)) for index, step in enumerate(chain.steps))
-        case patterns.Parallel(config=parallel):
-            for number, branch in enumerate(parallel.branches):
-                place = (*base, "branches", number, "steps")
-                yield from ((step, (*place, index)) for index, step in enumerate(branch.steps))
-            if parallel.reduce is not None:
-                yield parallel.reduce, (*base, "reduce")
-        case patterns.Workflow(config=workflow):
-            yield from ((task, (*base, "tasks", index)) for index, task in enumerate(workflow.tasks))
+    """Gates may stand in the place of a step, and between rounds."""
+    pending: list[tuple[Any, Path]] = [(pattern.config, ("pattern", "config"))]
+    while pending:
+        value, path = pending.pop()
+        match value:
+            case patterns.Gate():
+                yield "a human gate (type: hitl)", path
+            case Shape():
+                pending += [(getattr(value, name), (*path, name)) for name in type(value).model_fields]
+            case list():
+                pending += [(one, (*path, index)) for index, one in enumerate(value)]
+            case dict():
+                pending += [(one, (*path, name)) for name, one in value.items()]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from runner.errors import Finding, Location
+from runner.plan.flows import Flow
 from runner.plan.tools import ToolRecipe
 
 
@@ -23,108 +24,51 @@ class ModelRecipe:
     max_tokens: int | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return f"{self.provider}/{self.model_id}"
+
 
 @dataclass(frozen=True)
 class AgentRecipe:
-    """Everything an agent is made of. `config_hash` covers all of it that can change an answer, and not its id."""
+    """Everything an agent is made of. `config_hash` covers all of it that can change an answer, and not its id.
+
+    The question must satisfy `input_schema`, and the answer is data by `output_schema`, where there is one.
+    """
 
     id: str
     prompt: str
     model: ModelRecipe
     tools: tuple[str, ...] = ()
     output_schema: Mapping[str, Any] | None = None
+    input_schema: Mapping[str, Any] | None = None
     config_hash: str = ""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One question to one agent, with `config_hash` over the agent and the question's template."""
+    """One question to one agent, with `config_hash` over the agent and the question's template.
+
+    `when` is a condition: where it does not hold the step is skipped. Steps of one `session` share a conversation.
+    `fallbacks` are the same agent on other models, asked when the one before stays unavailable. An answer that is not
+    the data it should be is asked for again up to `reasks` times; `otherwise`, where it is set, is the data then.
+    """
 
     path: str
     agent: AgentRecipe
     input: str | None = None
     vars: Mapping[str, Any] = field(default_factory=dict)
     id: str | None = None
+    when: str | None = None
+    session: str | None = None
+    fallbacks: tuple[AgentRecipe, ...] = ()
+    reasks: int = 1
+    otherwise: Any = None
     timeout_s: float | None = None
     retries: int = 2
     config_hash: str = ""
     at: Location = Location("")
-
-
-@dataclass(frozen=True)
-class ChainFlow:
-    steps: tuple[Step, ...]
-    type: Literal["chain"] = "chain"
-
-    def all_steps(self) -> Iterator[Step]:
-        yield from self.steps
-
-
-@dataclass(frozen=True)
-class Branch:
-    id: str
-    steps: tuple[Step, ...]
-
-
-@dataclass(frozen=True)
-class ParallelFlow:
-    branches: tuple[Branch, ...]
-    reduce: Step | None = None
-    keep_going: bool = False
-    type: Literal["parallel"] = "parallel"
-
-    def all_steps(self) -> Iterator[Step]:
-        for branch in self.branches:
-            yield from branch.steps
-        if self.reduce is not None:
-            yield self.reduce
-
-
-@dataclass(frozen=True)
-class Task:
-    """A node of the DAG: `deps` are ids of other tasks."""
-
-    id: str
-    step: Step
-    deps: tuple[str, ...] = ()
-
-
-class Upstream(Collection[str]):
-    """The ids of everything a task waits for, directly or not; walked only when asked."""
-
-    def __init__(self, task: str, deps: Mapping[str, tuple[str, ...]]) -> None:
-        self._task, self._deps = task, deps
-
-    def __contains__(self, other: object) -> bool:
-        return other in self._deps[self._task] or any(other == found for found in self)
-
-    def __iter__(self) -> Iterator[str]:
-        pending, seen = list(self._deps[self._task]), set[str]()
-        while pending:
-            one = pending.pop()
-            if one not in seen:
-                seen.add(one)
-                yield one
-                pending.extend(self._deps[one])
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
-@dataclass(frozen=True)
-class WorkflowFlow:
-    """Tasks in the order of the file; none waits for itself, however indirectly."""
-
-    tasks: tuple[Task, ...]
-    keep_going: bool = False
-    type: Literal["workflow"] = "workflow"
-
-    def all_steps(self) -> Iterator[Step]:
-        for task in self.tasks:
-            yield task.step
-
-
-Flow: TypeAlias = ChainFlow | ParallelFlow | WorkflowFlow
 
 
 @dataclass(frozen=True)
@@ -166,22 +110,5 @@ class Plan:
         return tuple(self.flow.all_steps())
 
     def needs(self) -> dict[str, tuple[str, ...]]:
-        """For every step's path the paths of the steps it waits for: the edges of the picture in the summary."""
-        match self.flow:
-            case ChainFlow(steps):
-                return _in_a_row(steps)
-            case ParallelFlow(branches, reduce):
-                edges: dict[str, tuple[str, ...]] = {}
-                for branch in branches:
-                    edges |= _in_a_row(branch.steps)
-                if reduce is not None:
-                    edges[reduce.path] = tuple(branch.steps[-1].path for branch in branches)
-                return edges
-            case WorkflowFlow(tasks):
-                paths = {task.id: task.step.path for task in tasks}
-                return {task.step.path: tuple(paths[dep] for dep in task.deps) for task in tasks}
-
-
-def _in_a_row(steps: tuple[Step, ...]) -> dict[str, tuple[str, ...]]:
-    before: tuple[tuple[str, ...], ...] = ((), *((step.path,) for step in steps))
-    return {step.path: earlier for step, earlier in zip(steps, before, strict=False)}
+        """For every step's path the paths of the steps it can follow: the edges of the picture in the summary."""
+        return self.flow.needs()

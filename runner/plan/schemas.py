@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 MAX_BYTES = 1024 * 1024
 
 
-def load(schema: str | dict[str, Any] | None, root: Path | None) -> Mapping[str, Any] | None:
-    """An inline schema, or one in a JSON file at a path relative to `root` and inside it. Raises SpecError."""
+def load(
+    key: str, schema: str | dict[str, Any] | None, root: Path | None, workspace: Path | None = None
+) -> Mapping[str, Any] | None:
+    """An inline schema, or one in a JSON file at a path relative to `root` and inside the workspace (without one:
+    inside `root`). `key` is what messages call it. Raises SpecError."""
     if schema is None:
         return None
-    found = _read(schema, root or Path()) if isinstance(schema, str) else schema
+    found = _read(key, schema, root, workspace) if isinstance(schema, str) else schema
     from jsonschema import Draft202012Validator, SchemaError
     from referencing import Registry
     from referencing.exceptions import Unresolvable
@@ -32,9 +35,9 @@ def load(schema: str | dict[str, Any] | None, root: Path | None) -> Mapping[str,
         whole = DRAFT202012.create_resource(found)
         _look_up_references(whole, Registry().resolver_with_root(whole))
     except SchemaError as error:
-        raise _problem(f"output_schema is not a valid JSON Schema: {error.message}") from None
+        raise _problem(f"{key} is not a valid JSON Schema: {error.message}") from None
     except Unresolvable as error:
-        raise _problem(f"output_schema refers to '{error.ref}', which is not in it") from None
+        raise _problem(f"{key} refers to '{error.ref}', which is not in it") from None
     except RecursionError:
         raise _problem("output_schema is nested too deeply") from None
     return found
@@ -57,21 +60,23 @@ def mismatch(value: Any, schema: Mapping[str, Any]) -> str | None:
     return f"{error.json_path}: {rule}"[:300]
 
 
-def _read(name: str, root: Path) -> dict[str, Any]:
+def _read(key: str, name: str, root: Path | None, workspace: Path | None) -> dict[str, Any]:
+    if root is None:
+        raise _problem(f"{key} '{name}': there is no file here that a path could start from")
     try:
         path = (root / name).resolve()
-        if not path.is_relative_to(root.resolve()):
-            raise _problem(f"output_schema '{name}' lies outside the workflow's directory")
+        if not path.is_relative_to((workspace or root).resolve()):
+            raise _problem(f"{key} '{name}' lies outside the workspace")
         if path.stat().st_size > MAX_BYTES:
-            raise _problem(f"output_schema '{name}' is larger than {MAX_BYTES // 1024} KiB")
+            raise _problem(f"{key} '{name}' is larger than {MAX_BYTES // 1024} KiB")
         found = json.loads(path.read_text(encoding="utf-8"))
         json.dumps(found, allow_nan=False)
     except OSError as error:
-        raise _problem(f"output_schema '{name}' cannot be read: {error.strerror}") from None
+        raise _problem(f"{key} '{name}' cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise _problem(f"output_schema '{name}' is not JSON: {error}") from None
+        raise _problem(f"{key} '{name}' is not JSON: {error}") from None
     if not isinstance(found, dict):
-        raise _problem(f"output_schema '{name}' is not a JSON object")
+        raise _problem(f"{key} '{name}' is not a JSON object")
     return found
 
 

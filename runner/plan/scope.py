@@ -13,7 +13,20 @@ ANSWER_FIELDS = ("response", "data", "status", "tokens", "agent", "attempts", "d
 
 
 RESERVED = frozenset({"steps", "branches", "tasks", "last_response", "reduce_response"})
-"""Names that a pattern gives to templates; an input of that name would hide an answer, or be hidden by one."""
+"""Names that patterns give to templates; an input of that name would hide an answer, or be hidden by one."""
+
+OWN_NAMES: Mapping[str, frozenset[str]] = {
+    "routing": frozenset({"router", "chosen_route"}),
+    "graph": frozenset({"nodes", "iteration", "terminal_node", "total_steps"}),
+    "evaluator_optimizer": frozenset({"draft", "iteration", "evaluation"}),
+    "orchestrator_workers": frozenset({"workers", "task", "num_workers", "round_count"}),
+}
+"""Names that one pattern gives; in others they are free."""
+
+
+def reserved(pattern: str) -> frozenset[str]:
+    """The names that no input and no variable of a step can have in a file of this pattern."""
+    return RESERVED | OWN_NAMES.get(pattern, frozenset())
 
 
 def view(result: StepResult) -> dict[str, Any]:
@@ -34,17 +47,20 @@ class Answers:
 
     It has no public attributes, so that no id can be hidden behind one. `visible`, when given, are the ids that may be
     looked at: a task sees what it depends on and nothing else, whatever has finished by then. `ordered` may be a
-    function, where going through all of them is rare and costs something.
+    function, where going through all of them is rare and costs something. `possible` are ids that may yet have an
+    answer, and have nothing till then.
     """
 
-    __slots__ = ("_by_id", "_order", "_visible")
+    __slots__ = ("_by_id", "_order", "_possible", "_visible")
 
     def __init__(
         self,
         ordered: Sequence[StepResult] | Callable[[], Sequence[StepResult]] = (),
         by_id: Mapping[str, StepResult] | None = None,
         visible: Collection[str] | None = None,
+        possible: Collection[str] = (),
     ) -> None:
+        self._possible = possible
         self._order = ordered
         self._by_id = {one.id: one for one in self._ordered if one.id} if by_id is None else by_id
         self._visible = visible
@@ -53,11 +69,13 @@ class Answers:
     def _ordered(self) -> Sequence[StepResult]:
         return self._order() if callable(self._order) else self._order
 
-    def __getitem__(self, key: int | str) -> dict[str, Any]:
+    def __getitem__(self, key: int | str) -> dict[str, Any] | None:
         if isinstance(key, int):
             return view(self._ordered[key])
         if self._visible is not None and key not in self._visible:
             raise KeyError(key)
+        if key in self._possible and key not in self._by_id:
+            return None
         return view(self._by_id[key])
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -72,13 +90,15 @@ class Scope:
     """Names for templates, and the answer that stands so far.
 
     `last` is the latest answer: what a chain's next step is given when it names no input, and what a pattern
-    returns as its own. `steps` are the answers of the chain in hand.
+    returns as its own. `steps` are the answers of the chain in hand, `sources` the paths of the steps that led here.
+    A step that was skipped is among the `steps` and is nobody's latest answer.
     """
 
     names: Mapping[str, Any] = field(default_factory=dict)
     steps: tuple[StepResult, ...] = ()
     last: StepResult | None = None
     joined: str | None = None
+    sources: tuple[str, ...] = ()
 
     @property
     def response(self) -> str:
@@ -92,14 +112,19 @@ class Scope:
 
     def after(self, result: StepResult) -> Scope:
         """The scope behind one more step of a chain."""
-        return replace(self, steps=(*self.steps, result), last=result, joined=None)
+        return replace(self, steps=(*self.steps, result)).joining([result])
+
+    def behind(self, result: StepResult) -> Scope:
+        """The scope behind a step whose answer decided where to go, and is not what is worked on."""
+        return replace(self, sources=(result.path,))
 
     def joining(self, results: Sequence[StepResult]) -> Scope:
         """The scope behind several answers: one is the latest one, more of them are joined to it."""
-        if not results:
+        given = [result for result in results if result.status != "skipped"]
+        if not given:
             return self
-        joined = "\n\n".join(result.response for result in results) if len(results) > 1 else None
-        return replace(self, last=results[-1], joined=joined)
+        joined = "\n\n".join(result.response for result in given) if len(given) > 1 else None
+        return replace(self, last=given[-1], joined=joined, sources=tuple(result.path for result in given))
 
     def for_templates(self) -> dict[str, Any]:
         """Everything a template may name here."""

@@ -6,32 +6,50 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import Finding, TemplateProblem
+from runner.plan.flows import (
+    ChainFlow,
+    EvaluatorOptimizerFlow,
+    GraphFlow,
+    OrchestratorWorkersFlow,
+    ParallelFlow,
+    RoutingFlow,
+    Upstream,
+    WorkflowFlow,
+)
 from runner.plan.names import Names, broken, problems
-from runner.plan.plan import ChainFlow, ParallelFlow, Upstream, WorkflowFlow
-from runner.plan.scope import RESERVED
-from runner.plan.templates import references
+from runner.plan.scope import reserved
+from runner.plan.templates import as_condition, references
 from runner.report.results import OUTPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from runner.plan.plan import Flow, Step
+    from runner.plan.agents import WrittenAgent
+    from runner.plan.flows import Flow
+    from runner.plan.plan import Step
+    from runner.plan.problems import Place
     from runner.spec import models as spec
     from runner.spec.load import Document
-
-    Place = tuple[str | int, ...]
 
 
 class Scopes:
     """The templates of one file, each with its place and the names in scope there."""
 
-    def __init__(self, flow: Flow, source: spec.Spec, document: Document, places: Mapping[str, Place]) -> None:
+    def __init__(
+        self,
+        flow: Flow,
+        source: spec.Spec,
+        document: Document,
+        places: Mapping[str, Place],
+        agents: Mapping[str, WrittenAgent],
+    ) -> None:
         self._flow, self._source, self._document, self._places = flow, source, document, places
+        self._agents = agents
 
     def used_names(self) -> set[str]:
         """Every name any template asks for; a template that cannot be read is told of by `findings`."""
         used: set[str] = set()
-        for template, _, _ in self._templates(Names()):
+        for template, _, _, _ in self._templates(Names()):
             try:
                 found = references(template)
             except TemplateProblem:
@@ -47,41 +65,73 @@ class Scopes:
         declared = {*values, *self._source.inputs.required}
         if not need_values:
             declared |= self._source.inputs.optional.keys()
+        yield from self._taken_names()
+        used = {step.agent.id for step in self._flow.all_steps()}
+        for name, written in self._agents.items():
+            if name not in used and (problem := broken(written.agent.prompt or "")):
+                home = written.home("prompt")
+                yield Finding(problem, home.document.locate((*home.place, "prompt")))
+        for template, document, place, names in self._templates(Names(frozenset(declared))):
+            for problem in problems(template, names):
+                yield Finding(problem, document.locate(place))
+
+    def _taken_names(self) -> Iterator[Finding]:
+        """Inputs and outputs under names that are something else's."""
         for name in self._source.outputs.step_outputs:
             if name in OUTPUTS:
                 at = self._document.locate(("outputs", "step_outputs", name), key=True)
                 yield Finding(f"step output '{name}' has the name of an output of the action itself", at)
         for kind in ("required", "optional", "values"):
-            for name in RESERVED & getattr(self._source.inputs, kind).keys():
+            for name in reserved(self._flow.type) & getattr(self._source.inputs, kind).keys():
                 at = self._document.locate(("inputs", kind, name), key=True)
                 yield Finding(f"an input cannot be named '{name}': that is what templates call answers", at)
-        used = {step.agent.id for step in self._flow.all_steps()}
-        for name, agent in self._source.agents.items():
-            if name not in used and (problem := broken(agent.prompt or "")):
-                yield Finding(problem, self._document.locate(("agents", name, "prompt")))
-        for template, place, names in self._templates(Names(frozenset(declared))):
-            for problem in problems(template, names):
-                yield Finding(problem, self._document.locate(place))
 
-    def _templates(self, base: Names) -> Iterator[tuple[str, Place, Names]]:
+    # -- where templates stand ----------------------------------------------------------------------------------------
+
+    def _templates(self, base: Names) -> Iterator[tuple[str, Document, Place, Names]]:
+        here = self._document
         for step, names in self._steps(base):
             own = names.plus(*step.vars)
-            yield step.agent.prompt, ("agents", step.agent.id, "prompt"), own
+            if step.agent.id in self._agents:
+                home = self._agents[step.agent.id].home("prompt")
+                yield step.agent.prompt, home.document, (*home.place, "prompt"), own
+            place = self._places[step.path]
             if step.input is not None:
-                place = self._places[step.path]
-                written = "input" if "input" in _at(self._document, place) else "description"
-                yield step.input, (*place, written), own
+                yield step.input, here, self._place_of_input(place), own
+            if step.when is not None:
+                yield as_condition(step.when), here, (*place, "when"), own
+        yield from self._conditions(base)
         final = self._final(base)
         for name, template in self._source.outputs.step_outputs.items():
-            yield template, ("outputs", "step_outputs", name), final
+            yield template, here, ("outputs", "step_outputs", name), final
         for index, artifact in enumerate(self._source.outputs.artifacts):
-            yield artifact.path, ("outputs", "artifacts", index, "path"), final
-            yield artifact.from_, ("outputs", "artifacts", index, "from"), final
+            yield artifact.path, here, ("outputs", "artifacts", index, "path"), final
+            yield artifact.from_, here, ("outputs", "artifacts", index, "from"), final
+
+    def _place_of_input(self, place: Place) -> Place:
+        step = self._document.parent((*place, ""))
+        keys = [key for key in ("input", "description") if isinstance(step, dict) and key in step]
+        return (*place, *keys[:1])
+
+    def _conditions(self, base: Names) -> Iterator[tuple[str, Document, Place, Names]]:
+        if isinstance(self._flow, GraphFlow):
+            names = _in_graph(self._flow, base).plus("last_response", "terminal_node", "total_steps")
+            for index, edge in enumerate(self._source.pattern.config.edges):  # type: ignore[union-attr]
+                for number, choice in enumerate(edge.choose or []):
+                    place = ("pattern", "config", "edges", index, "choose", number, "when")
+                    if choice.when.strip() != "else":
+                        yield as_condition(choice.when), self._document, place, names
+
+    # -- what is in scope ---------------------------------------------------------------------------------------------
 
     def _steps(self, base: Names) -> Iterator[tuple[Step, Names]]:
         match self._flow:
             case ChainFlow(steps):
                 yield from _row(steps, base)
+            case RoutingFlow(router, routes):
+                yield router, base
+                names = base.plus("router", "chosen_route")
+                yield from chain.from_iterable(_row(route.steps, names) for route in routes)
             case ParallelFlow(branches, reduce):
                 yield from chain.from_iterable(_row(branch.steps, base) for branch in branches)
                 if reduce is not None:
@@ -91,17 +141,39 @@ class Scopes:
                 for task in tasks:
                     names = base.plus("last_response") if task.deps else base
                     yield task.step, names.plus(tasks=Upstream(task.id, deps))
+            case GraphFlow(nodes):
+                names = _in_graph(self._flow, base)
+                for index, step in enumerate(nodes.values()):
+                    yield step, names.plus("last_response", "terminal_node", "total_steps") if index else names
+            case EvaluatorOptimizerFlow(producer, reviser, evaluator):
+                drafted = base.plus("draft", "iteration", "last_response")
+                yield producer, base.plus("iteration")
+                yield evaluator, drafted
+                yield reviser, drafted.plus("evaluation")
+            case OrchestratorWorkersFlow():
+                yield from _with_workers(self._flow, base)
 
     def _final(self, base: Names) -> Names:
         base = base.plus("last_response")
         match self._flow:
             case ChainFlow(steps):
                 return base.plus(steps=_keys(steps))
+            case RoutingFlow(_, routes):
+                longest = max((route.steps for route in routes), key=len)
+                ids = [step.id for route in routes for step in route.steps if step.id]
+                return base.plus("router", "chosen_route", steps=[*range(len(longest)), *ids])
             case ParallelFlow(branches, reduce):
                 names = base.plus("reduce_response") if reduce is not None else base
                 return names.plus(branches=[branch.id for branch in branches])
             case WorkflowFlow(tasks):
                 return base.plus(tasks=[task.id for task in tasks])
+            case GraphFlow():
+                return _in_graph(self._flow, base).plus("terminal_node", "total_steps")
+            case EvaluatorOptimizerFlow():
+                return base.plus("draft", "iteration", "evaluation")
+            case OrchestratorWorkersFlow(reduce=reduce):
+                names = base.plus("workers", "num_workers", "round_count")
+                return names.plus("reduce_response") if reduce is not None else names
 
 
 def _row(steps: Sequence[Step], base: Names) -> Iterator[tuple[Step, Names]]:
@@ -114,5 +186,19 @@ def _keys(steps: Sequence[Step]) -> list[str | int]:
     return [*range(len(steps)), *(step.id for step in steps if step.id)]
 
 
-def _at(document: Document, place: Place) -> Any:
-    return document.parent((*place, ""))
+def _in_graph(flow: GraphFlow, base: Names) -> Names:
+    """Any node may come before any other; a template asks whether it did."""
+    return base.plus("iteration", nodes=list(flow.nodes))
+
+
+def _with_workers(flow: OrchestratorWorkersFlow, base: Names) -> Iterator[tuple[Step, Names]]:
+    counted = base.plus("workers", "num_workers", "round_count")
+    answered = counted.plus("last_response")
+    yield flow.orchestrator, counted
+    if flow.again is not None:
+        yield flow.again, answered
+    yield flow.worker, counted.plus("task")
+    if flow.reduce is not None:
+        yield flow.reduce, answered
+    if flow.writeup is not None:
+        yield flow.writeup, answered.plus("reduce_response") if flow.reduce is not None else answered

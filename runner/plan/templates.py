@@ -210,3 +210,14 @@ def _environment() -> _Sandbox:
 @lru_cache(maxsize=20_000)
 def _compiled(source: str) -> Template:
     return _environment().from_string(source)
+
+
+def condition(source: str, names: Mapping[str, Any]) -> bool:
+    """Whether a condition holds. Raises TemplateProblem with a sentence."""
+    text = render(as_condition(source), names).strip().lower()
+    return text not in ("", "false", "no", "none", "null", "0")
+
+
+def as_condition(source: str) -> str:
+    """A condition as a template: text without braces is one expression."""
+    return source if "{{" in source or "{%" in source else f"{{{{ {source} }}}}"

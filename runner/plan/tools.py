@@ -16,10 +16,7 @@ from runner.spec.load import nearest
 
 if TYPE_CHECKING:
     from runner.plan.catalogue import ToolSpec
-
-Place: TypeAlias = tuple[str | int, ...]
-Find: TypeAlias = Callable[..., None]
-"""Notes something wrong: a message, and the places it may stand at, the most exact of which counts."""
+    from runner.plan.problems import Place
 
 CONFIRMED: Final = frozenset({"python_exec"})
 """Tools that are refused unless `guardrails.allow_tools` names them."""
@@ -116,7 +113,7 @@ ToolRecipe: TypeAlias = BuiltIn | HttpTool | McpServer | SkillBook
 class Tooling:
     """The tools that one file declares, and whether an agent may have them."""
 
-    def __init__(self, source: spec.Spec, find: Find, skills: Sequence[SkillText] = ()) -> None:
+    def __init__(self, source: spec.Spec, find: Callable[..., None], skills: Sequence[SkillText] = ()) -> None:
         self._find = find
         tools = source.tools or spec.Tools()
         guardrails = (source.security.guardrails if source.security else None) or spec.Guardrails()
@@ -136,9 +133,9 @@ class Tooling:
         self._check_retrieval(retrieval)
         self._check_allowed()
 
-    def of(self, names: Sequence[str] | None, places: Callable[[int], tuple[Place, ...]]) -> dict[str, ToolRecipe]:
+    def of(self, names: Sequence[str] | None, find: Callable[..., None]) -> dict[str, ToolRecipe]:
         """The tools of one agent by name: those named, or without names all that are declared but MCP servers; and
-        those that every agent has. `places` tells where the name of an index stands."""
+        those that every agent has. `find` notes something wrong with them, or with the one of an index."""
         found: dict[str, ToolRecipe] = {}
         if names is None:
             everything = [*self._python, *(one for one in self._declared.values() if not isinstance(one, McpServer))]
@@ -146,14 +143,13 @@ class Tooling:
         for index, name in enumerate(names or ()):
             recipe = self.named(name)
             if recipe is None:
-                self._find(self.unknown(name), *places(index))
+                find(self.unknown(name), index)
             else:
                 found[recipe.name] = recipe
         found |= {one.name: one for name in self._for_all if (one := self.named(name))}
         for name, recipe in found.items():
             if problem := self._forbidden(recipe):
-                at = next((index for index, one in enumerate(names or ()) if normal(one) == name), None)
-                self._find(problem, ("tools",), *(places(at) if at is not None else ()))
+                find(problem, *[index for index, one in enumerate(names or ()) if normal(one) == name][:1])
         return found
 
     def named(self, name: str) -> ToolRecipe | None:

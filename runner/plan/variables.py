@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.errors import Finding, SpecError, UsageError
-from runner.plan.scope import RESERVED
+from runner.errors import Finding, UsageError
 from runner.spec import models as spec
 from runner.spec.load import nearest
 
@@ -25,12 +24,20 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
 
 
 def resolve(
-    inputs: spec.Inputs, given: Mapping[str, Any], used: Collection[str], document: Document, *, need_values: bool
-) -> dict[str, Any]:
-    """Values by name: what was given, over `inputs.values`, over the defaults of declarations.
+    inputs: spec.Inputs,
+    given: Mapping[str, Any],
+    used: Collection[str],
+    taken: Collection[str],
+    document: Document,
+    *,
+    need_values: bool,
+) -> tuple[dict[str, Any], list[Finding]]:
+    """Values by name: what was given, over `inputs.values`, over the defaults of declarations; and what the file
+    itself gets wrong of them.
 
-    `used` are the names templates ask for: a given name that is neither declared nor used is a typing mistake.
-    Raises UsageError for what was given wrongly, SpecError for what the file itself gets wrong.
+    `used` are the names templates ask for: a given name that is neither declared nor used is a typing mistake. `taken`
+    are those of answers.
+    Raises UsageError for what was given wrongly.
     """
     declared = inputs.required | inputs.optional
     defaults = {
@@ -39,9 +46,7 @@ def resolve(
         if isinstance(declaration, spec.InputDeclaration) and declaration.default is not None
     }
     written = {**defaults, **inputs.values}
-    if findings := list(_wrong_values(inputs, written, document)):
-        raise SpecError(findings)
-    for name in RESERVED & given.keys():
+    for name in given.keys() & taken:
         raise UsageError(f"a variable cannot be named '{name}': that is what templates call answers")
     for name, value in given.items():
         if name not in declared and name not in inputs.values and name not in used:
@@ -53,7 +58,7 @@ def resolve(
     if need_values and (missing := [name for name in inputs.required if name not in values]):
         names = ", ".join(f"'{name}' ({_type_of(inputs.required[name])})" for name in missing)
         raise UsageError(f"required variable{'s' if len(missing) > 1 else ''} missing: {names}; set 'variables'")
-    return values
+    return values, list(_wrong_values(inputs, written, document))
 
 
 def _wrong_values(inputs: spec.Inputs, written: Mapping[str, Any], document: Document) -> Iterator[Finding]:

@@ -40,6 +40,25 @@ class StepRetry:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerMalformed:
+    """An answer is not the data that was asked for; it is asked for again `left` times at most."""
+
+    path: str
+    reason: str
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class FellBack:
+    """A model stays unavailable and another one is asked: both as `provider/model_id`."""
+
+    path: str
+    unavailable: str
+    asked: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CacheLookup:
     agent_id: str
     config_hash: str
@@ -97,6 +116,8 @@ Event: TypeAlias = (
     | StepStarted
     | StepFinished
     | StepRetry
+    | AnswerMalformed
+    | FellBack
     | CacheLookup
     | BudgetWarning
     | BudgetReached

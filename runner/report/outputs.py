@@ -108,6 +108,7 @@ def _step(step: StepResult) -> dict[str, Any]:
         "attempts": step.attempts,
         "turns": step.turns,
         "source": step.source,
+        "model": step.model,
         "config_hash": step.config_hash,
         "started": step.started.isoformat(timespec="milliseconds") if step.started else None,
         "duration_ms": step.duration_ms,

@@ -37,11 +37,8 @@ def lines(event: events.Event) -> list[Line]:
             return [_line("DEBUG", "step_started", path=event.path, agent=event.agent)]
         case events.StepFinished():
             return [_finished(event.result)]
-        case events.StepRetry():
-            return [
-                _line("WARNING", "step_retry", path=event.path, attempt=event.attempt, reason=event.reason,
-                      wait_s=round(event.wait_s, 2))
-            ]  # fmt: skip
+        case events.StepRetry() | events.AnswerMalformed() | events.FellBack():
+            return [_trouble(event)]
         case events.CacheLookup():
             word = "agent_cache_hit" if event.hit else "agent_cache_miss"
             return [_line("DEBUG", word, agent_id=event.agent_id, config_hash=event.config_hash[:12])]
@@ -59,6 +56,17 @@ def lines(event: events.Event) -> list[Line]:
             level: Level = "INFO" if event.status == "success" else "ERROR"
             told = {"status": event.status, "steps": event.steps, "tokens": event.tokens}
             return [_line(level, "run_finished", **told, duration_ms=event.duration_ms)]
+
+
+def _trouble(event: events.StepRetry | events.AnswerMalformed | events.FellBack) -> Line:
+    """What went wrong with a call and is being mended."""
+    match event:
+        case events.StepRetry(path, attempt, reason, wait_s):
+            return _line("WARNING", "step_retry", path=path, attempt=attempt, reason=reason, wait_s=round(wait_s, 2))
+        case events.AnswerMalformed(path, reason, left):
+            return _line("WARNING", "answer_malformed", path=path, reason=reason, asked_again=left > 0)
+        case events.FellBack(path, unavailable, asked, reason):
+            return _line("WARNING", "fell_back", path=path, unavailable=unavailable, asked=asked, reason=reason)
 
 
 def display(event: events.Event) -> list[Line] | None:

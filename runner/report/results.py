@@ -79,6 +79,7 @@ class StepResult:
     attempts: int = 0
     turns: int = 0
     source: Source = "live"
+    model: str = ""
     id: str | None = None
     started: datetime | None = None
     duration_ms: int = 0

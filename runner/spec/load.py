@@ -10,20 +10,23 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import yaml
 from pydantic import ValidationError
 from yaml.constructor import ConstructorError
 
 from runner.errors import FileProblem, Finding, Location, SpecError
-from runner.spec.models import Spec
+from runner.spec.models import Agent, Spec
+from runner.spec.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
+
+T = TypeVar("T", bound=Shape)
 
 MAX_BYTES = 10 * 1024 * 1024
 _HALVES = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
@@ -176,11 +179,21 @@ def to_spec(document: Document) -> Spec:
         kind = type(document.data).__name__
         message = f"a workflow file is a mapping with version, name, runtime, agents and pattern, not a {kind}"
         raise SpecError([Finding(message, document.locate(()))])
+    return _checked(Spec, document.data, document)
+
+
+def to_agent(document: Document, place: tuple[str, ...]) -> Agent:
+    """Check one agent of a document, or with an empty place all of it. Raises SpecError with every finding."""
+    return _checked(Agent, document.parent((*place, "")), document, place)
+
+
+def _checked(shape: type[T], data: Any, document: Document, place: tuple[str, ...] = ()) -> T:
     known: dict[int, tuple[str, ...]] = {}
     try:
-        return Spec.model_validate(document.data, context=known)
+        return shape.model_validate(data, context=known)
     except ValidationError as error:
-        findings = {_finding(details, document, known): None for details in error.errors(include_url=False)}
+        wrong = [{**details, "loc": (*place, *details["loc"])} for details in error.errors(include_url=False)]
+        findings = {_finding(details, document, known): None for details in wrong}  # type: ignore[arg-type]
         raise SpecError(sorted(findings, key=lambda finding: finding.at)) from None
 
 

@@ -145,6 +145,7 @@ class FailurePolicy(Shape):
     wait_min: Annotated[float, Field(ge=0)] = 1.0
     wait_max: Annotated[float, Field(ge=0)] = 60.0
     on_failure: Literal["fail_fast", "continue"] = "fail_fast"
+    on_malformed: Literal["ask_again", "fail"] = "ask_again"
 
 
 class Inference(Shape):

@@ -59,7 +59,8 @@ class ChainConfig(Shape):
 
 
 class Router(Ask):
-    max_retries: Annotated[int, Field(ge=0)] = 2
+    max_retries: Annotated[int, Field(ge=0, le=20)] = 2
+    fallback: Identifier | None = None
     review_router: Gate | None = None
 
 
@@ -113,6 +114,8 @@ class GraphConfig(Shape):
     nodes: Annotated[dict[Identifier, Ask], Field(min_length=1)]
     edges: list[Edge] = []
     max_iterations: Positive = 10
+    on_no_match: Literal["end", "fail"] = "end"
+    on_max_iterations: Literal["fail", "end"] = "fail"
 
 
 class Accept(Shape):
@@ -141,6 +144,8 @@ class EvaluatorOptimizerConfig(Shape):
 class OrchestratorLimits(Shape):
     max_workers: Positive | None = None
     max_rounds: Positive = 1
+    max_tasks: Annotated[int, Field(ge=1, le=1000)] = 50
+    on_exhausted: Literal["accept", "fail"] = "accept"
 
 
 class Orchestrator(Ask):

@@ -50,12 +50,12 @@ def test_a_missing_file_is_told_where_it_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../a.json", "/etc/passwd", "sub/../../a.json", "link.json"])
-def test_a_file_outside_the_workflows_directory_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_file_outside_the_workspace_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "a.json").write_text("{}")
     root = tmp_path / "root"
     (root / "sub").mkdir(parents=True)
     (root / "link.json").symlink_to(tmp_path / "a.json")
-    assert said(name, root) == f"output_schema '{name}' lies outside the workflow's directory"
+    assert said(name, root) == f"output_schema '{name}' lies outside the workspace"
 
 
 @pytest.mark.parametrize(
@@ -127,19 +127,19 @@ def test_a_reference_that_leads_out_of_the_schema_is_refused(tmp_path: Path, sch
     ],
 )
 def test_a_reference_within_the_schema_is_followed(schema: dict[str, Any]) -> None:
-    assert load(schema, None) == schema
+    assert load("output_schema", schema, None) == schema
     assert mismatch(1, schema) is None
     assert mismatch("1", schema) == "$: type should be 'integer'"
 
 
 def test_a_property_named_like_a_reference_is_no_reference() -> None:
     schema = {"properties": {"$ref": {"type": "string"}}, "const": {"$ref": "elsewhere"}}
-    assert load(schema, None) == schema
+    assert load("output_schema", schema, None) == schema
 
 
 def test_a_schema_of_a_tree_refers_to_itself() -> None:
     tree = {"type": "array", "items": {"$ref": "#"}}
-    assert load(tree, None) == tree
+    assert load("output_schema", tree, None) == tree
     assert mismatch([[], [[]]], tree) is None
     assert mismatch([[1]], tree) == "$[0][0]: type should be 'array'"
 

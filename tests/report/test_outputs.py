@@ -147,7 +147,16 @@ def test_half_a_surrogate_pair_does_not_end_the_run() -> None:
 def test_results_hold_the_whole_report() -> None:
     wrong = Finding("bad", Location("w.yaml", 3, 4))
     ended = report(
-        result("steps[0]", id="draft", response="one", data={"a": 1}, tokens=(7, 3, 2, 1), attempts=2, turns=3),
+        result(
+            "steps[0]",
+            id="draft",
+            response="one",
+            data={"a": 1},
+            tokens=(7, 3, 2, 1),
+            attempts=2,
+            turns=3,
+            model="openai/m",
+        ),
         result("steps[1]", status="failed", error="no answer", response=""),
         skipped("steps[2]"),
         status="failed",
@@ -178,6 +187,7 @@ def test_results_hold_the_whole_report() -> None:
         "attempts": 2,
         "turns": 3,
         "source": "live",
+        "model": "openai/m",
         "config_hash": "c0ffee" * 10,
         "started": "2026-01-02T12:00:00.000+00:00",
         "duration_ms": 40,

@@ -1,0 +1,71 @@
+"""orchestrator_workers: an orchestrator makes tasks, workers do them at once, and what they found is brought together.
+
+In later rounds the orchestrator sees the answers so far and makes more tasks, or none, which ends it.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import PolicyFailed
+from runner.patterns.together import together
+from runner.plan.flows import nth
+from runner.plan.scope import Answers
+
+if TYPE_CHECKING:
+    from runner.plan.flows import OrchestratorWorkersFlow
+    from runner.plan.scope import Scope
+    from runner.report.results import StepResult
+    from runner.step import RunStep
+
+
+async def orchestrator_workers(flow: OrchestratorWorkersFlow, scope: Scope, run: RunStep) -> Scope:
+    answers: list[StepResult] = []
+    for number in count(1):
+        seen = _with_workers(scope, answers, number)
+        tasks = await _tasks(flow, number, seen, run)
+        if not tasks:
+            break
+        if number > flow.max_rounds:
+            told = f"after {flow.max_rounds} rounds there is still work to do (limits.max_rounds)"
+            raise PolicyFailed(told, path=flow.orchestrator.path, at=flow.orchestrator.at, response=scope.response)
+        answers += await _round(flow, tasks, len(answers), seen, run)
+        scope = _with_workers(scope, answers, number).joining(answers)
+        if number == flow.max_rounds and flow.on_exhausted == "accept":
+            break
+    return await _brought_together(flow, scope, run)
+
+
+async def _tasks(flow: OrchestratorWorkersFlow, number: int, scope: Scope, run: RunStep) -> list[Any]:
+    if number == 1 or flow.again is None:
+        result = await run(flow.orchestrator, scope, flow.orchestrator.path)
+    else:
+        result = await run(flow.again, scope, nth(flow.again.path, number - 1))
+    tasks: list[Any] = result.data["tasks"]
+    return tasks
+
+
+async def _round(
+    flow: OrchestratorWorkersFlow, tasks: list[Any], done: int, scope: Scope, run: RunStep
+) -> list[StepResult]:
+    """Every task to a worker of its own, numbered on from those of earlier rounds."""
+    work = [
+        run(flow.worker, scope.with_names(task=task["task"]), f"{flow.worker.path}[{done + index}]")
+        for index, task in enumerate(tasks)
+    ]
+    return await together(work, keep_going=flow.keep_going, at_most=flow.max_workers)
+
+
+async def _brought_together(flow: OrchestratorWorkersFlow, scope: Scope, run: RunStep) -> Scope:
+    if flow.reduce is not None:
+        result = await run(flow.reduce, scope, flow.reduce.path)
+        scope = scope.with_names(reduce_response=result.response).joining([result])
+    if flow.writeup is not None:
+        scope = scope.joining([await run(flow.writeup, scope, flow.writeup.path)])
+    return scope
+
+
+def _with_workers(scope: Scope, answers: list[StepResult], number: int) -> Scope:
+    seen = Answers(tuple(answers))
+    return scope.with_names(workers=seen, num_workers=len(answers), round_count=number)
