@@ -6,11 +6,11 @@ from dataclasses import replace
 from glob import glob
 from typing import TYPE_CHECKING
 
-from runner.errors import UsageError
+from runner.errors import SpecError, UsageError
 from runner.inputs import DEFAULT_TIMEOUT_S
 from runner.plan.catalogue import PROVIDERS
 from runner.plan.make import Overrides, make_plan
-from runner.spec.load import Document, read, to_spec
+from runner.spec.load import Document, read, read_through, to_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,15 +33,26 @@ def plan_of_file(name: str, inputs: ActionInputs, workspace: Path, *, need_value
     """The plan of one file by its name in the workspace."""
     path = workspace / name
     document = read(path, name)
-    plan = make_plan(
-        to_spec(document),
-        document,
-        overrides=_overrides(inputs),
-        variables=inputs.variables,
-        root=path.parent,
-        workspace=workspace,
-        need_values=need_values,
-    )
+    source, findings = read_through(document)
+    if source is None:
+        raise SpecError(findings)
+    try:
+        plan = make_plan(
+            source,
+            document,
+            overrides=_overrides(inputs),
+            variables=inputs.variables,
+            root=path.parent,
+            workspace=workspace,
+            need_values=need_values and not findings,
+        )
+    except SpecError as error:
+        findings += error.findings
+    except UsageError:
+        if not findings:
+            raise
+    if findings:
+        raise SpecError(sorted(dict.fromkeys(findings), key=lambda finding: finding.at))
     return _bounded(plan)
 
 

@@ -10,23 +10,21 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
 from pydantic import ValidationError
 from yaml.constructor import ConstructorError
 
 from runner.errors import FileProblem, Finding, Location, SpecError
+from runner.spec.mend import mended, resembled
 from runner.spec.models import Agent, Spec
-from runner.spec.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
-
-T = TypeVar("T", bound=Shape)
 
 MAX_BYTES = 10 * 1024 * 1024
 _HALVES = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
@@ -90,6 +88,15 @@ class Document:
         if mark is None:
             return Location(self.file)
         return Location(self.file, mark.start_mark.line + 1, mark.start_mark.column + 1)
+
+    def rename(self, path: Sequence[str | int], key: str) -> None:
+        """From now on find what stands at `path` under another key, at the same place."""
+        node = self.node
+        for part in path[:-1]:
+            found = _child(node, part)
+            node = found[1] if found else node
+        if (found := _child(node, path[-1])) is not None:
+            found[0].written, found[0].value = found[0].value, key
 
     def parent(self, path: Sequence[str | int]) -> Any:
         """The data that holds the last part of `path`."""
@@ -175,26 +182,51 @@ def _too_deep(text: str, shown: str) -> Location | None:
 
 def to_spec(document: Document) -> Spec:
     """Check a document against the language. Raises SpecError with every finding."""
+    source, findings = read_through(document)
+    if findings or source is None:
+        raise SpecError(findings)
+    return source
+
+
+def read_through(document: Document) -> tuple[Spec | None, list[Finding]]:
+    """A document as it is most likely meant, and everything that is wrong with its shape; None where nobody can say
+    what is meant."""
     if not isinstance(document.data, dict):
         kind = type(document.data).__name__
         message = f"a workflow file is a mapping with version, name, runtime, agents and pattern, not a {kind}"
-        raise SpecError([Finding(message, document.locate(()))])
-    return _checked(Spec, document.data, document)
+        return None, [Finding(message, document.locate(()))]
+    known: dict[int, tuple[str, ...]] = {}
+    try:
+        return Spec.model_validate(document.data, context=known), []
+    except ValidationError as error:
+        findings = _findings(error.errors(include_url=False), document, known)
+    meant, further = mended(document.data, known, document.rename)
+    findings |= _findings(further, document, known)
+    return meant, sorted(findings, key=lambda finding: finding.at)
 
 
 def to_agent(document: Document, place: tuple[str, ...]) -> Agent:
     """Check one agent of a document, or with an empty place all of it. Raises SpecError with every finding."""
-    return _checked(Agent, document.parent((*place, "")), document, place)
-
-
-def _checked(shape: type[T], data: Any, document: Document, place: tuple[str, ...] = ()) -> T:
     known: dict[int, tuple[str, ...]] = {}
     try:
-        return shape.model_validate(data, context=known)
+        return Agent.model_validate(document.parent((*place, "")), context=known)
     except ValidationError as error:
-        wrong = [{**details, "loc": (*place, *details["loc"])} for details in error.errors(include_url=False)]
-        findings = {_finding(details, document, known): None for details in wrong}  # type: ignore[arg-type]
-        raise SpecError(sorted(findings, key=lambda finding: finding.at)) from None
+        wrong: list[Any] = [{**one, "loc": (*place, *one["loc"])} for one in error.errors(include_url=False)]
+        raise SpecError(sorted(_findings(wrong, document, known), key=lambda finding: finding.at)) from None
+
+
+def _findings(
+    wrong: Iterable[ErrorDetails], document: Document, known: dict[int, tuple[str, ...]]
+) -> dict[Finding, None]:
+    """Validation errors in our words, each once; a key that is only misspelled is not missing as well."""
+    wrong = list(wrong)
+    meant = {
+        (*one["loc"][:-1], resembled(str(one["loc"][-1]), known.get(id(document.parent(one["loc"])), ())))
+        for one in wrong
+        if one["type"] == "extra_forbidden"
+    }
+    real = [one for one in wrong if one["type"] != "missing" or one["loc"] not in meant]
+    return {_finding(details, document, known): None for details in real}
 
 
 def nearest(wrong: str, choices: Sequence[str]) -> str:
@@ -268,7 +300,7 @@ def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node, yaml.Nod
         return node.value[part], node.value[part]
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            if key.value == part:
+            if part in (key.value, getattr(key, "written", None)):
                 return key, value
         for key, value in node.value:
             if key.tag == "tag:yaml.org,2002:merge":

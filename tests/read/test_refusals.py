@@ -92,13 +92,11 @@ def test_an_agent_without_a_prompt_is_refused() -> None:
 def test_everything_wrong_is_told_at_once_in_the_order_of_the_file() -> None:
     broken = FILE.replace("name: test", "nam: test").replace("provider: openai", "provider: 3")
     assert findings_of(broken.replace("steps:", "stepps:")) == [
-        "workflow.yaml:1:1: the file needs the key 'name'",
         "workflow.yaml:2:1: unknown key 'nam'; did you mean 'name'?",
         (
             "workflow.yaml:4:13: runtime.provider: 3 is not one of: bedrock, openai, ollama, anthropic, gemini, "
             "azure_openai or local"
         ),
-        "workflow.yaml:12:5: pattern.config needs the key 'steps'",
         "workflow.yaml:12:5: unknown key 'stepps'; did you mean 'steps'?",
     ]
 
