@@ -151,8 +151,8 @@ class ActionInputs:
     summary: str = "full"
     trace: bool = True
     debug: bool = False
-    as_json: bool = False
-    """Only on the command line: print the plan as JSON."""
+    plan_as: str = "text"
+    """Only on the command line: print the plan as text, json or mermaid."""
 
 
 def from_environ(environ: Mapping[str, str]) -> ActionInputs:
@@ -170,10 +170,10 @@ def from_environ(environ: Mapping[str, str]) -> ActionInputs:
     return inputs
 
 
-def from_strings(given: Mapping[str, str], *, as_json: bool = False) -> ActionInputs:
+def from_strings(given: Mapping[str, str], *, plan_as: str = "text") -> ActionInputs:
     """Typed inputs from strings by name. Raises UsageError for the first that does not fit."""
     known = {one.name: one for one in INPUTS}
-    typed: dict[str, Any] = {"as_json": as_json}
+    typed: dict[str, Any] = {"plan_as": plan_as}
     for name, value in given.items():
         if name in NOT_OFFERED:
             if value != NOT_OFFERED[name]:
@@ -210,11 +210,12 @@ def from_arguments(arguments: Sequence[str]) -> ActionInputs | str:
         return schema_text()
     if command == "test":
         raise UsageError("'test' is not offered in this version; run, validate, plan and schema are")
+    plan_as = found.pop("plan_as", None) or "text"
     given = {name: value for name, value in found.items() if isinstance(value, str)}
     given["mode"] = given.get("mode", "live") if command == "run" else command
     if paths:
         given["spec"] = "\n".join(paths)
-    return from_strings(given, as_json=bool(found.get("json")))
+    return from_strings(given, plan_as=plan_as)
 
 
 def _with_values(arguments: Sequence[str]) -> Iterator[str]:
@@ -277,7 +278,9 @@ def _parser() -> argparse.ArgumentParser:
                 default = f" (default: {one.default})" if one.default else ""
                 command.add_argument(f"--{one.name}", dest=one.name, metavar="VALUE", help=one.help + default)
         if name == "plan":
-            command.add_argument("--json", action="store_true", help="print the plan as JSON")
+            for shape in ("json", "mermaid"):
+                told = f"print the plan as {shape.title() if shape == 'mermaid' else 'JSON'}"
+                command.add_argument(f"--{shape}", dest="plan_as", action="store_const", const=shape, help=told)
     commands.add_parser("schema", help="print the JSON Schema of the language")
     return parser
 

@@ -201,11 +201,11 @@ class Door:
     def plan(self, inputs: ActionInputs) -> int:
         """Print what would run."""
         from runner.intake import plan_of
-        from runner.report.planned import as_json, as_markdown, as_text
+        from runner.report.planned import as_json, as_markdown, as_mermaid, as_text
 
         plan = plan_of(inputs, self.host.workspace, need_values=False)
         self._advise(plan, inputs)
-        text = as_json(plan) if inputs.as_json else as_text(plan)
+        text = {"text": as_text, "json": as_json, "mermaid": as_mermaid}[inputs.plan_as](plan)
         for line in text.splitlines():
             self.stdout.write((printable(line) if self.host.present else line) + "\n")
         self.delivery.unrun(replace(self._unrun_report(plan.name, "plan", []), config_hash=plan.config_hash), "off")

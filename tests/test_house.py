@@ -52,6 +52,7 @@ LEAVES = {"runner.report.results", "runner.report.events"}
 
 ALLOWED = {
     ("runner.report.planned", "runner.plan.plan"): "it shows a plan",
+    ("runner.report.planned", "runner.plan.estimate"): "and what it may cost",
     ("type", "runner.step"): "its protocols are what a pattern is given and what opens a span",
 }
 """Single imports that a row does not give; `type` stands for whoever imports it for a type checker only."""

@@ -236,6 +236,7 @@ class Builder:
             writeup=self._optional(config.writeup, "writeup"),
             max_workers=limits.max_workers,
             max_rounds=limits.max_rounds,
+            max_tasks=limits.max_tasks,
             on_exhausted=limits.on_exhausted,
             keep_going=self._keep_going,
         )

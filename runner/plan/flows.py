@@ -203,7 +203,8 @@ class EvaluatorOptimizerFlow:
 
 @dataclass(frozen=True)
 class OrchestratorWorkersFlow:
-    """An orchestrator makes tasks, workers do them at once; `again` asks for more of them in later rounds."""
+    """An orchestrator makes tasks, `max_tasks` a round at most, and workers do them, `max_workers` at once; `again`
+    asks for more of them in later rounds."""
 
     orchestrator: Step
     worker: Step
@@ -212,6 +213,7 @@ class OrchestratorWorkersFlow:
     writeup: Step | None = None
     max_workers: int | None = None
     max_rounds: int = 1
+    max_tasks: int = 50
     on_exhausted: Literal["accept", "fail"] = "accept"
     keep_going: bool = False
     type: Literal["orchestrator_workers"] = "orchestrator_workers"

@@ -1,10 +1,12 @@
-"""Plan to text, JSON and Markdown: what will run, before anything does. Pure."""
+"""Plan to text, JSON, Markdown and Mermaid: what will run, before anything does. Pure."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from runner.plan.estimate import estimate
 from runner.report.results import StepResult
 from runner.report.summary import code, plain
 from runner.report.timeline import flow
@@ -31,7 +33,7 @@ def as_text(plan: Plan) -> str:
     table = [
         "  ".join([*(cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)), row[4]]) for row in rows
     ]
-    head = [f"{plan.name}: {plan.flow.type}, {len(rows) - 1} steps, config {plan.config_hash[:12]}", *_limits(plan), ""]
+    head = [f"{plan.name}: {plan.flow.type}, {len(rows) - 1} steps, config {plan.config_hash[:12]}", *_bounds(plan), ""]
     return "\n".join([*head, *table]) + "\n"
 
 
@@ -48,6 +50,8 @@ def as_json(plan: Plan) -> str:
             "max_steps": plan.limits.max_steps,
             "timeout_s": plan.limits.timeout_s,
         },
+        "estimate": asdict(estimate(plan.flow)),
+        "mermaid": as_mermaid(plan),
         "steps": [
             {
                 "path": step.path,
@@ -77,27 +81,45 @@ def as_markdown(plan: Plan) -> str:
         f"| {', '.join(code(need) for need in needs[step.path]) or '-'} | {code(step.config_hash[:12])} |"
         for step in plan.steps()[:200]
     ]
-    picture = flow([StepResult(step.path, step.agent.id, step.config_hash, "skipped") for step in plan.steps()], needs)
     return "\n".join(
         [
             f"### 📋 {plain(plan.name)}: plan",
             "",
-            *_limits(plan),
+            *_bounds(plan),
             "",
             "| step | agent | model | waits for | config |",
             "|---|---|---|---|---|",
             *rows,
             "",
-            f"```mermaid\n{picture}\n```",
+            f"```mermaid\n{as_mermaid(plan)}```",
             "",
         ]
     )
 
 
-def _limits(plan: Plan) -> list[str]:
+def as_mermaid(plan: Plan) -> str:
+    """The graph of what waits for what."""
+    steps = [StepResult(step.path, step.agent.id, step.config_hash, "skipped") for step in plan.steps()]
+    return flow(steps, plan.needs()) + "\n"
+
+
+def _bounds(plan: Plan) -> list[str]:
+    return [_limits(plan), _estimate(plan)]
+
+
+def _estimate(plan: Plan) -> str:
+    known = estimate(plan.flow)
+    calls = f"{known.calls_least}" + (f" to {known.calls_most}" if known.calls_most > known.calls_least else "")
+    answers = "answers without a limit (max_tokens)"
+    if known.answer_tokens_most is not None:
+        answers = f"at most {known.answer_tokens_most:,} tokens of answers"
+    return f"estimate: {calls} calls, about {known.prompt_tokens_least:,} tokens of written prompts, {answers}"
+
+
+def _limits(plan: Plan) -> str:
     limits = plan.limits
     told = [f"at most {limits.max_parallel} calls at once"]
     told += [f"{limits.max_tokens:,} tokens"] if limits.max_tokens else []
     told += [f"{limits.max_steps:,} steps"] if limits.max_steps else []
     told += [f"{limits.timeout_s:g} s"] if limits.timeout_s else []
-    return [f"limits: {', '.join(told)}"]
+    return f"limits: {', '.join(told)}"

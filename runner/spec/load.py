@@ -30,6 +30,7 @@ MAX_BYTES = 10 * 1024 * 1024
 _HALVES = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
 MAX_NODES = 2_000_000  # a bomb of aliases expands far beyond; 100,000 steps stay below
 MAX_DEPTH = 64
+_WRITTEN = "written"  # how a key stands in the file that is read as another
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -96,7 +97,8 @@ class Document:
             found = _child(node, part)
             node = found[1] if found else node
         if (found := _child(node, path[-1])) is not None:
-            found[0].written, found[0].value = found[0].value, key
+            setattr(found[0], _WRITTEN, found[0].value)
+            found[0].value = key
 
     def parent(self, path: Sequence[str | int]) -> Any:
         """The data that holds the last part of `path`."""
@@ -300,7 +302,7 @@ def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node, yaml.Nod
         return node.value[part], node.value[part]
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            if part in (key.value, getattr(key, "written", None)):
+            if part in (key.value, getattr(key, _WRITTEN, None)):
                 return key, value
         for key, value in node.value:
             if key.tag == "tag:yaml.org,2002:merge":

@@ -62,7 +62,7 @@ def test_this_test_knows_every_input() -> None:
 
 
 def test_every_input_has_its_field() -> None:
-    own = {one.name.replace("-", "_") for one in INPUTS} | {"as_json"}
+    own = {one.name.replace("-", "_") for one in INPUTS} | {"plan_as"}
     assert {one.name for one in fields(ActionInputs)} == own
 
 
@@ -221,8 +221,10 @@ def test_several_files_are_validated() -> None:
     assert found.spec == ("a b.yaml", "c.yaml")
 
 
-def test_a_plan_may_be_asked_for_as_json() -> None:
-    assert from_arguments(["plan", "w.yaml", "--json"]) == ActionInputs(spec=("w.yaml",), mode="plan", as_json=True)
+@pytest.mark.parametrize("shape", ["json", "mermaid"])
+def test_a_plan_may_be_asked_for_as_something_else_than_text(shape: str) -> None:
+    asked = from_arguments(["plan", "w.yaml", f"--{shape}"])
+    assert asked == ActionInputs(spec=("w.yaml",), mode="plan", plan_as=shape)
 
 
 @pytest.mark.parametrize("name", ["debug", "trace"])

@@ -18,9 +18,10 @@ PLAN = plan_of(
 
 
 def test_people_see_a_row_a_step() -> None:
-    head, limits, _, *rows = as_text(PLAN).splitlines()
+    head, limits, estimate, _, *rows = as_text(PLAN).splitlines()
     assert head == f"nightly: workflow, 2 steps, config {PLAN.config_hash[:12]}"
     assert limits == "limits: at most 3 calls at once, 10,000 tokens"
+    assert estimate == "estimate: 2 calls, about 6 tokens of written prompts, answers without a limit (max_tokens)"
     assert [row.split()[:4] for row in rows] == [
         ["step", "agent", "model", "waits"],
         ["tasks.a", "writer", "openai/m", "-"],
