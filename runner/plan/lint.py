@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from runner.errors import Finding
 from runner.plan.catalogue import PROVIDERS
+from runner.plan.flows import ChainFlow, EvaluatorOptimizerFlow, GraphFlow, ParallelFlow, RoutingFlow, WorkflowFlow
+from runner.plan.templates import references
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
-    from runner.plan.plan import Plan
+    from runner.plan.plan import Plan, Step
+    from runner.plan.problems import Place
     from runner.spec import models as spec
     from runner.spec.load import Document
 
+EARLIER: Final = frozenset({"steps", "last_response"})
+"""Names by which a step of a chain sees those before it."""
 
-def warnings(plan: Plan, source: spec.Spec, document: Document) -> Iterator[Finding]:
-    """Every piece of advice for one planned file."""
+MANY_ITERATIONS: Final = 5
+HIGH: Final = 0.95
+
+KEYS: Final = re.compile(
+    r"\b(sk-[A-Za-z0-9_-]{20,}|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|AKIA[0-9A-Z]{16}|xox[abps]-[\w-]{20,}"
+    r"|AIza[\w-]{35}|glpat-[\w-]{20,}|-----BEGIN [A-Z ]*PRIVATE KEY-----)"
+)
+"""What keys of well-known services look like; https://docs.github.com/en/code-security/secret-scanning."""
+
+
+def warnings(plan: Plan, source: spec.Spec, document: Document, used: Collection[str]) -> Iterator[Finding]:
+    """Every piece of advice for one planned file; `used` are the names that its templates ask for."""
     yield from _unused_agents(plan, source, document)
+    yield from _unused_tools(plan, source, document)
+    yield from _unused_inputs(source, document, used)
     yield from _twins(plan, document)
+    yield from _independent_steps(plan)
+    yield from _unreachable_nodes(plan, document)
+    yield from _hardly_reachable_score(plan, document)
+    yield from _shared_sessions(plan)
     if "max_parallel" in source.runtime.model_fields_set:
         yield from _too_parallel(plan, document)
-    yield from _budget_below_one_call(plan, document)
+    yield from _budget_below_its_calls(plan, document)
+    yield from _keys_in_the_file(document)
+
+
+# -- what nothing uses ------------------------------------------------------------------------------------------------
 
 
 def _unused_agents(plan: Plan, source: spec.Spec, document: Document) -> Iterator[Finding]:
@@ -29,6 +55,30 @@ def _unused_agents(plan: Plan, source: spec.Spec, document: Document) -> Iterato
     for name in source.agents:
         if name not in used:
             yield _advice(f"agent '{name}' is used by no step", document, ("agents", name), key=True)
+
+
+def _unused_tools(plan: Plan, source: spec.Spec, document: Document) -> Iterator[Finding]:
+    if source.tools is None:
+        return
+    declared = {"http_executors": [one.id for one in source.tools.http_executors]}
+    declared["mcp"] = [one.id for one in source.tools.mcp]
+    for kind, names in declared.items():
+        for index, name in enumerate(names):
+            if name not in plan.tools:
+                yield _advice(f"tool '{name}' is given to no agent", document, ("tools", kind, index, "id"))
+
+
+def _unused_inputs(source: spec.Spec, document: Document, used: Collection[str]) -> Iterator[Finding]:
+    if "inputs" in used:  # all of them at once
+        return
+    for kind in ("required", "optional", "values"):
+        for name in getattr(source.inputs, kind):
+            if name not in used:
+                told = f"input '{name}' is used by no template"
+                yield _advice(told, document, ("inputs", kind, name), key=True)
+
+
+# -- what could be faster or surer ------------------------------------------------------------------------------------
 
 
 def _twins(plan: Plan, document: Document) -> Iterator[Finding]:
@@ -43,6 +93,76 @@ def _twins(plan: Plan, document: Document) -> Iterator[Finding]:
             yield _advice(message, document, ("agents", agent.id), key=True)
 
 
+def _independent_steps(plan: Plan) -> Iterator[Finding]:
+    """Steps of a chain that look at nothing before them, where that is not the order of a conversation."""
+    if not isinstance(plan.flow, ChainFlow):
+        return
+    for step in plan.flow.steps[1:]:
+        templates = [step.agent.prompt, step.input or "", step.when or ""]
+        names = frozenset[str]().union(*(references(one).names | references(one).guarded for one in templates))
+        if step.input is not None and step.session is None and not step.agent.tools and not names & EARLIER:
+            told = "looks at no answer before it; as a task of a workflow it could run at the same time"
+            yield Finding(f"{step.path} {told}", step.at, level="warning")
+
+
+def _unreachable_nodes(plan: Plan, document: Document) -> Iterator[Finding]:
+    if not isinstance(plan.flow, GraphFlow):
+        return
+    pending, seen = [next(iter(plan.flow.nodes))], set[str]()
+    while pending:
+        node = pending.pop()
+        if node not in seen:
+            seen.add(node)
+            pending += [way.to for way in plan.flow.ways.get(node, ())]
+    for node in plan.flow.nodes:
+        if node not in seen:
+            told = f"node '{node}' is never reached: no way leads there from the first node"
+            yield _advice(told, document, ("pattern", "config", "nodes", node), key=True)
+
+
+def _hardly_reachable_score(plan: Plan, document: Document) -> Iterator[Finding]:
+    flow = plan.flow
+    if not isinstance(flow, EvaluatorOptimizerFlow) or flow.max_iters < MANY_ITERATIONS:
+        return
+    scale = next((top for top in (1, 10, 100) if flow.min_score <= top), flow.min_score)
+    if flow.min_score >= HIGH * scale:
+        told = f"min_score {flow.min_score:g} of {scale:g} is rarely reached, and {flow.max_iters} iterations cost much"
+        base: Place = ("pattern", "config")
+        at = max(document.locate((*base, "min_score")), document.locate((*base, "accept", "min_score")))
+        yield Finding(told, at, level="warning")
+
+
+def _shared_sessions(plan: Plan) -> Iterator[Finding]:
+    """Sessions whose steps may run at once: each waits for its turn, and nobody knows in which order."""
+    match plan.flow:
+        case ChainFlow() | RoutingFlow() | GraphFlow() | EvaluatorOptimizerFlow():
+            return
+        case ParallelFlow(branches):
+            groups = [branch.steps for branch in branches]
+        case WorkflowFlow(tasks):
+            groups = [(task.step,) for task in tasks]
+        case other:
+            groups = [(step,) for step in other.all_steps()]
+    for session, steps in _by_session(groups).items():
+        if len(steps) > 1:
+            told = (
+                f"session '{session}' is shared by steps that may run at once; their order may change from run to run"
+            )
+            yield Finding(told, steps[1].at, level="warning")
+
+
+def _by_session(groups: Sequence[Sequence[Step]]) -> dict[str, list[Step]]:
+    """One step of each group that takes part in a session, by its name."""
+    found: dict[str, list[Step]] = {}
+    for group in groups:
+        for session in sorted({step.session for step in group if step.session}):
+            found.setdefault(session, []).append(next(step for step in group if step.session == session))
+    return found
+
+
+# -- limits -----------------------------------------------------------------------------------------------------------
+
+
 def _too_parallel(plan: Plan, document: Document) -> Iterator[Finding]:
     for provider in sorted({step.agent.model.provider for step in plan.steps()}):
         low, high = PROVIDERS[provider].parallel
@@ -51,12 +171,39 @@ def _too_parallel(plan: Plan, document: Document) -> Iterator[Finding]:
             yield _advice(message, document, ("runtime", "max_parallel"))
 
 
-def _budget_below_one_call(plan: Plan, document: Document) -> Iterator[Finding]:
+def _budget_below_its_calls(plan: Plan, document: Document) -> Iterator[Finding]:
+    """A budget that one call may use up, or that so many at once do not fit into."""
     largest = max((step.agent.model.max_tokens or 0 for step in plan.steps()), default=0)
-    if plan.limits.max_tokens is not None and largest > plan.limits.max_tokens:
-        message = f"the budget of {plan.limits.max_tokens} tokens is smaller than one call's max_tokens ({largest})"
+    budget, width = plan.limits.max_tokens, plan.limits.max_parallel
+    if budget is None or largest == 0:
+        return
+    if largest > budget:
+        message = f"the budget of {budget} tokens is smaller than one call's max_tokens ({largest})"
+        yield _advice(message, document, ("runtime", "budgets"))
+    elif largest * min(width, len(plan.steps())) > budget:
+        message = (
+            f"{width} calls at once of {largest} max_tokens each are more than the budget of {budget}; some will wait"
+        )
         yield _advice(message, document, ("runtime", "budgets"))
 
 
-def _advice(message: str, document: Document, path: tuple[str | int, ...], *, key: bool = False) -> Finding:
+# -- what should not be there -----------------------------------------------------------------------------------------
+
+
+def _keys_in_the_file(document: Document) -> Iterator[Finding]:
+    """Texts that look like a key: what stands in a prompt is sent away, and the file lies in a repository."""
+    pending: list[tuple[object, Place]] = [(document.data, ())]
+    while pending:
+        value, place = pending.pop()
+        if isinstance(value, dict):
+            pending += [(inner, (*place, name)) for name, inner in value.items()]
+        elif isinstance(value, list):
+            pending += [(inner, (*place, index)) for index, inner in enumerate(value)]
+        elif isinstance(value, str) and KEYS.search(value):
+            yield _advice(
+                "this looks like a secret; keep it out of the file and name it under env.secrets", document, place
+            )
+
+
+def _advice(message: str, document: Document, path: Place, *, key: bool = False) -> Finding:
     return Finding(message, document.locate(path, key=key), level="warning")

@@ -73,7 +73,7 @@ def make_plan(
         config_hash=digest.plan_hash(flow),
         tools=recipes.tools,
     )
-    return replace(plan, warnings=tuple(lint.warnings(plan, source, document)))
+    return replace(plan, warnings=tuple(lint.warnings(plan, source, document, used)))
 
 
 def _refuse(findings: Iterable[Finding]) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.build import chain, warnings_of, workflow
+from tests.build import chain, dag, parallel, warnings_of, workflow
+from tests.plan.test_config_hash import accepting, graph, optimizer
 
 TWINS = {"writer": {"prompt": "You write."}, "author": {"prompt": "You write."}}
 
@@ -22,7 +23,7 @@ def test_an_agent_nobody_asks_is_told() -> None:
 
 
 def test_one_configuration_under_two_names_is_told() -> None:
-    assert warnings_of(workflow(agents=TWINS, pattern=chain("A.", {"agent": "author"}, "B.", {"agent": "author"}))) == [
+    assert warnings_of(workflow(agents=TWINS, pattern=chain("A.", {"agent": "author"}, {}, {"agent": "author"}))) == [
         "workflow.yaml:9:3: agents 'writer' and 'author' are configured alike; under one id the cache can reuse it"
     ]
 
@@ -66,3 +67,85 @@ def test_advice_is_no_error() -> None:
 
     plan = plan_of(workflow(agents=TWINS))
     assert [warning.level for warning in plan.warnings] == ["warning"]
+
+
+def said_of_the_pattern(file: dict[str, Any]) -> list[str]:
+    """The advice about a file of the table of fields, without that about its other agent."""
+    return [line for line in warnings_of(file) if "agent 'critic'" not in line]
+
+
+# -- what nothing uses ------------------------------------------------------------------------------------------------
+
+
+def test_a_tool_nobody_has_is_told() -> None:
+    file = workflow(tools={"mcp": [{"id": "files", "command": "serve"}]})
+    assert warnings_of(file) == ["workflow.yaml:18:11: tool 'files' is given to no agent"]
+
+
+@pytest.mark.parametrize("kind", ["required", "optional"])
+def test_an_input_no_template_names_is_told(kind: str) -> None:
+    file = workflow(inputs={kind: {"topic": "string"}})
+    assert warnings_of(file, need_values=False) == ["workflow.yaml:17:5: input 'topic' is used by no template"]
+
+
+def test_a_node_no_way_leads_to_is_told() -> None:
+    told = said_of_the_pattern(graph(edges=[]))[-1]
+    assert told.endswith("node 'b' is never reached: no way leads there from the first node")
+
+
+# -- what could be faster or surer ------------------------------------------------------------------------------------
+
+
+def test_a_step_that_looks_at_nothing_before_it_is_told() -> None:
+    (told,) = warnings_of(workflow(pattern=chain("A.", "B.")))
+    assert told.endswith("steps[1] looks at no answer before it; as a task of a workflow it could run at the same time")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [{}, {"input": "{{ steps[0].response }}"}, {"input": "{{ last_response }}"}, {"input": "B.", "session": "talk"},
+     {"input": "B.", "when": "{{ steps[0].data }}"}],
+)  # fmt: skip
+def test_a_step_that_goes_on_from_another_is_in_its_place(step: dict[str, Any]) -> None:
+    assert warnings_of(workflow(pattern=chain({"input": "A.", "session": step.get("session", "x")}, step))) == []
+
+
+@pytest.mark.parametrize(("score", "told"), [(0.95, True), (9.5, True), (95, True), (7, False), (9, False)])
+def test_a_score_that_is_rarely_reached_is_told(score: float, told: bool) -> None:
+    found = said_of_the_pattern(accepting(min_score=score, max_iters=5))
+    assert [line for line in found if "is rarely reached" in line] == found
+    assert bool(found) is told
+
+
+def test_a_high_score_with_few_iterations_costs_little() -> None:
+    assert said_of_the_pattern(optimizer(accept=None, min_score=9.9)) == []
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [dag({"id": "a", "session": "s"}, {"id": "b", "session": "s"}),
+     parallel({"id": "a", "steps": [{"session": "s"}]}, {"id": "b", "steps": [{"session": "s"}]})],
+)  # fmt: skip
+def test_a_session_without_an_order_is_told(pattern: dict[str, Any]) -> None:
+    (told,) = warnings_of(workflow(pattern=pattern))
+    assert "session 's' is shared by steps that may run at once" in told
+
+
+def test_a_session_within_one_branch_has_an_order() -> None:
+    branch = {"id": "a", "steps": [{"session": "s"}, {"session": "s"}]}
+    assert warnings_of(workflow(pattern=parallel(branch))) == []
+
+
+# -- limits and secrets -----------------------------------------------------------------------------------------------
+
+
+def test_calls_at_once_that_the_budget_cannot_hold_are_told() -> None:
+    runtime = {"max_tokens": 100, "max_parallel": 5, "budgets": {"tokens": 250}}
+    (told,) = warnings_of(workflow(runtime=runtime, pattern=dag({"id": "a"}, {"id": "b"}, {"id": "c"})))
+    assert "5 calls at once of 100 max_tokens each are more than the budget of 250" in told
+
+
+@pytest.mark.parametrize("key", ["sk-" + "a1B2" * 8, "ghp_" + "a" * 36, "AKIA" + "ABCD" * 4, "xoxb-" + "1" * 24])
+def test_what_looks_like_a_key_is_told_without_repeating_it(key: str) -> None:
+    (told,) = warnings_of(workflow(agents={"writer": {"prompt": f"Use {key} for it."}}))
+    assert told == "workflow.yaml:8:13: this looks like a secret; keep it out of the file and name it under env.secrets"
