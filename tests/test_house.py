@@ -59,7 +59,7 @@ ALLOWED = {
 
 FORBIDDEN = {("runner.step", "runner.calls.budget")}
 
-SDKS = {"strands", "openai", "boto3", "botocore", "ollama"}
+SDKS = {"strands", "openai", "boto3", "botocore", "ollama", "anthropic", "google"}
 CHILD_SCRIPT = "runner.agents.providers.llama_server"
 """Runs as a process of its own and is never imported, so the world's rules are not for it."""
 
@@ -272,7 +272,7 @@ def test_no_module_says_more_than_400_lines() -> None:
 
 # -- what stays unloaded ----------------------------------------------------------------------------------------------
 
-HEAVY = ("strands", "openai", "boto3", "botocore", "ollama", "httpx", "aiohttp", "opentelemetry")
+HEAVY = ("strands", "openai", "boto3", "botocore", "ollama", "anthropic", "google", "httpx", "aiohttp", "opentelemetry")
 CALL_THE_DOOR = f"""
 import io, json, pathlib, sys
 from runner.main import main

@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import anthropic
 import boto3
 import httpx
 import ollama
@@ -14,8 +15,18 @@ import openai
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
+from google import genai
+from google.genai import errors, types
 
-from tests.servers import Answer, BedrockServer, OllamaServer, OpenAIServer
+from tests.servers import (
+    Answer,
+    AnthropicServer,
+    AzureServer,
+    BedrockServer,
+    GeminiServer,
+    OllamaServer,
+    OpenAIServer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -201,6 +212,113 @@ def test_ollama_in_one_piece_and_in_error() -> None:
 
     with OllamaServer(reply=[Answer(), Answer(status=404, error={"error": "no such model"})]) as server:
         assert asyncio.run(talk(server.url)) == "ok"
+
+
+# Azure
+
+
+def with_azure(server: AzureServer) -> Any:
+    async def main() -> Any:
+        given: Any = {"azure_endpoint": server.url, "api_key": "dummy", "api_version": "2024-10-21"}
+        async with openai.AsyncAzureOpenAI(**given, max_retries=0) as client:
+            return await stream(client)
+
+    return asyncio.run(main())
+
+
+def test_azure_has_an_address_for_each_deployment() -> None:
+    with AzureServer(reply=Answer("hello back")) as server:
+        parts = with_azure(server)
+    (request,) = server.requests
+    assert text(parts) == "hello back"
+    assert (request.path, request.model) == ("/openai/deployments/m/chat/completions", "m")
+    assert request.query == "api-version=2024-10-21"
+
+
+# Anthropic
+
+
+def with_anthropic(server: AnthropicServer, talk: Callable[[anthropic.AsyncAnthropic], Awaitable[Any]]) -> Any:
+    async def main() -> Any:
+        async with anthropic.AsyncAnthropic(base_url=server.url, api_key="dummy", max_retries=0) as client:
+            return await talk(client)
+
+    return asyncio.run(main())
+
+
+async def message_of(client: anthropic.AsyncAnthropic) -> Any:
+    async with client.messages.stream(model="m", messages=HELLO, max_tokens=9) as streamed:
+        return await streamed.get_final_message()
+
+
+def test_anthropic_streams_text_tool_calls_and_usage() -> None:
+    answer = Answer("hello back", usage=(7, 3), cached=(2, 1), tool_calls=[WEATHER])
+    with AnthropicServer(reply=answer) as server:
+        message = with_anthropic(server, message_of)
+    said, called = message.content
+    assert (said.text, called.name, called.input) == ("hello back", *WEATHER)
+    assert message.stop_reason == "tool_use"
+    assert (message.usage.input_tokens, message.usage.output_tokens) == (4, 3)
+    assert (message.usage.cache_read_input_tokens, message.usage.cache_creation_input_tokens) == (2, 1)
+    assert (server.requests[0].model, server.requests[0].user_texts) == ("m", ["hello"])
+
+
+def test_anthropic_in_one_piece_and_in_error() -> None:
+    async def talk(client: Any) -> None:
+        asked: Any = {"model": "m", "messages": HELLO, "max_tokens": 9}
+        whole = await client.messages.create(**asked)
+        assert (whole.content[0].text, whole.stop_reason) == ("ok", "end_turn")
+        with pytest.raises(anthropic.APIStatusError) as caught:
+            await client.messages.create(**asked)
+        body: Any = caught.value.body
+        assert (caught.value.status_code, body["error"]["type"]) == (529, "overloaded_error")
+
+    with AnthropicServer(reply=[Answer(), Answer(status=529)]) as server:
+        with_anthropic(server, talk)
+
+
+# Gemini
+
+
+def with_gemini(server: GeminiServer, talk: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def main() -> Any:
+        async with httpx.AsyncClient() as http:
+            options = types.HttpOptions(base_url=server.url, httpx_async_client=http)
+            client = genai.Client(api_key="dummy", http_options=options)
+            try:
+                return await talk(client.aio.models)
+            finally:
+                client.close()
+
+    return asyncio.run(main())
+
+
+def test_gemini_streams_text_tool_calls_and_usage() -> None:
+    async def talk(models: Any) -> list[Any]:
+        return [part async for part in await models.generate_content_stream(model="m", contents="hello")]
+
+    with GeminiServer(reply=Answer("hello back", usage=(7, 3), cached=(2, 0), tool_calls=[WEATHER])) as server:
+        parts = with_gemini(server, talk)
+    said = [piece for part in parts for piece in part.candidates[0].content.parts]
+    calls = [piece.function_call for piece in said if piece.function_call]
+    assert "".join(piece.text or "" for piece in said) == "hello back"
+    assert [(call.name, call.args) for call in calls] == [WEATHER]
+    assert parts[-1].candidates[0].finish_reason == types.FinishReason.STOP
+    usage = parts[-1].usage_metadata
+    assert (usage.prompt_token_count, usage.candidates_token_count, usage.cached_content_token_count) == (7, 3, 2)
+    assert (server.requests[0].model, server.requests[0].user_texts) == ("m", ["hello"])
+
+
+def test_gemini_in_one_piece_and_in_error() -> None:
+    async def talk(models: Any) -> None:
+        whole = await models.generate_content(model="m", contents="hello")
+        assert whole.text == "ok"
+        with pytest.raises(errors.ClientError) as caught:
+            await models.generate_content(model="m", contents="hello")
+        assert (caught.value.code, caught.value.status) == (429, "RESOURCE_EXHAUSTED")
+
+    with GeminiServer(reply=[Answer(), Answer(status=429)]) as server:
+        with_gemini(server, talk)
 
 
 # Bedrock

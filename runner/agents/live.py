@@ -98,7 +98,7 @@ class LiveAgents:
         model = blueprint.provider.model(blueprint.recipe, client)
         return Agent(
             name=blueprint.recipe.id,
-            model=MeteredModel(model, self._ledger, call.tally),
+            model=MeteredModel(model, self._ledger, call.tally, cached_apart=blueprint.provider.cached_apart),
             system_prompt=_system_prompt(call, blueprint),
             messages=[] if call.conversation is None else copy.deepcopy(call.conversation.messages),
             tools=list(blueprint.tools),
@@ -123,7 +123,7 @@ def _message(role: str, text: str) -> Any:
 
 def _system_prompt(call: Call, blueprint: Blueprint) -> str | None:
     schema = blueprint.recipe.output_schema
-    if schema is None or blueprint.provider.native_schema:
+    if schema is None or blueprint.provider.native_schema(blueprint.recipe):
         return call.system
     told = f"Answer with one JSON value that satisfies this JSON Schema, and with nothing else:\n{json.dumps(schema)}"
     return f"{call.system}\n\n{told}" if call.system else told

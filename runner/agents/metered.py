@@ -22,20 +22,23 @@ if TYPE_CHECKING:
 MAX_TURNS = 50
 """Model turns of one call: far above what a task takes, and an end to a model that calls tools for ever."""
 
+_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _ENDS = frozenset({"end_turn", "stop_sequence", "tool_use"})
 _REASONS = {
     "max_tokens": "the answer was cut off at max_tokens; raise it or ask for less",
     "content_filtered": "the provider's content filter withheld the answer",
     "guardrail_intervened": "the provider's guardrail withheld the answer",
+    "refusal": "the model refused to answer",
     "model_context_window_exceeded": "the prompt does not fit into the model's context window",
 }
 
 
 class MeteredModel(Model):
-    """A model under this run's ledger, for one call."""
+    """A model under this run's ledger, for one call. `cached_apart` is its provider's way of counting."""
 
-    def __init__(self, inner: Model, ledger: Ledger, tally: Tally) -> None:
+    def __init__(self, inner: Model, ledger: Ledger, tally: Tally, *, cached_apart: bool) -> None:
         self._inner, self._ledger, self._tally = inner, ledger, tally
+        self._cached_apart = cached_apart
         self._supports_structured_output = getattr(inner, "_supports_structured_output", False)
 
     @property
@@ -69,7 +72,7 @@ class MeteredModel(Model):
                     turn.begun = True
                     reason = event.get("messageStop", {}).get("stopReason", reason)
                     if counted := event.get("metadata", {}).get("usage"):
-                        turn.usage = _usage(counted)
+                        turn.usage = usage(counted, cached_apart=self._cached_apart)
                     yield event
             finally:
                 self._tally.usage += turn.usage
@@ -81,14 +84,17 @@ class MeteredModel(Model):
         prompt = await Model.count_tokens(self, messages, tool_specs, system_prompt)
         config = self._inner.get_config()
         limits = [config, config.get("params") or {}]
-        allowed = [part[key] for part in limits for key in ("max_tokens", "max_completion_tokens") if part.get(key)]
+        allowed = [part[key] for part in limits for key in _LIMITS if part.get(key)]
         return prompt + max(allowed, default=0)
 
 
-def _usage(counted: Any) -> Usage:
+def usage(counted: Any, *, cached_apart: bool) -> Usage:
+    """A provider's count in our terms: all that was sent is input, whether its provider counts cached tokens `apart`
+    from the others or among them."""
+    read, written = counted.get("cacheReadInputTokens", 0), counted.get("cacheWriteInputTokens", 0)
     return Usage(
-        input=counted.get("inputTokens", 0),
+        input=counted.get("inputTokens", 0) + (read + written if cached_apart else 0),
         output=counted.get("outputTokens", 0),
-        cache_read=counted.get("cacheReadInputTokens", 0),
-        cache_write=counted.get("cacheWriteInputTokens", 0),
+        cache_read=read,
+        cache_write=written,
     )

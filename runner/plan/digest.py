@@ -33,6 +33,7 @@ NOT_HASHED: Final[Mapping[type, Mapping[str, str]]] = {
     ModelRecipe: {
         "host": "where a model is served is not what is asked; a recording made elsewhere stays good",
         "region": "as host",
+        "prompt_cache": "what a provider keeps of a prompt changes its price, not its answer",
     },
     AgentRecipe: {
         "id": "in the step's hash; left out here so that twins under two names are found",

@@ -43,6 +43,7 @@ def warnings(plan: Plan, source: spec.Spec, document: Document, used: Collection
     yield from _shared_sessions(plan)
     if "max_parallel" in source.runtime.model_fields_set:
         yield from _too_parallel(plan, document)
+    yield from _no_prompt_cache(plan, document)
     yield from _budget_below_its_calls(plan, document)
     yield from _keys_in_the_file(document)
 
@@ -169,6 +170,14 @@ def _too_parallel(plan: Plan, document: Document) -> Iterator[Finding]:
         if plan.limits.max_parallel > high:
             message = f"max_parallel {plan.limits.max_parallel} is above the guidance for {provider} ({low} to {high})"
             yield _advice(message, document, ("runtime", "max_parallel"))
+
+
+def _no_prompt_cache(plan: Plan, document: Document) -> Iterator[Finding]:
+    models = [step.agent.model for step in plan.steps()]
+    for provider in sorted({model.provider for model in models if model.prompt_cache}):
+        if not PROVIDERS[provider].caches_prompts:
+            message = f"prompt_cache: auto changes nothing for {provider}, which has no prompt cache to ask for"
+            yield _advice(message, document, ("runtime", "prompt_cache"))
 
 
 def _budget_below_its_calls(plan: Plan, document: Document) -> Iterator[Finding]:

@@ -13,7 +13,8 @@ from runner.plan.tools import ToolRecipe
 
 @dataclass(frozen=True)
 class ModelRecipe:
-    """Which model is asked, and where. `params` are passed to the provider as they are."""
+    """Which model is asked, and where. `params` are passed to the provider as they are; `prompt_cache` asks it to keep
+    what prompts begin with."""
 
     provider: str
     model_id: str
@@ -23,6 +24,7 @@ class ModelRecipe:
     top_p: float | None = None
     max_tokens: int | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+    prompt_cache: bool = False
 
     @property
     def name(self) -> str:

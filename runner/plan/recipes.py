@@ -103,9 +103,7 @@ class Recipes:
         return models
 
     def _model(self, endpoint: spec.Endpoint, own: spec.Inference, home: Home) -> ModelRecipe:
-        facts = PROVIDERS.get(endpoint.provider)
-        if facts is None:  # refused by name already
-            return ModelRecipe(endpoint.provider, "")
+        facts = PROVIDERS[endpoint.provider]
 
         def find(message: str, *keys: str) -> None:
             self.problems.find(message, (*home.place, *keys), document=home.document)
@@ -117,6 +115,8 @@ class Recipes:
             find(problem, "host")
         for name in facts.own_params & endpoint.params.keys():
             find(f"params cannot have '{name}', which is the step's own", "params", name)
+        if endpoint.host is None and facts.needs_host:
+            find(f"provider '{endpoint.provider}' needs a host in runtime, the endpoint of its resource", "provider")
         if endpoint.host is not None and not facts.takes_host:
             find(f"provider '{endpoint.provider}' takes no host", "host")
         if endpoint.region is not None and not facts.takes_region:
@@ -130,6 +130,7 @@ class Recipes:
             top_p=endpoint.top_p if own.top_p is None else own.top_p,
             max_tokens=own.max_tokens or endpoint.max_tokens,
             params=endpoint.params,
+            prompt_cache=self.runtime.prompt_cache == "auto",
         )
 
     # -- tools and schemas --------------------------------------------------------------------------------------------
@@ -148,7 +149,7 @@ class Recipes:
 
         found = self._tooling.of(names, find)
         for provider in sorted({model.provider for model in models}):
-            if found and provider in PROVIDERS and not PROVIDERS[provider].takes_tools:
+            if found and not PROVIDERS[provider].takes_tools:
                 find(f"provider '{provider}' cannot use tools")
         self.tools |= found
         return tuple(found)

@@ -42,7 +42,8 @@ OUTPUTS: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them. Cached input tokens are counted apart where the provider tells."""
+    """Tokens as the provider counted them. `input` is all that was sent; what of it was read from the provider's
+    prompt cache or written to it is told apart, where the provider tells."""
 
     input: int = 0
     output: int = 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from runner.report.timeline import flow, gantt
 
 if TYPE_CHECKING:
-    from runner.report.results import RunReport, StepResult
+    from runner.report.results import RunReport, StepResult, Usage
 
 Detail: TypeAlias = Literal["full", "brief", "off"]
 
@@ -99,8 +99,9 @@ def _statistics(report: RunReport) -> str:
         if limit is not None
     ]
     percent = f" ({budget.used_percent} %)" if limits else ""
+    tokens = f"{usage.input:,} in{_cached(usage)}, {usage.output:,} out"
     lines = [
-        f"- **Time** {duration(report.duration_ms)} · **Tokens** {usage.input:,} in, {usage.output:,} out",
+        f"- **Time** {duration(report.duration_ms)} · **Tokens** {tokens}",
         f"- **Agent cache** {cache.builds} built, {cache.hits} reused ({cache.hit_rate} %)",
         f"- **Clients** {clients.created} created, {clients.hits} reused",
         f"- **Budget** {', '.join(limits) or 'no limit set'}{percent}",
@@ -108,6 +109,12 @@ def _statistics(report: RunReport) -> str:
         f"- **Config** {code(report.config_hash[:12])}",
     ]
     return "\n".join(lines)
+
+
+def _cached(usage: Usage) -> str:
+    parts = ((usage.cache_read, "read from a prompt cache"), (usage.cache_write, "written to one"))
+    told = [f"{count:,} {what}" for count, what in parts if count]
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _pictures(report: RunReport) -> str:

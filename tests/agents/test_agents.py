@@ -13,17 +13,16 @@ import pytest
 
 from runner.agents.providers.faults import Fault, explain, retry_after
 from runner.agents.tools.arithmetic import calculate
-from tests.contract.test_reuse import AWS
-from tests.servers import Answer, BedrockServer, OllamaServer, OpenAIServer
+from tests.contract.test_reuse import KEYS
+from tests.servers import SERVERS, Answer, OpenAIServer
 from tests.workspace import Workspace, chain, tasks, workflow
 
-SERVERS = {"openai": OpenAIServer, "bedrock": BedrockServer, "ollama": OllamaServer}
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(params=sorted(SERVERS))
 def provider(request: pytest.FixtureRequest, workspace: Workspace) -> str:
-    workspace.environ |= AWS
+    workspace.environ |= KEYS
     return str(request.param)
 
 
@@ -79,7 +78,8 @@ def test_inference_parameters_reach_the_provider(workspace: Workspace, provider:
         workspace.run(workflow(server.url, chain("go"), provider=provider, runtime=runtime))
 
     body = server.requests[0].body
-    sent = {"openai": body, "bedrock": body.get("inferenceConfig", {}), "ollama": body.get("options", {})}[provider]
+    place = {"bedrock": "inferenceConfig", "ollama": "options", "gemini": "generationConfig"}.get(provider)
+    sent = body[place] if place else body
     assert {0.5, 0.9, 77} <= {value for value in sent.values() if isinstance(value, int | float)}
 
 

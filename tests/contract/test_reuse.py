@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.servers import Answer, BedrockServer, OllamaServer, OpenAIServer
+from tests.servers import SERVERS, Answer, BedrockServer, OpenAIServer
 from tests.workspace import Workspace, chain, tasks, workflow
 
 AWS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
+KEYS = {**AWS, "AZURE_OPENAI_API_KEY": "key-of-a-resource"}
+"""What providers need that do not do without a key at a host of one's own."""
 
 
 @pytest.mark.parametrize("late_end", [0.0, 0.1], ids=["prompt end", "late last chunk"])
@@ -49,19 +51,11 @@ def test_a_hundred_tasks_on_five_configurations_share_clients_and_connections(wo
     assert server.connections <= 10
 
 
-def test_ollama_calls_share_one_connection(workspace: Workspace):
-    with OllamaServer() as server:
-        outcome = workspace.run(workflow(server.url, chain(*"abcde"), provider="ollama"))
-
-    assert outcome.outputs["status"] == "success"
-    assert outcome.outputs["total-tokens"] == "75"
-    assert server.connections == 1
-
-
-def test_bedrock_calls_share_one_client_and_one_connection(workspace: Workspace):
-    workspace.environ |= AWS
-    with BedrockServer() as server:
-        outcome = workspace.run(workflow(server.url, chain(*"abcde"), provider="bedrock"))
+@pytest.mark.parametrize("provider", sorted(SERVERS))
+def test_calls_of_every_provider_share_one_client_and_one_connection(workspace: Workspace, provider: str):
+    workspace.environ |= KEYS
+    with SERVERS[provider]() as server:
+        outcome = workspace.run(workflow(server.url, chain(*"abcde"), provider=provider))
 
     assert outcome.outputs["status"] == "success"
     assert outcome.outputs["clients-created"] == "1"
@@ -78,6 +72,19 @@ def test_sixteen_parallel_bedrock_calls_are_all_in_flight_at_once(workspace: Wor
     assert outcome.outputs["status"] == "success"
     assert server.max_in_flight == 16
     assert server.connections == 16
+
+
+@pytest.mark.parametrize("provider", sorted(SERVERS))
+def test_parallel_calls_of_every_provider_open_no_more_connections_than_max_parallel(
+    workspace: Workspace, provider: str
+):
+    workspace.environ |= KEYS
+    pattern = tasks(**{f"t{i}": [] for i in range(9)})
+    with SERVERS[provider](reply=lambda _: Answer(delay=0.05)) as server:
+        outcome = workspace.run(workflow(server.url, pattern, provider=provider, runtime={"max_parallel": 3}))
+
+    assert outcome.outputs["status"] == "success"
+    assert (server.max_in_flight, server.connections) == (3, 3)
 
 
 def test_every_connection_is_closed_when_the_run_ends(workspace: Workspace):

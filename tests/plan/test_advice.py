@@ -51,6 +51,20 @@ def test_parallelism_that_nobody_wrote_is_no_reason_for_advice() -> None:
     assert warnings_of(workflow(runtime={"provider": "local"})) == []
 
 
+@pytest.mark.parametrize("provider", ["ollama", "local"])
+def test_a_prompt_cache_that_is_not_there_is_told(provider: str) -> None:
+    assert warnings_of(workflow(runtime={"provider": provider, "prompt_cache": "auto"})) == [
+        f"workflow.yaml:6:17: prompt_cache: auto changes nothing for {provider}, which has no prompt cache to ask for"
+    ]
+
+
+@pytest.mark.parametrize(
+    "runtime", [{"provider": "anthropic", "prompt_cache": "auto"}, {"provider": "ollama", "prompt_cache": "off"}]
+)
+def test_a_prompt_cache_that_is_there_or_not_asked_for_needs_no_advice(runtime: dict[str, str]) -> None:
+    assert warnings_of(workflow(runtime=runtime)) == []
+
+
 @pytest.mark.parametrize("where", ["runtime", "agent"])
 def test_a_budget_below_one_call_is_told(where: str) -> None:
     changes: dict[str, Any] = {"runtime": {"budgets": {"tokens": 99}}}

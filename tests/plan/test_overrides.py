@@ -51,13 +51,13 @@ def test_another_provider_may_have_a_model_by_default() -> None:
     assert model_with(Overrides(provider="local")).model_id == "smollm2-135m-instruct"
 
 
-def test_another_provider_may_take_the_place_of_one_that_is_not_offered() -> None:
-    assert model_with(Overrides(provider="openai", model_id="m"), provider="anthropic") == model()
+def test_another_provider_may_take_the_place_of_one_that_lacks_its_host() -> None:
+    assert model_with(Overrides(provider="openai", model_id="m"), provider="azure_openai") == model()
 
 
-@pytest.mark.parametrize("name", ["opnai", "gemini", ""])
+@pytest.mark.parametrize("name", ["opnai", "vertex", ""])
 def test_a_provider_that_is_not_offered_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match=f"input 'provider' '{name}' is not one of: bedrock, openai, ollama, local"):
+    with pytest.raises(UsageError, match=f"input 'provider' '{name}' is not one of: bedrock, openai, .*, local"):
         model_with(Overrides(provider=name))
 
 

@@ -132,6 +132,35 @@ def test_an_address_that_a_provider_has_no_use_for_is_refused(runtime: dict[str,
     assert findings_of(workflow(runtime=runtime)) == [f"workflow.yaml:{said}"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"runtime": {"provider": "azure_openai"}}, "4:13"),
+        ({"agents": {"writer": {"provider": "azure_openai", "model_id": "m"}}}, "9:15"),
+    ],
+    ids=["of a run", "of an agent"],
+)
+def test_azure_needs_the_address_of_a_resource(changes: dict[str, Any], place: str) -> None:
+    assert findings_of(workflow(**changes)) == [
+        f"workflow.yaml:{place}: provider 'azure_openai' needs a host in runtime, the endpoint of its resource"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("provider", "name"),
+    [
+        ("openai", "messages"),
+        ("anthropic", "system"),
+        ("gemini", "system_instruction"),
+        ("gemini", "systemInstruction"),
+        ("gemini", "http_options"),
+    ],
+)
+def test_params_cannot_replace_what_the_step_asks(provider: str, name: str) -> None:
+    (found,) = findings_of(workflow(runtime={"provider": provider, "params": {name: {}}}))
+    assert found.endswith(f": params cannot have '{name}', which is the step's own")
+
+
 # -- what this version does not run -----------------------------------------------------------------------------------
 
 
@@ -139,17 +168,7 @@ def test_an_address_that_a_provider_has_no_use_for_is_refused(runtime: dict[str,
     ("changes", "what", "place"),
     [
         ({"env": {"mounts": {}}}, "env", "16:3"),
-        ({"telemetry": {"redact": {}}}, "telemetry (set the OTEL_EXPORTER_OTLP_* variables instead)", "16:3"),
-        ({"context_policy": {"notes": {"file": "n"}}}, "context_policy.notes", "17:5"),
-        ({"skills": [{"id": "a", "path": "a"}]}, "skills", "16:1"),
-        ({"security": {"guardrails": {"pii_redaction": True}}}, "security.guardrails.pii_redaction", "17:20"),
-        ({"tools": {"http_executors": [{"id": "a", "base_url": "b"}]}}, "tools.http_executors", "17:3"),
-        ({"tools": {"mcp": [{"id": "a", "url": "b"}]}}, "tools.mcp", "17:3"),
-        ({"runtime": {"prompt_cache": "auto"}}, "prompt_cache: auto", "6:17"),
         ({"runtime": {"budgets": {"max_cost_usd": 1}}}, "a budget in money (max_tokens is)", "7:19"),
-        ({"runtime": {"provider": "gemini"}}, "provider 'gemini' (bedrock, openai, ollama, local are)", "4:13"),
-        ({"agents": {"writer": {"provider": "anthropic"}}},
-         "provider 'anthropic' (bedrock, openai, ollama, local are)", "9:15"),
         ({"pattern": chain("A.", {"type": "hitl", "prompt": "Go?"})}, "a human gate (type: hitl)", "15:7"),
     ],
 )  # fmt: skip
@@ -159,12 +178,12 @@ def test_what_is_not_offered_is_refused_by_name_and_place(changes: dict[str, Any
 
 @pytest.mark.parametrize(
     "changes",
-    [{"skills": []}, {"security": {}}, {"runtime": {"prompt_cache": "off"}}, {"runtime": {"fallbacks": []}}],
+    [{"skills": []}, {"security": {}}, {"runtime": {"fallbacks": []}}],
 )
 def test_asking_for_nothing_is_not_refused(changes: dict[str, Any]) -> None:
     assert findings_of(workflow(**changes)) == []
 
 
 def test_all_that_is_not_offered_is_told_at_once() -> None:
-    changes = {"env": {}, "skills": [{"id": "a", "path": "a"}], "runtime": {"prompt_cache": "auto"}}
+    changes = {"env": {}, "skills": [{"id": "a", "path": "a"}], "runtime": {"fallbacks": [{"provider": "ollama"}]}}
     assert len(findings_of(workflow(**changes))) == 3

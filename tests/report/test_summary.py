@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.errors import Finding, Location, Status
-from runner.report.results import BudgetStatistics, CacheStatistics, ClientStatistics, Failure
+from runner.report.results import BudgetStatistics, CacheStatistics, ClientStatistics, Failure, Usage
 from runner.report.summary import MAX_ANSWER, MAX_BYTES, Detail, code, duration, fenced, plain, summary
 from tests.build import report, result, skipped
 
@@ -225,6 +225,18 @@ def test_cache_clients_and_budget_have_a_line_each() -> None:
     assert "- **Agent cache** 1 built, 9 reused (90 %)" in text
     assert "- **Clients** 1 created, 9 reused" in text
     assert "- **Budget** 800 of 1,000 tokens, 1 of 10 steps (80 %)" in text
+
+
+@pytest.mark.parametrize(
+    ("usage", "told"),
+    [
+        (Usage(100, 5), "**Tokens** 100 in, 5 out"),
+        (Usage(1100, 5, cache_read=1000), "**Tokens** 1,100 in (1,000 read from a prompt cache), 5 out"),
+        (Usage(1100, 5, 60, 30), "**Tokens** 1,100 in (60 read from a prompt cache, 30 written to one), 5 out"),
+    ],
+)
+def test_what_came_from_a_prompt_cache_is_told_apart(usage: Usage, told: str) -> None:
+    assert told in summary(report(result(usage=usage)), "brief")
 
 
 @pytest.mark.parametrize(("detail", "count"), [("full", 3), ("brief", 0)])

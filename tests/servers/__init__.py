@@ -4,9 +4,36 @@ Each server lives in its own thread with its own loop. What differs between prov
 everything that is HTTP, counting or timing is in `http`.
 """
 
-from .bedrock import BedrockServer
-from .http import Answer, Request
-from .ollama import OllamaServer
-from .openai import OpenAIServer
+from __future__ import annotations
 
-__all__ = ["Answer", "BedrockServer", "OllamaServer", "OpenAIServer", "Request"]
+from collections.abc import Mapping
+from typing import Final
+
+from .anthropic import AnthropicServer
+from .bedrock import BedrockServer
+from .gemini import GeminiServer
+from .http import Answer, ModelServer, Request
+from .ollama import OllamaServer
+from .openai import AzureServer, OpenAIServer
+
+__all__ = [
+    "SERVERS",
+    "Answer",
+    "AnthropicServer",
+    "AzureServer",
+    "BedrockServer",
+    "GeminiServer",
+    "OllamaServer",
+    "OpenAIServer",
+    "Request",
+]
+
+SERVERS: Final[Mapping[str, type[ModelServer]]] = {
+    "anthropic": AnthropicServer,
+    "azure_openai": AzureServer,
+    "bedrock": BedrockServer,
+    "gemini": GeminiServer,
+    "ollama": OllamaServer,
+    "openai": OpenAIServer,
+}
+"""By the name of the provider whose place each takes."""

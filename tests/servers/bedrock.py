@@ -107,6 +107,9 @@ def tool_events(block: int, call: Json) -> list[bytes]:
 
 
 def account(answer: Answer) -> Json:
-    given, made = answer.usage
-    usage = {"inputTokens": given, "outputTokens": made, "totalTokens": given + made}
+    """The input tokens that are told leave out the cached ones."""
+    (given, made), (read, written) = answer.usage, answer.cached
+    usage = {"inputTokens": given - read - written, "outputTokens": made, "totalTokens": given + made}
+    if read or written:
+        usage |= {"cacheReadInputTokens": read, "cacheWriteInputTokens": written}
     return {"usage": usage, "metrics": {"latencyMs": LATENCY_MS}}

@@ -45,7 +45,8 @@ class Answer:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     error: Json | None = None
-    usage: tuple[int, int] = (10, 5)
+    usage: tuple[int, int] = (10, 5)  # all that was sent, cached or not; what was answered
+    cached: tuple[int, int] = (0, 0)  # of what was sent: read from a cache, written to it
     finish: str = "stop"
     tool_calls: Sequence[tuple[str, Json]] = ()
     reset: Literal["before", "during"] | None = None
@@ -73,16 +74,18 @@ class Request:
     body: Json
     model: str
     at: float = field(default_factory=time.monotonic)
+    query: str = ""
     answered: bool = False  # the whole answer was written to a client that was still there
 
     @property
     def messages(self) -> list[Json]:
-        return list(self.body.get("messages", []))
+        return list(self.body.get("messages", self.body.get("contents", [])))
 
     @property
     def user_texts(self) -> list[str]:
         """The text of each user message; those that carry none (tool results) are left out."""
-        texts = (text_of(message.get("content")) for message in self.messages if message.get("role") == "user")
+        asked = [message for message in self.messages if message.get("role") == "user"]
+        texts = (text_of(message.get("content", message.get("parts"))) for message in asked)
         return [text for text in texts if text]
 
 
@@ -241,8 +244,9 @@ class ModelServer:
         if gone:
             self._links.discard(link)
 
-    def arrived(self, method: str, path: str, headers: dict[str, str], body: Json) -> Request:
-        request = Request(len(self.requests) + 1, method, path, headers, body, self.model_of(path, body))
+    def arrived(self, method: str, path: str, headers: dict[str, str], body: Json, query: str) -> Request:
+        model = self.model_of(path, body)
+        request = Request(len(self.requests) + 1, method, path, headers, body, model, query=query)
         self.requests.append(request)
         self._answering.add(request)
         self.max_in_flight = max(self.max_in_flight, len(self._answering))
@@ -334,7 +338,8 @@ class _Link(asyncio.StreamReaderProtocol):
         method, target, _version = start.split(" ")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         body = await self.read_body(headers)
-        return self.server.arrived(method, target.partition("?")[0], headers, as_json(body))
+        path, _, query = target.partition("?")
+        return self.server.arrived(method, path, headers, as_json(body), query)
 
     async def read_body(self, headers: Mapping[str, str]) -> bytes:
         if headers.get("transfer-encoding", "").lower() != "chunked":

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions, streamed as server-sent events or in one piece."""
+"""OpenAI's chat completions, at OpenAI and at Azure, streamed as server-sent events or in one piece."""
 
 from __future__ import annotations
 
@@ -55,6 +55,17 @@ class OpenAIServer(ModelServer):
         return {"error": {"message": message, "type": kind, "param": None, "code": None}}
 
 
+class AzureServer(OpenAIServer):
+    """A resource of Azure: its v1 API, and the older one that has an address for each deployment."""
+
+    route = re.compile(r"/openai/(v1|deployments/([^/]+))/chat/completions")
+    base_path = ""
+
+    def model_of(self, path: str, body: Json) -> str:
+        match = self.route.fullmatch(path)
+        return (match[2] if match else None) or super().model_of(path, body)
+
+
 def sse(data: Json) -> bytes:
     return b"data: " + json.dumps(data).encode() + b"\n\n"
 
@@ -81,4 +92,5 @@ def tool_calls(request: Request, answer: Answer) -> list[Json]:
 
 def usage(answer: Answer) -> Json:
     given, made = answer.usage
-    return {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made}
+    cached = {"prompt_tokens_details": {"cached_tokens": answer.cached[0]}} if answer.cached[0] else {}
+    return {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made, **cached}

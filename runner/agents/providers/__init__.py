@@ -31,15 +31,17 @@ class Home:
 class Provider:
     """`address` tells which client a model needs, `open` opens it, `model` makes the SDK's model on it.
 
-    `native_schema` says that the model is held to an output_schema by the provider itself; the others are told in
-    words. `fault` reads one exception of the provider's client; None when it is not one of its own.
+    `native_schema` says whether an agent's model is held to its output_schema by the provider itself; the others are
+    told in words. `cached_apart` says that the provider's count of input tokens leaves out those of its prompt cache.
+    `fault` reads one exception of the provider's client; None when it is not one of its own.
     """
 
     address: Callable[[ModelRecipe], str]
     open: Callable[[str, Home], Awaitable[Client]]
     model: Callable[[AgentRecipe, Client], Any]
     fault: Callable[[BaseException], Fault | None]
-    native_schema: bool = True
+    native_schema: Callable[[AgentRecipe], bool] = lambda _: True
+    cached_apart: bool = False
 
 
 def provider(name: str) -> Provider:

@@ -20,6 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from strands.models.bedrock import BedrockModel
+from strands.models.model import CacheConfig
 
 from runner.agents.pool import Client
 from runner.agents.providers import Provider
@@ -147,6 +148,8 @@ def make_model(recipe: AgentRecipe, client: Client) -> BedrockModel:
     config = {key: value for key, value in given.items() if value is not None}
     if model.params:
         config["additional_request_fields"] = dict(model.params)
+    if model.prompt_cache:
+        config["cache_config"] = CacheConfig(tools_ttl=True)
     return BedrockModel(boto_session=_Lent(client.raw), model_id=model.model_id, **config)
 
 
@@ -185,5 +188,6 @@ PROVIDER: Final = Provider(
     open=open_client,
     model=make_model,
     fault=read_fault,
-    native_schema=False,
+    native_schema=lambda _: False,
+    cached_apart=True,
 )

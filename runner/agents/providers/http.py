@@ -48,20 +48,24 @@ class Transport:
             self._through[proxy] = self._connected(proxy)
         return self._through[proxy]
 
+    def client(self) -> httpx.AsyncClient:
+        """A client on the shared connections, for a provider's own client to send with."""
+        return httpx.AsyncClient(transport=self.shared, timeout=TIMEOUT, follow_redirects=False)
+
     async def close(self) -> None:
         for transport in self._through.values():
             await transport.aclose()
 
     @cached_property
-    def _tls(self) -> ssl.SSLContext:
+    def tls(self) -> ssl.SSLContext:
         return httpx.create_ssl_context()  # 27 ms: it reads every certificate authority
 
     def _connected(self, proxy: str | None) -> AiohttpTransport:
         def session() -> aiohttp.ClientSession:
             # Not trust_env: it would also read ~/.netrc, a file that any earlier step of a job can plant.
-            return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=self._max_parallel, ssl=self._tls))
+            return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=self._max_parallel, ssl=self.tls))
 
-        return AiohttpTransport(verify=self._tls, proxy=httpx.Proxy(proxy) if proxy else None, client=session)
+        return AiohttpTransport(verify=self.tls, proxy=httpx.Proxy(proxy) if proxy else None, client=session)
 
 
 def proxy_for(url: httpx.URL, environ: Mapping[str, str]) -> str | None:

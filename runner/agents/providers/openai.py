@@ -6,7 +6,6 @@ import inspect
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-import httpx
 import openai
 from strands.models.openai import OpenAIModel
 
@@ -40,7 +39,7 @@ def compatible_client(base_url: str | None, key: str, home: Home, headers: Mappi
         max_retries=0,
         timeout=TIMEOUT,
         default_headers=headers,
-        http_client=httpx.AsyncClient(transport=home.http.shared, timeout=TIMEOUT, follow_redirects=False),
+        http_client=home.http.client(),
     )
     return Client(client, client.close)
 
