@@ -10,7 +10,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.errors import ModelProblem
-from runner.plan.schemas import mismatch
+from runner.plan.deadline import bounded
+from runner.plan.schemas import MAX_SECONDS, mismatch
 from runner.report.events import AnswerMalformed
 
 if TYPE_CHECKING:
@@ -59,7 +60,15 @@ def _again(call: Call, reply: Reply, wrong: Malformed) -> Call:
 
 
 def read(text: str, schema: Mapping[str, Any]) -> Any:
-    """The one value in a text that satisfies a schema. Raises Malformed."""
+    """The one value in a text that satisfies a schema, found in bounded time. Raises Malformed."""
+    return bounded(MAX_SECONDS, _late, _read, text, schema)
+
+
+def _late() -> Malformed:
+    return Malformed(f"comparing the answer with output_schema takes longer than {MAX_SECONDS:g} s")
+
+
+def _read(text: str, schema: Mapping[str, Any]) -> Any:
     wrong = None
     for candidates in _candidates(text, schema):
         mistakes = [(data, mismatch(data, schema)) for data in candidates]

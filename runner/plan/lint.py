@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from runner.errors import Finding
 from runner.plan.catalogue import PROVIDERS
 from runner.plan.flows import ChainFlow, EvaluatorOptimizerFlow, GraphFlow, ParallelFlow, RoutingFlow, WorkflowFlow
-from runner.plan.templates import references
+from runner.plan.templates import references, references_of_condition
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -99,8 +99,8 @@ def _independent_steps(plan: Plan) -> Iterator[Finding]:
     if not isinstance(plan.flow, ChainFlow):
         return
     for step in plan.flow.steps[1:]:
-        templates = [step.agent.prompt, step.input or "", step.when or ""]
-        names = frozenset[str]().union(*(references(one).names | references(one).guarded for one in templates))
+        found = [references(step.agent.prompt), references(step.input or ""), references_of_condition(step.when or "")]
+        names = frozenset[str]().union(*(one.names | one.guarded for one in found))
         if step.input is not None and step.session is None and not step.agent.tools and not names & EARLIER:
             told = "looks at no answer before it; as a task of a workflow it could run at the same time"
             yield Finding(f"{step.path} {told}", step.at, level="warning")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from runner.errors import TemplateProblem
 from runner.plan.scope import ANSWER_FIELDS
-from runner.plan.templates import references
+from runner.plan.templates import References, references
 from runner.spec.load import nearest
 
 
@@ -22,21 +22,21 @@ class Names:
         return Names(self.names.union(names, parts), {**self.parts, **parts})
 
 
-def broken(source: str) -> str | None:
-    """Why a text is no template at all; None when it is one."""
+def broken(source: str, read: Callable[[str], References] = references) -> str | None:
+    """Why a text is no template at all; None when it is one. `read` tells what it looks up."""
     try:
-        references(source)
+        read(source)
     except TemplateProblem as problem:
         return f"not a valid template: {problem.message}"
     return None
 
 
-def problems(source: str, scope: Names) -> Iterator[str]:
+def problems(source: str, scope: Names, read: Callable[[str], References] = references) -> Iterator[str]:
     """What is wrong with a template that will be rendered in `scope`."""
-    if problem := broken(source):
+    if problem := broken(source, read):
         yield problem
         return
-    found = references(source)
+    found = read(source)
     for name in sorted(found.names - scope.names):
         yield f"undefined name '{name}'; {nearest(name, sorted(scope.names))}"
     for root, part in sorted(found.parts, key=str):

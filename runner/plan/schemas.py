@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from runner.errors import Finding, Location, SpecError
+from runner.plan.deadline import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from referencing._core import Resolver
 
 MAX_BYTES = 1024 * 1024
+
+MAX_SECONDS: Final = 1.0
+"""Seconds that reading a schema may take, and comparing a value with it: its patterns meet a model's words."""
 
 
 def load(
@@ -25,6 +29,14 @@ def load(
     if schema is None:
         return None
     found = _read(key, schema, root, workspace) if isinstance(schema, str) else schema
+    import jsonschema  # noqa: F401 - loaded before the clock runs
+
+    late = _problem(f"{key} takes longer than {MAX_SECONDS:g} s to read")
+    bounded(MAX_SECONDS, lambda: late, _check, key, found)
+    return found
+
+
+def _check(key: str, found: dict[str, Any]) -> None:
     from jsonschema import Draft202012Validator, SchemaError
     from referencing import Registry
     from referencing.exceptions import Unresolvable
@@ -39,12 +51,21 @@ def load(
     except Unresolvable as error:
         raise _problem(f"{key} refers to '{error.ref}', which is not in it") from None
     except RecursionError:
-        raise _problem("output_schema is nested too deeply") from None
-    return found
+        raise _problem(f"{key} is nested too deeply") from None
 
 
 def mismatch(value: Any, schema: Mapping[str, Any]) -> str | None:
-    """Where a value does not satisfy a schema, in one sentence; None when it does."""
+    """Where a value does not satisfy a schema, in one sentence; None when it does. One that takes too long to compare
+    does not."""
+    import jsonschema  # noqa: F401 - loaded before the clock runs
+
+    try:
+        return bounded(MAX_SECONDS, TimeoutError, _mismatch, value, schema)
+    except TimeoutError:
+        return f"$: comparing it takes longer than {MAX_SECONDS:g} s"
+
+
+def _mismatch(value: Any, schema: Mapping[str, Any]) -> str | None:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
     from referencing import Registry
@@ -53,6 +74,8 @@ def mismatch(value: Any, schema: Mapping[str, Any]) -> str | None:
         error = best_match(Draft202012Validator(schema, registry=Registry()).iter_errors(value))
     except RecursionError:
         return "$: the schema refers to itself without end"
+    except ArithmeticError:  # a multiple of a fraction, asked of a number larger than any fraction
+        return "$: it holds a number too large to compare"
     if error is None:
         return None
     # The rule and not the value: this is told in the log, where no words of a model stand.

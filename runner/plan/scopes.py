@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.errors import Finding, TemplateProblem
 from runner.plan.flows import (
@@ -18,11 +18,11 @@ from runner.plan.flows import (
 )
 from runner.plan.names import Names, broken, problems
 from runner.plan.scope import reserved
-from runner.plan.templates import as_condition, references
+from runner.plan.templates import References, references, references_of_condition
 from runner.report.results import OUTPUTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from runner.plan.agents import WrittenAgent
     from runner.plan.flows import Flow
@@ -30,6 +30,16 @@ if TYPE_CHECKING:
     from runner.plan.problems import Place
     from runner.spec import models as spec
     from runner.spec.load import Document
+
+
+class _Template(NamedTuple):
+    """A template, where it is written, what is in scope there, and how what it looks up is read."""
+
+    source: str
+    document: Document
+    place: Place
+    names: Names
+    read: Callable[[str], References] = references
 
 
 class Scopes:
@@ -49,9 +59,9 @@ class Scopes:
     def used_names(self) -> set[str]:
         """Every name any template asks for; a template that cannot be read is told of by `findings`."""
         used: set[str] = set()
-        for template, _, _, _ in self._templates(Names()):
+        for template in self._templates(Names()):
             try:
-                found = references(template)
+                found = template.read(template.source)
             except TemplateProblem:
                 continue
             used |= found.names | found.guarded
@@ -71,9 +81,9 @@ class Scopes:
             if name not in used and (problem := broken(written.agent.prompt or "")):
                 home = written.home("prompt")
                 yield Finding(problem, home.document.locate((*home.place, "prompt")))
-        for template, document, place, names in self._templates(Names(frozenset(declared))):
-            for problem in problems(template, names):
-                yield Finding(problem, document.locate(place))
+        for template in self._templates(Names(frozenset(declared))):
+            for problem in problems(template.source, template.names, template.read):
+                yield Finding(problem, template.document.locate(template.place))
 
     def _taken_names(self) -> Iterator[Finding]:
         """Inputs and outputs under names that are something else's."""
@@ -88,39 +98,39 @@ class Scopes:
 
     # -- where templates stand ----------------------------------------------------------------------------------------
 
-    def _templates(self, base: Names) -> Iterator[tuple[str, Document, Place, Names]]:
+    def _templates(self, base: Names) -> Iterator[_Template]:
         here = self._document
         for step, names in self._steps(base):
             own = names.plus(*step.vars)
             if step.agent.id in self._agents:
                 home = self._agents[step.agent.id].home("prompt")
-                yield step.agent.prompt, home.document, (*home.place, "prompt"), own
+                yield _Template(step.agent.prompt, home.document, (*home.place, "prompt"), own)
             place = self._places[step.path]
             if step.input is not None:
-                yield step.input, here, self._place_of_input(place), own
+                yield _Template(step.input, here, self._place_of_input(place), own)
             if step.when is not None:
-                yield as_condition(step.when), here, (*place, "when"), own
+                yield _Template(step.when, here, (*place, "when"), own, references_of_condition)
         yield from self._conditions(base)
         final = self._final(base)
         for name, template in self._source.outputs.step_outputs.items():
-            yield template, here, ("outputs", "step_outputs", name), final
+            yield _Template(template, here, ("outputs", "step_outputs", name), final)
         for index, artifact in enumerate(self._source.outputs.artifacts):
-            yield artifact.path, here, ("outputs", "artifacts", index, "path"), final
-            yield artifact.from_, here, ("outputs", "artifacts", index, "from"), final
+            yield _Template(artifact.path, here, ("outputs", "artifacts", index, "path"), final)
+            yield _Template(artifact.from_, here, ("outputs", "artifacts", index, "from"), final)
 
     def _place_of_input(self, place: Place) -> Place:
         step = self._document.parent((*place, ""))
         keys = [key for key in ("input", "description") if isinstance(step, dict) and key in step]
         return (*place, *keys[:1])
 
-    def _conditions(self, base: Names) -> Iterator[tuple[str, Document, Place, Names]]:
+    def _conditions(self, base: Names) -> Iterator[_Template]:
         if isinstance(self._flow, GraphFlow):
             names = _in_graph(self._flow, base).plus("last_response", "terminal_node", "total_steps")
             for index, edge in enumerate(self._source.pattern.config.edges):  # type: ignore[union-attr]
                 for number, choice in enumerate(edge.choose or []):
                     place = ("pattern", "config", "edges", index, "choose", number, "when")
                     if choice.when.strip() != "else":
-                        yield as_condition(choice.when), self._document, place, names
+                        yield _Template(choice.when, self._document, place, names, references_of_condition)
 
     # -- what is in scope ---------------------------------------------------------------------------------------------
 

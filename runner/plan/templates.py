@@ -1,38 +1,42 @@
 """The one place where templates are compiled and rendered: a strict Jinja2 sandbox with a small set of filters.
 
-A name that is not defined is an error, rendered text is never rendered again, and rendering is bounded in time and in
-what comes out. What a template refers to can be known without running it (`references`), so that a wrong name is found
-before the first token is spent.
+A name that is not defined is an error, rendered text is never rendered again, and both reading and rendering end soon
+whatever the template or the values are. What a template refers to can be known without running it (`references`), so
+that a wrong name is found before the first token is spent. What the sandbox lets through is `sandbox`, and how much of
+it is `bounds`.
 """
 
 from __future__ import annotations
 
-import json
 import re
-import signal
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes
-from jinja2.exceptions import SecurityError
-from jinja2.filters import FILTERS
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
 
 from runner.errors import TemplateProblem
+from runner.plan.bounds import MAX_RENDERED, joined
+from runner.plan.deadline import bounded
+from runner.plan.sandbox import check, compiled, environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from jinja2 import Template
 
-MAX_RENDERED: Final = 4 * 1024 * 1024
-"""Characters one template may produce: beyond any model's context window."""
+__all__ = ["MAX_RENDERED", "References", "condition", "references", "references_of_condition", "render"]
 
-MAX_SECONDS: Final = 2.0
-"""Seconds one template may take."""
+MAX_SECONDS: Final = 1.0
+"""Seconds that reading a template may take, and rendering it."""
+
+MAX_SOURCE: Final = 1024 * 1024
+"""Characters of a template."""
+
+_LONG: Final = 4096
+"""Characters from which on a template is one of the few that are kept compiled."""
+
+_LONGEST_SENTENCE: Final = 300
 
 _OTHER_PROBLEMS: Final = (
     ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError, MemoryError, RecursionError,
@@ -40,11 +44,7 @@ _OTHER_PROBLEMS: Final = (
 )  # fmt: skip
 """What operators, filters and methods raise besides Jinja's own errors."""
 
-_PADDING: Final = frozenset({"format", "format_map", "ljust", "rjust", "center", "zfill", "expandtabs"})
-"""Methods of text that make much of it out of a number."""
-
-_FROM_ELSEWHERE: Final = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
-_FILTERS: Final = "default length upper lower title join truncate tojson replace trim first last".split()
+_FALSE: Final = frozenset({"", "false", "no", "none", "null", "0"})
 
 
 @dataclass(frozen=True)
@@ -61,62 +61,97 @@ class References:
 
 def render(source: str, names: Mapping[str, Any]) -> str:
     """Render a template. Raises TemplateProblem with a sentence."""
-    with _deadline():
-        return _rendered(source, names)
+    template, _ = _read(source)
+    return bounded(MAX_SECONDS, _late, _rendered, template, names)
 
 
-def _rendered(source: str, names: Mapping[str, Any]) -> str:
-    try:
-        pieces, size = [], 0
-        for piece in _compiled(source).generate(dict(names)):
-            pieces.append(piece)
-            size += len(piece)
-            if size > MAX_RENDERED:
-                raise TemplateProblem(f"the template produces more than {MAX_RENDERED:,} characters")
-        return "".join(pieces)
-    except TemplateError as error:
-        raise TemplateProblem(error.message or type(error).__name__) from None
-    except _OTHER_PROBLEMS as error:
-        raise TemplateProblem(f"{type(error).__name__}: {error}") from None
-
-
-@contextmanager
-def _deadline() -> Iterator[None]:
-    """End a rendering that takes too long, from outside: it keeps the event loop busy, so no timeout of the loop's
-    would. Only the main thread can be woken so, which is where runs are."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(*_: object) -> None:
-        raise TemplateProblem(f"the template takes longer than {MAX_SECONDS:g} s")
-
-    handler = signal.signal(signal.SIGALRM, stop)
-    timer = signal.setitimer(signal.ITIMER_REAL, MAX_SECONDS)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, *timer)
-        signal.signal(signal.SIGALRM, handler)
-
-
-@lru_cache(maxsize=20_000)
 def references(source: str) -> References:
     """What a template will look up. Raises TemplateProblem when it cannot be compiled."""
+    return _read(source)[1]
+
+
+def condition(source: str, names: Mapping[str, Any]) -> bool:
+    """Whether a condition holds: a template, or one expression without its braces. The text of it is false when it is
+    empty, `false`, `no`, `none`, `null` or `0`. Raises TemplateProblem."""
+    return render(_as_template(source), names).strip().lower() not in _FALSE
+
+
+def references_of_condition(source: str) -> References:
+    """What a condition will look up. Raises TemplateProblem when it cannot be compiled."""
+    return references(_as_template(source))
+
+
+@lru_cache(maxsize=2_000)
+def _as_template(source: str) -> str:
+    if "{{" in source or "{%" in source or not source.strip():
+        return source
+    whole = f"{{{{ ({source}) }}}}"
+    _read(whole)
+    match environment().parse(whole).body:
+        case [nodes.Output(nodes=[found])] if not isinstance(found, nodes.TemplateData):
+            return whole
+    raise TemplateProblem("a condition is one expression, or a template with its braces")
+
+
+def _rendered(template: Template, names: Mapping[str, Any]) -> str:
     try:
-        _compiled(source)  # finds unknown filters and tests too, which parsing alone does not
-        tree = _environment().parse(source)
-        undeclared = meta.find_undeclared_variables(tree) - set(_environment().globals)
+        return joined(template.root_render_func(template.new_context(dict(names))))
+    except TemplateError as error:
+        raise TemplateProblem(_sentence(error.message or type(error).__name__)) from None
+    except _OTHER_PROBLEMS as error:
+        raise TemplateProblem(_sentence(f"{type(error).__name__}: {error}")) from None
+
+
+def _sentence(message: str) -> str:
+    """A message of Python's or Jinja's: some quote a whole value, say where in memory it lies, or how to set Python."""
+    return re.sub(r" at 0x[0-9a-fA-F]+|; use sys\..*", "", message[:_LONGEST_SENTENCE])
+
+
+def _late() -> TemplateProblem:
+    return TemplateProblem(f"the template takes longer than {MAX_SECONDS:g} s")
+
+
+def _read(source: str) -> tuple[Template, References]:
+    return _read_short(source) if len(source) < _LONG else _read_long(source)
+
+
+def _read_once(source: str) -> tuple[Template, References]:
+    """A template as it is rendered, and what it will look up."""
+    if len(source) > MAX_SOURCE:
+        raise TemplateProblem(f"the template is longer than {MAX_SOURCE:,} characters")
+    environment()  # made before the clock runs
+    return bounded(MAX_SECONDS, _late, _parsed, source)
+
+
+def _parsed(source: str) -> tuple[Template, References]:
+    try:
+        tree = environment().parse(source)
+        check(tree)
+        found = _references(tree)
+        return compiled(tree), found
     except TemplateSyntaxError as error:
         where = f" (line {error.lineno} of the template)" if source.count("\n") else ""
-        raise TemplateProblem(f"{(error.message or 'syntax error').rstrip('.')}{where}") from None
+        raise TemplateProblem(f"{_sentence(error.message or 'syntax error').rstrip('.')}{where}") from None
     except (RecursionError, SyntaxError, MemoryError):  # Python's own limits on the code that Jinja makes
         raise TemplateProblem("nested too deeply") from None
-    if any(isinstance(node, _FROM_ELSEWHERE) for node in tree.find_all(nodes.Stmt)):
-        raise TemplateProblem("include, import and extends have nothing to load from")
+    except ValueError as error:  # such as a number of more digits than Python reads
+        raise TemplateProblem(_sentence(str(error))) from None
+
+
+# The templates of a file are short and many, or long and few: what is kept is no more than some tens of files' worth.
+_read_short = lru_cache(maxsize=20_000)(_read_once)
+_read_long = lru_cache(maxsize=100)(_read_once)
+
+
+def _references(tree: nodes.Template) -> References:
+    names = meta.TrackingCodeGenerator(environment())
+    names.optimizer = None  # it would work out what is constant, with no bound, and put it into the tree
+    names.visit(tree)
+    undeclared = names.undeclared_identifiers - set(environment().globals)
     needed = undeclared & _unguarded(tree)
-    parts = {part for part in map(_part, tree.find_all((nodes.Getattr, nodes.Getitem))) if part}
-    fields = {field for field in map(_field, tree.find_all((nodes.Getattr, nodes.Getitem))) if field}
+    looked_up = list(tree.find_all((nodes.Getattr, nodes.Getitem)))
+    parts = {part for part in map(_part, looked_up) if part}
+    fields = {field for field in map(_field, looked_up) if field}
     return References(frozenset(needed), frozenset(undeclared - needed), frozenset(parts), frozenset(fields))
 
 
@@ -139,8 +174,11 @@ def _part(node: nodes.Node) -> tuple[str, str | int] | None:
         return None
     if isinstance(node, nodes.Getattr):
         return node.node.name, node.attr
-    if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str | int):
-        return node.node.name, node.arg.value
+    key = node.arg
+    if isinstance(key, nodes.Neg) and isinstance(key.node, nodes.Const) and isinstance(key.node.value, int):
+        return node.node.name, -key.node.value
+    if isinstance(key, nodes.Const) and isinstance(key.value, str | int):
+        return node.node.name, key.value
     return None
 
 
@@ -152,72 +190,3 @@ def _field(node: nodes.Node) -> tuple[str, str] | None:
         return inner[0], node.attr
     named = node.arg if isinstance(node, nodes.Getitem) else None
     return (inner[0], named.value) if isinstance(named, nodes.Const) and isinstance(named.value, str) else None
-
-
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox, with products of text and numbers kept small."""
-
-    intercepted_binops = frozenset(["*", "**", "%"])
-
-    def wrap_str_format(self, value: Any) -> None:
-        """Nothing is wrapped: so `format` is asked of is_safe_attribute as every other method is."""
-
-    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        return attr not in _PADDING and super().is_safe_attribute(obj, attr, value)
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        if operator == "%" and isinstance(left, str):
-            raise SecurityError("text cannot be formatted by %; write {{ }} around what goes into it")
-        sizes = sorted((_size(left), _size(right)))
-        if operator == "**" and (abs(sizes[1]) > 10_000 or abs(sizes[0]) > 10_000):
-            raise SecurityError("the power is too large")
-        numbers = isinstance(left, int | float) and isinstance(right, int | float)
-        if operator == "*" and not numbers and sizes[0] * sizes[1] > MAX_RENDERED:
-            raise SecurityError("the product is too large")
-        return super().call_binop(context, operator, left, right)
-
-
-def _size(value: Any) -> float:
-    return (
-        len(value) if isinstance(value, str | bytes | list | tuple) else value if isinstance(value, int | float) else 1
-    )
-
-
-def _regex_search(value: str, pattern: str) -> str:
-    """The first match of a pattern, or nothing."""
-    found = re.search(pattern, str(value)[:100_000])
-    return found.group(0) if found else ""
-
-
-def _plain(value: Any) -> Any:
-    """What stands in the text for a value: data as JSON, nothing for null."""
-    if value is None:
-        return ""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | bool) else value
-
-
-@cache
-def _environment() -> _Sandbox:
-    environment = _Sandbox(undefined=StrictUndefined, finalize=_plain, keep_trailing_newline=True, autoescape=False)
-    environment.filters = {name: FILTERS[name] for name in _FILTERS}
-    environment.filters["regex_search"] = _regex_search
-    environment.filters["tojson"] = lambda value, indent=None: json.dumps(value, ensure_ascii=False, indent=indent)
-    for unwanted in ("lipsum", "cycler", "joiner", "namespace", "dict"):
-        environment.globals.pop(unwanted, None)
-    return environment
-
-
-@lru_cache(maxsize=20_000)
-def _compiled(source: str) -> Template:
-    return _environment().from_string(source)
-
-
-def condition(source: str, names: Mapping[str, Any]) -> bool:
-    """Whether a condition holds. Raises TemplateProblem with a sentence."""
-    text = render(as_condition(source), names).strip().lower()
-    return text not in ("", "false", "no", "none", "null", "0")
-
-
-def as_condition(source: str) -> str:
-    """A condition as a template: text without braces is one expression."""
-    return source if "{{" in source or "{%" in source else f"{{{{ {source} }}}}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -15,12 +17,12 @@ from runner.calls.budget import Ledger
 from runner.calls.call import Allowance, Call, Reply
 from runner.calls.manners import slotted, timed
 from runner.calls.retry import pause, retried
-from runner.calls.structured import found_in
+from runner.calls.structured import found_in, structured
 from runner.errors import BudgetExceeded, ModelProblem
 from runner.plan.plan import Limits, RetryPolicy
 from runner.report.events import BudgetReached, BudgetWarning, Event, StepRetry
 from runner.report.results import Usage
-from tests.build import step
+from tests.build import agent, step
 
 FAST = RetryPolicy("constant", wait_min=0.0, wait_max=1.0)
 
@@ -250,3 +252,16 @@ def test_json_is_found_in_a_text(text: str, value: Any):
 @pytest.mark.parametrize("text", ["", "nothing here", "{", "a [b] c", '{"a": NaN}', "[" * 100_000, "{[" * 90_000])
 def test_a_text_without_json_has_none(text: str):
     assert not any(found_in(text))
+
+
+def test_an_answer_of_many_values_is_compared_within_a_second():
+    hard = json.dumps("a" * 50_000 + "b")
+
+    async def invoke(_: Call) -> Reply:
+        return Reply("".join(f"```\n{hard}\n```\n" for _ in range(40)))
+
+    asked = call(agent=agent(output_schema={"pattern": "^(a+)+$"}))
+    before = time.monotonic()
+    with pytest.raises(ModelProblem, match="comparing the answer with output_schema takes longer than 1 s"):
+        asyncio.run(structured(invoke)(asked))
+    assert time.monotonic() - before < 2

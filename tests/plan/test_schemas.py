@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -169,3 +170,31 @@ def test_a_mismatch_is_told_in_a_few_words() -> None:
     found = mismatch(["x" * 10_000], {"items": {"type": "integer"}})
     assert found is not None
     assert len(found) <= 300
+
+
+# -- what never ends --------------------------------------------------------------------------------------------------
+
+FORKED: dict[str, Any] = {f"a{i + 1}": {"allOf": [{"$ref": f"#/$defs/a{i}"}] * 2} for i in range(40)}
+
+
+@pytest.mark.parametrize(
+    ("value", "schema"),
+    [
+        ("a" * 50_000 + "b", {"pattern": "^(a+)+$"}),
+        ({"a" * 50_000 + "b": 1}, {"patternProperties": {"^(a|a)*$": {}}}),
+        ({"a" * 50_000: 1}, {"propertyNames": {"pattern": "(.*)*b"}}),
+        ([{"a": i} for i in range(50_000)], {"uniqueItems": True}),
+        ([-1] * 20_000, {"items": {"enum": list(range(9000))}}),
+        ("a", {"$ref": "#/$defs/a40", "$defs": {"a0": {"type": "string"}, **FORKED}}),
+    ],
+    ids=["pattern", "names of properties", "property names", "unique items", "enum", "references that fork"],
+)
+def test_a_value_that_takes_too_long_to_compare_does_not_satisfy(value: Any, schema: dict[str, Any]) -> None:
+    assert load(schema, None) == schema
+    before = time.monotonic()
+    assert mismatch(value, schema) == "$: comparing it takes longer than 1 s"
+    assert time.monotonic() - before < 2
+
+
+def test_a_number_beyond_all_fractions_does_not_satisfy() -> None:
+    assert mismatch(10**4000, {"multipleOf": 0.1}) == "$: it holds a number too large to compare"

@@ -1,4 +1,4 @@
-"""Templates: strict, in a sandbox, bounded, rendered once; and known without being run."""
+"""Templates: strict, rendered once, and known without being run; and conditions, which are templates."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.calls.call import Tally
 from runner.errors import TemplateProblem
-from runner.plan.scope import Answers
-from runner.plan.templates import MAX_RENDERED, references, render
-from tests.build import result
+from runner.plan.scope import Answers, Scope
+from runner.plan.templates import condition, references, references_of_condition, render
+from runner.run import _with_outputs
+from runner.step import render_call
+from tests.build import agent, plan_of, report, result, step, workflow
 
 
 def problem(source: str, **names: Any) -> str:
@@ -121,50 +124,7 @@ def test_whatever_goes_wrong_in_a_template_is_a_sentence(source: str) -> None:
     assert problem(source, l=[1])
 
 
-# -- the sandbox ------------------------------------------------------------------------------------------------------
-
-ESCAPES = [
-    "{{ ''.__class__ }}",
-    "{{ ().__class__.__bases__[0].__subclasses__() }}",
-    "{{ x['__class__'] }}",
-    "{{ x.__init__.__globals__ }}",
-    "{{ f.__globals__ }}",
-    "{{ f.__code__ }}",
-    "{{ range.__init__.__globals__ }}",
-    "{{ namespace.__init__.__globals__['os'] }}",
-    "{{ dict.mro() }}",
-    "{{ 'a'.join.__self__ }}",
-    "{{ '{0.__class__}'.format(x) }}",
-    "{{ '{x.__class__}'.format_map({'x': 1}) }}",
-    "{{ self._TemplateReference__context }}",
-    "{{ self.__init__.__globals__.__builtins__ }}",
-    "{{ answers._by_id }}",
-    "{{ answers.__class__ }}",
-    "{{ answers._Answers__x }}",
-    "{{ d.update({'a': 1}) }}",
-    "{{ l.append(1) }}",
-    "{{ d.pop('a') }}",
-    "{% set d.a = 1 %}",
-    "{{ cycler }}",
-    "{{ lipsum.__globals__ }}",
-    "{{ joiner }}",
-    "{{ ''|attr('__class__') }}",
-    "{% include '/etc/passwd' %}",
-    "{% import 'os' as os %}",
-    "{% extends 'x' %}",
-    "{{ open('/etc/passwd') }}",
-    "{{ __builtins__ }}",
-    "{{ config }}",
-]
-
-
-@pytest.mark.parametrize("source", ESCAPES)
-def test_there_is_no_way_out_of_the_sandbox(source: str) -> None:
-    def f() -> None: ...
-
-    names: dict[str, Any] = {"x": "a", "f": f, "d": {"a": 0}, "l": [], "answers": Answers((result(id="a"),))}
-    assert problem(source, **names)
-    assert (names["d"], names["l"]) == ({"a": 0}, [])
+# -- names of answers and of data --------------------------------------------------------------------------------------
 
 
 def test_an_answer_whose_id_is_a_method_is_still_an_answer() -> None:
@@ -172,27 +132,107 @@ def test_an_answer_whose_id_is_a_method_is_still_an_answer() -> None:
     assert render("{{ steps.count.response }} {{ steps.items.response }}", {"steps": answers}) == "two three"
 
 
+@pytest.mark.parametrize("name", ["items", "keys", "get", "count", "upper"])
+def test_data_whose_key_is_a_method_is_still_data(name: str) -> None:
+    assert render(f"{{{{ d.{name} }}}} {{{{ d['{name}'] }}}}", {"d": {name: "two"}}) == "two two"
+
+
+def test_what_is_called_is_a_method_whatever_the_data_holds() -> None:
+    source = "{% for key, value in d.items() %}{{ key }}={{ value }}{% endfor %}"
+    assert render(source, {"d": {"items": 1}}) == "items=1"
+
+
+# -- rendered once -----------------------------------------------------------------------------------------------------
+
+hostile = st.lists(
+    st.sampled_from(
+        ["{{ 7 * 7 }}", "{{ secret }}", "{% if", "{% endraw %}", "{% raw %}", "{#", "}}", "%}", "${", "a", "\n"]
+    )
+    | st.text(max_size=5),
+    min_size=1,
+    max_size=6,
+).map("".join)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(hostile)
+def test_what_a_model_wrote_is_only_text_in_a_steps_words(answer: str) -> None:
+    recipe = agent(prompt="P {{ last_response }} {{ own }}")
+    asked = step(agent=recipe, input="I {{ steps[0].response }} {{ own | default }} {{ given }}", vars={"own": answer})
+    scope = Scope({"given": answer}).after(result(response=answer))
+    call = render_call(asked, scope, "steps[1]", Tally())
+    assert (call.system, call.user) == (f"P {answer} {answer}", f"I {answer} {answer} {answer}")
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(hostile)
+def test_what_a_model_wrote_is_only_text_in_what_a_run_leaves(answer: str) -> None:
+    templates = {"step_outputs": {"said": "{{ last_response }}"}}
+    templates |= {"artifacts": [{"path": "a {{ steps[0].response }}", "from": "b {{ last_response }}"}]}
+    scope = Scope().after(result(response=answer))
+    left = _with_outputs(plan_of(workflow(outputs=templates)), report(), scope)
+    assert left.step_outputs == {"said": answer}
+    assert left.artifacts == {f"a {answer}": f"b {answer}"}
+
+
+# -- conditions --------------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "holds"),
     [
-        ("{{ 'a' * 10 ** 8 }}", "the product is too large"),
-        ("{{ 10 ** 8 * 'a' }}", "the product is too large"),
-        ("{{ [1] * 10 ** 8 }}", "the product is too large"),
-        ("{{ 2 ** (10 ** 8) }}", "the power is too large"),
-        ("{{ (10 ** 5) ** 2 }}", "the power is too large"),
-        ("{{ 'a'.ljust(10 ** 9) }}", "access to attribute 'ljust' of 'str' object is unsafe"),
-        ("{{ '{:>1000000000}'.format(1) }}", "access to attribute 'format' of 'str' object is unsafe"),
-        ("{% for _ in range(10 ** 7) %}a{% endfor %}", "Range too big"),
-        ("{% for _ in range(10 ** 5) %}{{ x }}{% endfor %}", f"produces more than {MAX_RENDERED:,} characters"),
+        ("score > 5", True),
+        ("score > 9", False),
+        ("steps[0].response == 'an answer'", True),
+        ("{'a': {}}", True),
+        ("note", False),
+        ("not note", True),
+        ("missing | default(false)", False),
+        ("score\n> 5", True),
+        ("{{ score > 5 }}", True),
+        ("{{ 'No' }}", False),
+        ("{% if score > 5 %}yes{% endif %}", True),
+        ("{% if score > 9 %}yes{% endif %}", False),
+        ("  {{ note }} ", False),
+        ("' FALSE '", False),
+        ("none", False),
+        ("'null'", False),
+        ("0", False),
+        ("0.0", True),
+        ("1", True),
+        ("[]", True),
+        ("'anything'", True),
+        ("", False),
+        (" \n", False),
     ],
 )
-def test_what_a_template_can_build_is_bounded(source: str, said: str) -> None:
-    assert said in problem(source, x="x" * 100)
+def test_a_condition_holds_unless_its_text_says_no(source: str, holds: bool) -> None:
+    assert condition(source, {"score": 7, "note": "", "steps": Answers((result(),))}) is holds
 
 
-def test_a_text_up_to_the_limit_is_rendered() -> None:
-    assert len(render("{{ x }}", {"x": "a" * MAX_RENDERED})) == MAX_RENDERED
-    assert "more than" in problem("{{ x }}b", x="a" * MAX_RENDERED)
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("score > least", {"score", "least"}),
+        ("{{ score }} and {{ more }}", {"score", "more"}),
+        ("score | default(0) > 5", set()),
+        ("always", {"always"}),
+    ],
+)
+def test_the_names_a_condition_needs_are_known(source: str, names: set[str]) -> None:
+    assert references_of_condition(source).names == names
+
+
+@pytest.mark.parametrize("source", ["score >", "a) }} text", "a) }}{#", "a }} b", "{{ a", "1, 2) }} (", "a; b"])
+def test_what_is_no_condition_is_a_sentence(source: str) -> None:
+    for read in (references_of_condition, lambda one: condition(one, {"a": 1})):
+        with pytest.raises(TemplateProblem):
+            read(source)
+
+
+def test_what_is_not_defined_in_a_condition_is_an_error() -> None:
+    with pytest.raises(TemplateProblem, match="'x' is undefined"):
+        condition("x", {})
 
 
 # -- known without being run ------------------------------------------------------------------------------------------
@@ -208,7 +248,6 @@ def test_a_text_up_to_the_limit_is_rendered() -> None:
         ("{% set a = b %}{{ a }}", {"b"}),
         ("{% set a %}{{ b }}{% endset %}{{ a }}", {"b"}),
         ("{% with a = b %}{{ a }}{% endwith %}", {"b"}),
-        ("{% macro m(a) %}{{ a }}{{ caller() }}{% endmacro %}{{ m(b) }}", {"b"}),
         ("{{ range(3) }}", set()),
         ("{% raw %}{{ a }}{% endraw %}{# {{ b }} #}", set()),
         ("{{ a if b else c }}", {"a", "b", "c"}),
@@ -270,7 +309,7 @@ def test_what_is_asked_of_an_answer_is_known(source: str, fields: set[tuple[str,
         ("a\n{% if %}", "Expected an expression, got 'end of statement block' (line 2 of the template)"),
         ("{% fro x in y %}", "Encountered unknown tag 'fro'"),
         ("{{ a is notest }}", "No test named 'notest'"),
-        ("{% include 'x' %}", "include, import and extends have nothing to load from"),
+        ("{% include 'x' %}", "templates here have no 'include'"),
         ("{% for a in b %}" * 25 + "{% endfor %}" * 25, "nested too deeply"),
         ("{{ " + "[" * 300 + "]" * 300 + " }}", "nested too deeply"),
         ("{{ " + "(" * 9000 + "1" + ")" * 9000 + " }}", "nested too deeply"),
