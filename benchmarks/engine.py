@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from runner.plan.make import make_plan
+from runner.plan.telemetry import Telemetry
 from runner.report.results import RunReport
 from runner.run import Surroundings, execute
 from runner.spec.load import parse, to_spec
@@ -44,7 +45,7 @@ def spec(host: str, pattern: dict[str, Any], **runtime: Any) -> str:
 def run(text: str) -> RunReport:
     document = parse(text, "bench")
     plan = make_plan(to_spec(document), document)
-    span = Tracing({}, enabled=False).span
+    span = Tracing({}, Telemetry(), enabled=False).span
     around = Surroundings({}, lambda event: None, lambda: datetime.now(UTC), span, random.Random(1))
     return asyncio.run(execute(plan, around))
 

@@ -41,7 +41,9 @@ Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`
 | `AZURE_OPENAI_API_VERSION`, `OPENAI_API_VERSION` | for `azure_openai`: a dated version of the older API instead of `v1` |
 | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_PROFILE`, `AWS_REGION`, `AWS_BEARER_TOKEN_BEDROCK` | for `bedrock`, and whatever else boto3 finds |
 | `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` | honoured |
-| `OTEL_EXPORTER_OTLP_ENDPOINT` and its kin | spans are sent there too, by OTLP over HTTP |
+| `OTEL_EXPORTER_OTLP_ENDPOINT` and its kin, `OTEL_SERVICE_NAME` | spans are sent there too, by OTLP over HTTP; over `telemetry.otel` of the file |
+| `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_SECRETS_MANAGER`, `AWS_ENDPOINT_URL_SSM` | where AWS is asked for secrets of the file |
+| what `env.secrets` names | a run fails without it |
 | `OTEL_SEMCONV_STABILITY_OPT_IN` | with `gen_ai_unredacted_attributes=…` in it, spans hold what that names of prompts and answers; without, none |
 | `RUNNER_DEBUG` | `1` is `debug: true` |
 
@@ -71,8 +73,9 @@ def reference() -> str:
         HEAD
         + "\n".join(["## Inputs", "", "| input | default | |", "|---|---|---|", *inputs])
         + "\n\nOn the command line each is a flag of `run`, but for `spec`, whose files are named without one. Environment: `INPUT_` and the name in capitals.\n\n"
+        + "To `validate`, a directory stands for every `*.yaml` and `*.yml` below it, but for `*.test.yaml` and what is in hidden directories (other than `.github`), `node_modules` or `fixtures`. Of those, files without `pattern` and `runtime` are skipped, and the log says so.\n\n"
         + "\n".join(["## Outputs", "", "| output | |", "|---|---|", *outputs])
-        + "\n\nAll are written on failure too, and every name under `outputs.step_outputs` of the file.\n\n"
+        + "\n\nAll are written on failure too, and every name under `outputs.step_outputs` of the file. Together they are at most 480,000 bytes, for a job may have 1 MB of outputs in UTF-16: the longest are cut with a marker, and whole in results.json.\n\n"
         + "\n".join(["## Exit codes", "", "| code | status | |", "|---|---|---|", *exit_codes()])
         + "\n"
         + FILES

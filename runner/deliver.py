@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from runner.errors import FileProblem, RunnerError
 from runner.report.outputs import Paths, outputs, results_json
@@ -46,15 +47,23 @@ class Delivery:
     """The ways out of one invocation."""
 
     host: Host
+    scrub: Callable[[str], str]
 
     def run(
-        self, report: RunReport, spans: list[SpanRecord] | None, artifacts: Artifacts, detail: Detail, now: datetime
+        self,
+        report: RunReport,
+        spans: list[SpanRecord] | None,
+        artifacts: Artifacts,
+        detail: Detail,
+        now: datetime,
+        service: str,
     ) -> tuple[RunReport, Files]:
         """Write what a run that began leaves. What cannot be written fails the run and keeps nothing else from being.
 
         Returns the report as it was written, with such a failure in it.
         """
         trouble: list[RunnerError] = []
+        report = self._clean(report)
 
         def attempt(work: Callable[[], str | None]) -> str:
             try:
@@ -65,7 +74,7 @@ class Delivery:
 
         for name, text in report.artifacts.items():
             attempt(partial(_artifact, name, text, artifacts))
-        trace = "" if spans is None else attempt(lambda: _trace(spans, artifacts, now))
+        trace = "" if spans is None else attempt(lambda: _trace(spans, artifacts, now, service))
         report = _with(trouble, report)
         results = attempt(lambda: artifacts.shown(artifacts.write("results.json", results_json(report))))
         told = summary(report, "full" if detail == "off" else detail)
@@ -81,9 +90,35 @@ class Delivery:
 
     def unrun(self, report: RunReport, detail: Detail) -> None:
         """Write what an invocation leaves that ran nothing: outputs and a summary."""
+        report = self._clean(report)
         self.host.write_outputs(outputs(report, Paths()))
         if detail != "off":
             self.host.write_summary(summary(report, "brief"))
+
+    def _clean(self, report: RunReport) -> RunReport:
+        """The report without secrets, also where a Markdown or JSON writer would make another text of one."""
+        clean: RunReport = _mapped(report, self.scrub)
+        return clean
+
+
+LEFT_ALONE: Final = frozenset({"status", "mode", "pattern", "source", "level", "data"})
+"""Fields of a report whose texts are ours, where a secret that happens to be such a word is none; and data, which may
+nest deeper than a function can, and is only ever written as JSON, in which a scrubber finds secrets as well."""
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """A value with every text in it changed."""
+    match value:
+        case str():
+            return change(value)
+        case list() | tuple():
+            return type(value)(_mapped(one, change) for one in value)
+        case Mapping():
+            return {_mapped(key, change): _mapped(one, change) for key, one in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        names = [one.name for one in fields(value) if one.name not in LEFT_ALONE]
+        return replace(value, **{name: _mapped(getattr(value, name), change) for name in names})
+    return value
 
 
 def _artifact(name: str, text: str, artifacts: Artifacts) -> str:
@@ -94,11 +129,11 @@ def _artifact(name: str, text: str, artifacts: Artifacts) -> str:
     return artifacts.shown(artifacts.write(name, text))
 
 
-def _trace(spans: list[SpanRecord], artifacts: Artifacts, now: datetime) -> str:
+def _trace(spans: list[SpanRecord], artifacts: Artifacts, now: datetime, service: str) -> str:
     from runner.report.trace import as_json, as_otlp_lines
 
     stamp = f"trace-{now:%Y%m%dT%H%M%SZ}"
-    artifacts.write(f"{stamp}.otlp.jsonl", as_otlp_lines(spans))
+    artifacts.write(f"{stamp}.otlp.jsonl", as_otlp_lines(spans, service))
     return artifacts.shown(artifacts.write(f"{stamp}.json", as_json(spans)))
 
 

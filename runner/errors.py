@@ -67,6 +67,18 @@ class UsageError(RunnerError):
     title = "Invalid input"
 
 
+class SecretsMissing(UsageError):
+    """Secrets that the file declares cannot be had. Carries a finding for each; no message holds a value."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self._findings = tuple(findings)
+        super().__init__("; ".join(f"{one.message} at {one.at}" for one in self._findings))
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return self._findings
+
+
 class SpecError(RunnerError):
     """The workflow file says something that cannot run. Carries every finding, not just the first."""
 

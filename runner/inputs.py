@@ -97,7 +97,7 @@ def _mode(value: str) -> str:
 
 
 INPUTS: Final = (
-    Input("spec", "workflow file, relative to the workspace; for validate several, one a line, or globs", _paths),
+    Input("spec", "workflow file in the workspace; for validate several, one a line, globs or directories", _paths),
     Input("prompt", "one-line mode: a workflow of one step that asks this; instead of spec", _text),
     Input("variables", "YAML or JSON map, over inputs.values of the file", _map, "{}"),
     Input("mode", "live, validate or plan", _mode, "live"),

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from glob import glob
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Final
 
-from runner.errors import SpecError, UsageError
+from runner.errors import RunnerError, SpecError, UsageError
 from runner.inputs import DEFAULT_TIMEOUT_S
 from runner.plan.catalogue import PROVIDERS
 from runner.plan.make import Overrides, make_plan
 from runner.spec.load import Document, read, read_through, to_spec
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from runner.inputs import ActionInputs
     from runner.plan.plan import Plan
+
+
+ENDINGS: Final = (".yaml", ".yml")
+TESTS: Final = (".test.yaml", ".test.yml")
+PASSED_OVER: Final = frozenset({"node_modules", "fixtures"})
+"""Directories whose files are nobody's workflows; hidden ones are passed over too, but for .github."""
 
 
 def plan_of(inputs: ActionInputs, workspace: Path, *, need_values: bool) -> Plan:
@@ -70,6 +76,46 @@ def files_of(inputs: ActionInputs, workspace: Path) -> list[str]:
             raise UsageError(f"no file matches '{name}'")
         found += matches
     return list(dict.fromkeys(found))
+
+
+def files_to_check(inputs: ActionInputs, workspace: Path) -> tuple[list[str], list[str]]:
+    """The files to validate, where a directory stands for those below it, and what was found there that is none.
+
+    Raises UsageError for a directory without YAML files.
+    """
+    files: list[str] = []
+    others: list[str] = []
+    for name in files_of(inputs, workspace):
+        if not (workspace / name).is_dir():
+            files.append(name)
+            continue
+        found = [(PurePath(name) / one).as_posix() for one in _below(workspace / name)]
+        if not found:
+            raise UsageError(f"there is no workflow file (*.yaml, *.yml) below '{name}'")
+        for one in found:
+            (files if _may_be_a_workflow(one, workspace) else others).append(one)
+    return list(dict.fromkeys(files)), [name for name in dict.fromkeys(others) if name not in files]
+
+
+def _below(directory: Path) -> list[str]:
+    """The YAML files below a directory that people keep workflows in, by their names from there."""
+    found: list[str] = []
+    for base, directories, names in os.walk(directory):
+        directories[:] = [
+            one for one in directories if one == ".github" or not (one.startswith(".") or one in PASSED_OVER)
+        ]
+        paths = (Path(base) / name for name in names if name.endswith(ENDINGS) and not name.endswith(TESTS))
+        found += [path.relative_to(directory).as_posix() for path in paths if path.is_file()]
+    return sorted(found)
+
+
+def _may_be_a_workflow(name: str, workspace: Path) -> bool:
+    """Whether a file that nobody named is to be checked. One that cannot be read is: that is worth telling."""
+    try:
+        data = read(workspace / name, name).data
+    except RunnerError:
+        return True
+    return isinstance(data, dict) and not data.keys().isdisjoint({"pattern", "runtime"})
 
 
 def _one_step(inputs: ActionInputs) -> Plan:

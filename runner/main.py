@@ -16,10 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from runner import credentials
 from runner.artifacts import Artifacts
 from runner.ci.commands import answer, printable
 from runner.ci.host import Host
+from runner.credentials import require, scrubber
+from runner.credentials.secrets import absent, resolve
 from runner.deliver import Delivery, Files, exit_code
 from runner.errors import RunCancelled, RunnerError, SpecError, UsageError
 from runner.inputs import ActionInputs, from_arguments, from_environ
@@ -30,6 +31,7 @@ from runner.report.results import Failure, RunReport
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from runner.credentials.scrub import Scrubber
     from runner.errors import Finding
     from runner.plan.plan import Plan
     from runner.report.summary import Detail
@@ -63,10 +65,10 @@ def main(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> int:
     """Run once and return the exit code. Never raises an Exception: a bug of ours is told and exits with 70."""
-    scrub = credentials.scrubber(environ)
+    scrub = scrubber(environ)
     log = Log(stderr, now, scrub)
     host = Host(environ, cwd, stderr, scrub)
-    door = Door(environ, host, Delivery(host), log, stdout, now, scrub)
+    door = Door(environ, host, Delivery(host, scrub), log, stdout, now, scrub)
     inputs = ActionInputs()
     try:
         asked = from_arguments(arguments) if arguments else from_environ(environ)
@@ -96,7 +98,7 @@ class Door:
     log: Log
     stdout: TextIO
     now: Callable[[], datetime]
-    scrub: Callable[[str], str]
+    scrub: Scrubber
 
     def serve(self, inputs: ActionInputs) -> int:
         """Do what the inputs ask for. Raises RunnerError for what cannot be done at all."""
@@ -111,41 +113,54 @@ class Door:
 
         plan = plan_of(inputs, self.host.workspace, need_values=True)
         self._advise(plan, inputs, annotate=False)
-        credentials.require(plan.steps(), self.environ)
-        tracing = Tracing(self.environ, enabled=inputs.trace, scrub=self.scrub)
+        secrets = self._secrets(plan)
+        require(plan.steps(), {**self.environ, **secrets})
+        tracing = Tracing(self.environ, plan.telemetry, enabled=inputs.trace, scrub=self.scrub)
         self.host.write_outputs({"status": "failed"})  # stands when we are killed; the last value of a name wins
         artifacts = Artifacts.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
         try:
             with _stopped_by_signals() as stop:
                 self.host.group(printable(f"strands-action: {plan.name}"))
-                report, spans = self._executed(plan, tracing, stop, artifacts.directory)
+                report, spans = self._executed(plan, secrets, tracing, stop, artifacts.directory)
                 self.host.end_group()
                 report = replace(report, exit_code=exit_code(report, inputs.fail_on))
                 detail = cast("Detail", inputs.summary)
                 traced = spans if inputs.trace else None
-                report, files = self.delivery.run(report, traced, artifacts, detail, self.now())
+                report, files = self.delivery.run(report, traced, artifacts, detail, self.now(), tracing.service)
                 self._last_words(report, files)
                 tracing.flush()
         finally:
             artifacts.hand_over()
         return report.exit_code
 
+    def _secrets(self, plan: Plan) -> Mapping[str, str]:
+        """The values of the file's secrets; from here on nothing that is printed or written holds one."""
+        secrets = resolve(plan.secrets, self.environ, self.host.workspace)
+        self.scrub.learn(secrets.values())
+        # What is in the environment is masked already, when it came from the host's own secrets.
+        self.host.mask(secrets[one.key] for one in plan.secrets if one.source != "env")
+        return secrets
+
     def _executed(
-        self, plan: Plan, tracing: Tracing, stop: Stop, artifacts: Path
+        self, plan: Plan, secrets: Mapping[str, str], tracing: Tracing, stop: Stop, artifacts: Path
     ) -> tuple[RunReport, list[SpanRecord]]:
         from runner.telemetry import SEMCONV_VARIABLE, without_content
 
         # Read by the SDK when it makes its first span.
         os.environ[SEMCONV_VARIABLE] = without_content(self.environ.get(SEMCONV_VARIABLE, ""))
         self.log.take_over()
-        report = asyncio.run(self._in_the_loop(plan, tracing, stop, artifacts))
+        report = asyncio.run(self._in_the_loop(plan, secrets, tracing, stop, artifacts))
         return report, tracing.finish()
 
-    async def _in_the_loop(self, plan: Plan, tracing: Tracing, stop: Stop, artifacts: Path) -> RunReport:
+    async def _in_the_loop(
+        self, plan: Plan, secrets: Mapping[str, str], tracing: Tracing, stop: Stop, artifacts: Path
+    ) -> RunReport:
         from runner.run import Surroundings, execute
 
         rng = random.Random()  # noqa: S311 - spreads retries, guards nothing
-        around = Surroundings(self.environ, self.host.workspace, artifacts, self.log.event, self.now, tracing.span, rng)
+        around = Surroundings(
+            self.environ, self.host.workspace, artifacts, self.log.event, self.now, tracing.span, rng, secrets
+        )
         task = asyncio.create_task(execute(plan, around))
         stop.listen(asyncio.get_running_loop(), task, self.log)
         try:
@@ -173,18 +188,22 @@ class Door:
 
     def validate(self, inputs: ActionInputs) -> int:
         """Check every file named, tell everything that is wrong with any, and run none."""
-        from runner.intake import files_of, plan_of_file
+        from runner.intake import files_to_check, plan_of_file
 
         errors: list[RunnerError] = []
         advice: list[Finding] = []
         if inputs.prompt is not None:
             raise UsageError("there is no file to validate in a prompt; set 'spec', or mode: plan")
-        files = files_of(inputs, self.host.workspace)
+        files, others = files_to_check(inputs, self.host.workspace)
+        for name in others:
+            self.log.line("INFO", f"{name} skipped: not a workflow")
         if not files:
-            raise UsageError("no file to validate; set 'spec' to a workflow file, several, or a glob")
+            raise UsageError("no file to validate; set 'spec' to a workflow file, several, a glob, or a directory")
         for name in files:
             try:
                 plan = plan_of_file(name, inputs, self.host.workspace, need_values=False)
+                missing = absent(plan.secrets, self.environ, self.host.workspace)
+                plan = replace(plan, warnings=(*plan.warnings, *missing))
                 self._advise(plan, inputs, annotate=False)
                 advice += plan.warnings
                 self.log.line("INFO", f"{name}: valid; {plan.flow.type}, {len(plan.steps())} steps")

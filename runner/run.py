@@ -28,7 +28,7 @@ from runner.errors import (
 )
 from runner.patterns.registry import PATTERNS
 from runner.plan.flows import CHANGING, planned
-from runner.plan.scope import Scope
+from runner.plan.scope import Given, Scope
 from runner.report.events import BudgetWarning, Crashed, FellBack, RunStarted, Statistics, StepFinished
 from runner.report.results import Failure, RunReport, StepResult
 from runner.step import step_runner
@@ -54,7 +54,8 @@ CLOSING_S: Final = 3.0
 class Surroundings:
     """Where a run happens: everything it knows of the world.
 
-    `artifacts` is the directory of the run's own files, which no tool may touch.
+    `artifacts` is the directory of the run's own files, which no tool may touch; `secrets` are those that the file
+    declares, by key.
     """
 
     environ: Mapping[str, str]
@@ -118,8 +119,9 @@ def _live_agents(plan: Plan, around: Surroundings, ledger: Ledger, emit: Emit) -
     from runner.agents.tools.bench import Bench
     from runner.plan.templates import render
 
-    home = Home(around.environ, plan.limits.max_parallel, Transport(plan.limits.max_parallel, around.environ))
-    names = {**plan.variables, "secrets": around.secrets}
+    environ = {**around.environ, **around.secrets}  # a secret that is called as a provider's key is that key
+    home = Home(environ, plan.limits.max_parallel, Transport(plan.limits.max_parallel, environ))
+    names = {**plan.variables, "inputs": Given(plan.variables), "secrets": around.secrets}
     bench = Bench(
         around.workspace, (around.artifacts,), around.now, around.environ, fill=lambda text: render(text, names)
     )
@@ -149,7 +151,9 @@ async def _outcome(
                 span("workflow.execute", workflow=plan.name, config_hash=plan.config_hash),
                 span(f"pattern.{flow.type}"),
             ):
-                scope = await PATTERNS[flow.type](flow, Scope(dict(plan.variables)), run_step)
+                scope = await PATTERNS[flow.type](
+                    flow, Scope({**plan.variables, "inputs": Given(plan.variables)}), run_step
+                )
         return _with_outputs(plan, report, scope)
     except RunnerError as error:
         return _failed(report, error)

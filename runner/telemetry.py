@@ -11,14 +11,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from runner.errors import UsageError
 from runner.report.trace import SpanRecord
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
+    from runner.plan.telemetry import Telemetry
+
 OTLP_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
+SERVICE: Final = "strands-action"
+"""The service's name where nobody gives one."""
 
 SEMCONV_VARIABLE: Final = "OTEL_SEMCONV_STABILITY_OPT_IN"
 _UNREDACTED: Final = "gen_ai_unredacted_attributes="
@@ -36,26 +43,36 @@ def without_content(semconv: str) -> str:
 
 
 class Tracing:
-    """The spans of one run, until `finish`; `flush` gives the collector its time."""
+    """The spans of one run, until `finish`; `flush` gives the collector its time.
+
+    What the file says of telemetry stands where the environment says nothing: the job knows where it runs.
+    """
 
     def __init__(
-        self, environ: Mapping[str, str], *, enabled: bool, scrub: Callable[[str], str] = lambda text: text
+        self,
+        environ: Mapping[str, str],
+        telemetry: Telemetry,
+        *,
+        enabled: bool,
+        scrub: Callable[[str], str] = lambda text: text,
     ) -> None:
         self.spans: list[SpanRecord] = []
+        self.service = _service(environ) or telemetry.service_name or SERVICE
         self._exporter: SpanProcessor | None = None
-        wants_otlp = any(environ.get(name) for name in OTLP_VARIABLES)
-        wants_otlp = wants_otlp and environ.get("OTEL_TRACES_EXPORTER", "otlp") == "otlp"
+        named = any(environ.get(name) for name in OTLP_VARIABLES)
+        wants_otlp = (named or telemetry.endpoint) and environ.get("OTEL_TRACES_EXPORTER", "otlp") == "otlp"
         protocol = environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
         if wants_otlp and protocol == "grpc":
             raise UsageError("OTEL_EXPORTER_OTLP_PROTOCOL: grpc is not offered; http/protobuf is")
         try:
             self._relay = _relay() if enabled or wants_otlp else None
-            self._exporter = _otlp() if wants_otlp else None
+            self._exporter = _otlp(None if named else telemetry.endpoint) if wants_otlp else None
         except ValueError as error:
             raise UsageError(f"the OTEL_* variables cannot be used: {error}") from None
         if self._relay is not None:
             self._relay.targets = (self.spans.append if enabled else None, self._exporter)
             self._relay.scrub = scrub
+            self._relay.service, self._relay.ratio = self.service, telemetry.sample_ratio
             self._relay.with_events = _UNREDACTED in environ.get(SEMCONV_VARIABLE, "")
 
     @contextmanager
@@ -95,24 +112,40 @@ class Tracing:
         ending.join(FLUSH_S)
 
 
-def _otlp() -> SpanProcessor:
+def sampled(trace_id: int, ratio: float) -> bool:
+    """Whether the spans of a trace are exported; by its id, as other services that see the same trace decide it:
+    https://opentelemetry.io/docs/specs/otel/trace/sdk/#traceidratiobased."""
+    return trace_id & (2**64 - 1) < round(ratio * 2**64)
+
+
+def _service(environ: Mapping[str, str]) -> str | None:
+    """The service's name in the standard variables."""
+    attributes = [pair.partition("=") for pair in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(",")]
+    named = {name.strip(): unquote(value.strip()) for name, _, value in attributes}
+    return environ.get("OTEL_SERVICE_NAME") or named.get("service.name")
+
+
+def _otlp(endpoint: str | None) -> SpanProcessor:
+    """What sends spans to a base URL, or where the standard variables say."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    return BatchSpanProcessor(OTLPSpanExporter())
+    address = f"{endpoint.rstrip('/')}/v1/traces" if endpoint else None
+    return BatchSpanProcessor(OTLPSpanExporter(endpoint=address))
 
 
 @cache
 def _relay() -> Any:
     """The process's one span processor, and the provider that feeds it."""
     from opentelemetry import trace
-    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
     from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
     class Relay(SpanProcessor):
         targets: tuple[Callable[[SpanRecord], None] | None, SpanProcessor | None] = (None, None)
         scrub: Callable[[str], str]
+        service: str
+        ratio: float
         with_events = False
 
         def on_start(self, span: Any, parent_context: Any = None) -> None:
@@ -121,23 +154,28 @@ def _relay() -> Any:
 
         def on_end(self, span: ReadableSpan) -> None:
             collect, export = self.targets
-            clean = _cleaned(span, self.scrub, with_events=self.with_events)
+            clean = _cleaned(span, self.scrub, self.service, with_events=self.with_events)
             if collect is not None:
                 collect(_record(clean))
-            if export is not None:
+            if export is not None and sampled(clean.context.trace_id, self.ratio):
                 export.on_end(clean)
 
-    resource = Resource.create()  # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
-    if str(resource.attributes.get("service.name")).startswith("unknown_service"):
-        resource = resource.merge(Resource({"service.name": "strands-action"}))
-    provider = TracerProvider(resource=resource, sampler=ALWAYS_ON, shutdown_on_exit=False)
+    provider = TracerProvider(sampler=ALWAYS_ON, shutdown_on_exit=False)
     relay = Relay()
     provider.add_span_processor(relay)
     trace.set_tracer_provider(provider)
     return relay
 
 
-def _cleaned(span: ReadableSpan, scrub: Callable[[str], str], *, with_events: bool) -> ReadableSpan:
+@cache
+def _resource(service: str) -> Resource:
+    """What the spans of a run are of: OTEL_RESOURCE_ATTRIBUTES, under the run's own name for the service."""
+    from opentelemetry.sdk.resources import Resource
+
+    return Resource.create().merge(Resource({"service.name": service}))
+
+
+def _cleaned(span: ReadableSpan, scrub: Callable[[str], str], service: str, *, with_events: bool) -> ReadableSpan:
     """A span as it may leave: no secret in it, and no events (prompts, answers, exceptions) unless asked for."""
     from opentelemetry.sdk.trace import Event, ReadableSpan
     from opentelemetry.trace import Status
@@ -150,7 +188,7 @@ def _cleaned(span: ReadableSpan, scrub: Callable[[str], str], *, with_events: bo
         name=span.name,
         context=span.get_span_context(),
         parent=span.parent,
-        resource=span.resource,
+        resource=_resource(service),
         attributes=clean(span.attributes),
         events=events,
         kind=span.kind,

@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "inputs": {"spec", "errors"},
     "artifacts": {"errors"},
     "credentials": {"plan", "errors"},
-    "telemetry": {"report", "errors"},
+    "telemetry": {"plan", "report", "errors"},
 }
 """For every room those it may import besides itself. A new room needs a row, which is where to think about it."""
 
@@ -160,8 +160,9 @@ def test_no_two_modules_import_each_other() -> None:
         pytest.fail(" → ".join(error.args[1]))
 
 
-def test_only_agents_import_an_sdk() -> None:
+def test_only_agents_and_the_room_that_asks_aws_for_secrets_import_an_sdk() -> None:
     strangers = [one for one in imports() if one.of.split(".")[0] in SDKS and room(one.by) != "agents"]
+    strangers = [one for one in strangers if one.by != "runner.credentials.aws"]
     assert [str(one) for one in strangers] == []
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MAX_ANNOTATIONS: Final = 10  # of each level for a step; the host ignores more
 MAX_MESSAGE: Final = 4096  # characters; the host cuts there
 MAX_LINE: Final = 4000
+MIN_MASK: Final = 4  # characters; the host takes any, and a short one blots out half a log
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 
@@ -70,6 +71,13 @@ def command(name: str, message: str = "", properties: Mapping[str, str | int] | 
     """One workflow command. `##[` is made harmless as well: the runner finds it inside any line."""
     clean = {key: str(value).replace("##[", "## [") for key, value in (properties or {}).items()}
     return str(Command(name, clean, message.replace("##[", "## [")))
+
+
+def masks(values: Iterable[str]) -> list[str]:
+    """Workflow commands that keep values out of the host's log. The host looks at lines; a piece of one that would
+    read as a command itself cannot stand in it."""
+    pieces = (piece.strip() for value in values for piece in re.split(r"[\r\n]|##\[", value))
+    return [command("add-mask", piece) for piece in dict.fromkeys(pieces) if len(piece) >= MIN_MASK]
 
 
 def output_file(outputs: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from runner.ci.commands import annotate, command, output_file
+from runner.ci.commands import annotate, command, masks, output_file
 from runner.errors import FileProblem
 
 if TYPE_CHECKING:
@@ -44,6 +44,13 @@ class Host:
         if self.present:
             for line in annotate(findings, title):
                 self._say(line)
+
+    def mask(self, values: Iterable[str]) -> None:
+        """Have the host blot values out of everything that it shows of this job, line by line."""
+        if self.present:
+            for line in masks(values):
+                self._log.write(line + "\n")
+            self._log.flush()
 
     def group(self, title: str) -> None:
         """Begin a part of the log that is folded away; `end_group` ends it."""

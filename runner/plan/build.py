@@ -20,7 +20,7 @@ from runner.plan.flows import (
 )
 from runner.plan.plan import Step
 from runner.plan.recipes import Asked
-from runner.plan.scope import reserved
+from runner.plan.scope import reserved, why_taken
 from runner.spec import patterns
 from runner.spec.load import nearest
 
@@ -75,8 +75,7 @@ class Builder:
         """One step as it will run; `needs` is what its pattern needs of the answer."""
         self.places[path] = place
         for name in step.vars.keys() & self.taken:
-            told = f"a variable cannot be named '{name}': that is what templates call answers"
-            self.problems.find(told, (*place, "vars", name))
+            self.problems.find(f"a variable cannot be named '{name}': {why_taken(name)}", (*place, "vars", name))
         policy, question = self.runtime.failure_policy, step.input
         if question is None and isinstance(step, patterns.Task):
             question = step.description

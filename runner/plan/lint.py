@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from runner.errors import Finding
+from runner.plan import telemetry
 from runner.plan.catalogue import PROVIDERS
 from runner.plan.flows import ChainFlow, EvaluatorOptimizerFlow, GraphFlow, ParallelFlow, RoutingFlow, WorkflowFlow
 from runner.plan.templates import references, references_of_condition
@@ -46,6 +47,7 @@ def warnings(plan: Plan, source: spec.Spec, document: Document, used: Collection
     yield from _no_prompt_cache(plan, document)
     yield from _budget_below_its_calls(plan, document)
     yield from _keys_in_the_file(document)
+    yield from (_advice(message, document, path) for message, path in telemetry.advice(source))
 
 
 # -- what nothing uses ------------------------------------------------------------------------------------------------

@@ -11,14 +11,16 @@ from runner.plan.build import Builder
 from runner.plan.catalogue import PROVIDERS
 from runner.plan.plan import Limits, Plan, RetryPolicy
 from runner.plan.problems import Problems
-from runner.plan.recipes import Recipes
+from runner.plan.recipes import Recipes, bad_host
 from runner.plan.scope import reserved
 from runner.plan.scopes import Scopes
+from runner.plan.secrets import secrets_of
+from runner.plan.telemetry import telemetry_of
 from runner.plan.variables import resolve
 from runner.spec import models as spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from runner.errors import Finding
@@ -61,6 +63,8 @@ def make_plan(
     scopes = Scopes(flow, source, document, builder.places, recipes.written)
     used, taken = scopes.used_names(), reserved(flow.type)
     values, wrong = resolve(source.inputs, variables or {}, used, taken, document, need_values=need_values)
+    secrets = secrets_of(source, document, problems.find)
+    telemetry = telemetry_of(source, problems.find)
     _refuse([*problems.findings, *wrong, *scopes.findings(values, need_values=need_values)])
     plan = Plan(
         name=source.name,
@@ -72,6 +76,8 @@ def make_plan(
         artifacts=tuple((artifact.path, artifact.from_) for artifact in source.outputs.artifacts),
         config_hash=digest.plan_hash(flow),
         tools=recipes.tools,
+        secrets=secrets,
+        telemetry=telemetry,
     )
     return replace(plan, warnings=tuple(lint.warnings(plan, source, document, used)))
 
@@ -89,8 +95,21 @@ def _runtime(runtime: spec.Runtime, over: Overrides) -> spec.Runtime:
         raise UsageError(f"input 'provider' '{over.provider}' is not one of: {', '.join(PROVIDERS)}")
     if over.provider is not None and over.provider != runtime.provider:
         changes |= {"provider": over.provider, "model_id": None, "host": None, "region": None, "params": {}}
+    for problem in _bad_address(over.provider or runtime.provider, over):
+        raise UsageError(problem)
     given = {"model_id": over.model_id, "host": over.host, "region": over.region}
     return runtime.model_copy(update=changes | {key: value for key, value in given.items() if value is not None})
+
+
+def _bad_address(provider: str, over: Overrides) -> Iterator[str]:
+    """Why the inputs cannot say where a provider is."""
+    facts = PROVIDERS[provider]
+    if over.host is not None and (problem := bad_host(over.host)):
+        yield f"input 'host': {problem.removeprefix('host ')}"
+    if over.host is not None and not facts.takes_host:
+        yield f"input 'host': provider '{provider}' takes no host"
+    if over.region is not None and not facts.takes_region:
+        yield f"input 'region': provider '{provider}' takes no region"
 
 
 def _limits(runtime: spec.Runtime, over: Overrides) -> Limits:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from runner.errors import TemplateProblem
 from runner.plan.scope import ANSWER_FIELDS
 from runner.plan.templates import References, references
 from runner.spec.load import nearest
+
+_SECRETS: Final = "secrets are for the headers of tools.http_executors and the args, env and headers of tools.mcp only"
 
 
 @dataclass(frozen=True)
@@ -18,8 +21,15 @@ class Names:
     names: frozenset[str] = frozenset()
     parts: Mapping[str, Collection[str | int]] = field(default_factory=dict)
 
+    inputs: frozenset[str] = frozenset()
+    """What `inputs.values` holds."""
+
+    def given(self, names: Collection[str]) -> Names:
+        """With the values of these inputs, which have a bare name as well."""
+        return replace(self.plus(*names, inputs=["values"]), inputs=frozenset(names))
+
     def plus(self, *names: str, **parts: Collection[str | int]) -> Names:
-        return Names(self.names.union(names, parts), {**self.parts, **parts})
+        return replace(self, names=self.names.union(names, parts), parts={**self.parts, **parts})
 
 
 def broken(source: str, read: Callable[[str], References] = references) -> str | None:
@@ -38,13 +48,15 @@ def problems(source: str, scope: Names, read: Callable[[str], References] = refe
         return
     found = read(source)
     for name in sorted(found.names - scope.names):
-        yield f"undefined name '{name}'; {nearest(name, sorted(scope.names))}"
+        yield f"undefined name '{name}'; {_SECRETS if name == 'secrets' else nearest(name, sorted(scope.names))}"
+    for name in sorted(found.inputs - scope.inputs):
+        yield f"undefined name 'inputs.values.{name}'; {nearest(name, sorted(scope.inputs))}"
     for root, part in sorted(found.parts, key=str):
         known = scope.parts.get(root)
         if known is not None and part not in known and not (isinstance(part, int) and part < 0 and known):
             yield _unknown_part(root, part, known)
     for root, name in sorted(found.fields):
-        if root in scope.parts and name not in ANSWER_FIELDS:
+        if root in scope.parts and root != "inputs" and name not in ANSWER_FIELDS:
             yield f"an answer has no '{name}'; {nearest(name, ANSWER_FIELDS)}"
 
 

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from runner.errors import Finding, Location
 from runner.plan.flows import Flow
+from runner.plan.secrets import Secret
+from runner.plan.telemetry import Telemetry
 from runner.plan.tools import ToolRecipe
 
 
@@ -106,6 +108,8 @@ class Plan:
     config_hash: str
     tools: Mapping[str, ToolRecipe] = field(default_factory=dict)
     """Every tool that some agent of a step has, by its name."""
+    secrets: tuple[Secret, ...] = ()
+    telemetry: Telemetry = Telemetry()
     warnings: tuple[Finding, ...] = ()
 
     def steps(self) -> tuple[Step, ...]:

@@ -12,8 +12,8 @@ ANSWER_FIELDS = ("response", "data", "status", "tokens", "agent", "attempts", "d
 """What a template can ask of an answer."""
 
 
-RESERVED = frozenset({"steps", "branches", "tasks", "last_response", "reduce_response"})
-"""Names that patterns give to templates; an input of that name would hide an answer, or be hidden by one."""
+RESERVED = frozenset({"steps", "branches", "tasks", "last_response", "reduce_response", "inputs", "secrets"})
+"""Names that have their meaning in templates; an input of that name would hide it, or be hidden by it."""
 
 OWN_NAMES: Mapping[str, frozenset[str]] = {
     "routing": frozenset({"router", "chosen_route"}),
@@ -27,6 +27,33 @@ OWN_NAMES: Mapping[str, frozenset[str]] = {
 def reserved(pattern: str) -> frozenset[str]:
     """The names that no input and no variable of a step can have in a file of this pattern."""
     return RESERVED | OWN_NAMES.get(pattern, frozenset())
+
+
+def why_taken(name: str) -> str:
+    """Why nothing else can have a reserved name."""
+    return f"that is what templates call {name if name in ('inputs', 'secrets') else 'answers'}"
+
+
+class Given:
+    """The values of the inputs as `inputs.values`, beside their bare names. No method of a mapping hides one."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = _Values(values)
+
+
+class _Values:
+    __slots__ = ("__by_name",)  # an input may have any name but one that the class mangles
+
+    def __init__(self, by_name: Mapping[str, Any]) -> None:
+        self.__by_name = by_name
+
+    def __getitem__(self, name: str) -> Any:
+        return self.__by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__by_name)
 
 
 def view(result: StepResult) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from runner.plan.flows import (
     WorkflowFlow,
 )
 from runner.plan.names import Names, broken, problems
-from runner.plan.scope import reserved
+from runner.plan.scope import reserved, why_taken
 from runner.plan.templates import References, references, references_of_condition
 from runner.report.results import OUTPUTS
 
@@ -64,7 +64,7 @@ class Scopes:
                 found = template.read(template.source)
             except TemplateProblem:
                 continue
-            used |= found.names | found.guarded
+            used |= found.names | found.guarded | found.inputs | found.guarded_inputs
         return used
 
     def findings(self, values: Mapping[str, Any], *, need_values: bool) -> Iterator[Finding]:
@@ -81,7 +81,7 @@ class Scopes:
             if name not in used and (problem := broken(written.agent.prompt or "")):
                 home = written.home("prompt")
                 yield Finding(problem, home.document.locate((*home.place, "prompt")))
-        for template in self._templates(Names(frozenset(declared))):
+        for template in self._templates(Names().given(declared)):
             for problem in problems(template.source, template.names, template.read):
                 yield Finding(problem, template.document.locate(template.place))
 
@@ -94,7 +94,7 @@ class Scopes:
         for kind in ("required", "optional", "values"):
             for name in reserved(self._flow.type) & getattr(self._source.inputs, kind).keys():
                 at = self._document.locate(("inputs", kind, name), key=True)
-                yield Finding(f"an input cannot be named '{name}': that is what templates call answers", at)
+                yield Finding(f"an input cannot be named '{name}': {why_taken(name)}", at)
 
     # -- where templates stand ----------------------------------------------------------------------------------------
 

@@ -57,6 +57,9 @@ class References:
     parts: frozenset[tuple[str, str | int]]
     fields: frozenset[tuple[str, str]]
     """("steps", "response"): what is asked of an answer, by the name that it is found below."""
+    inputs: frozenset[str] = frozenset()
+    """Names below `inputs.values` that must be defined."""
+    guarded_inputs: frozenset[str] = frozenset()
 
 
 def render(source: str, names: Mapping[str, Any]) -> str:
@@ -152,7 +155,25 @@ def _references(tree: nodes.Template) -> References:
     looked_up = list(tree.find_all((nodes.Getattr, nodes.Getitem)))
     parts = {part for part in map(_part, looked_up) if part}
     fields = {field for field in map(_field, looked_up) if field}
-    return References(frozenset(needed), frozenset(undeclared - needed), frozenset(parts), frozenset(fields))
+    guarded = frozenset(undeclared - needed)
+    return References(frozenset(needed), guarded, frozenset(parts), frozenset(fields), *_inputs(tree))
+
+
+def _inputs(tree: nodes.Template) -> tuple[frozenset[str], frozenset[str]]:
+    """The names asked for as `inputs.values.name`: those that must be there, and those that need not."""
+    every = {id(node): name for node in tree.find_all((nodes.Getattr, nodes.Getitem)) if (name := _input(node))}
+    guards = [node for node in tree.find_all((nodes.Test, nodes.Filter)) if id(node.node) in every]
+    tested = {every[id(node.node)] for node in guards if node.name in ("defined", "undefined")}
+    defaulted = {id(node.node) for node in guards if node.name == "default"}
+    needed = {name for key, name in every.items() if key not in defaulted} - tested
+    return frozenset(needed), frozenset(every.values()) - needed
+
+
+def _input(node: nodes.Node) -> str | None:
+    if not isinstance(node, nodes.Getattr | nodes.Getitem) or _part(node.node) != ("inputs", "values"):
+        return None
+    found = _field(node)
+    return found[1] if found else None
 
 
 def _unguarded(tree: nodes.Template) -> set[str]:

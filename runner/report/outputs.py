@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from runner.report.results import Failure, RunReport, StepResult, Usage
 
 MAX_RESPONSE: Final = 256 * 1024
 """Bytes of the `response` output; a longer answer is whole in results.json."""
+
+MAX_TOTAL: Final = 480_000
+"""Bytes of all outputs together. The host takes 1 MB from a job, and counts two bytes for a letter (UTF-16):
+https://docs.github.com/en/actions/how-tos/write-workflows/choose-what-workflows-do/pass-job-outputs."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ def outputs(report: RunReport, paths: Paths) -> dict[str, str]:
     used = report.budget.used_percent
     own = {
         "status": report.status,
-        "response": cut(report.response, paths.results),
+        "response": report.response,
         "structured": "" if report.data is None else json.dumps(report.data, ensure_ascii=False),
         "results-path": paths.results,
         "trace-path": paths.trace,
@@ -48,16 +54,30 @@ def outputs(report: RunReport, paths: Paths) -> dict[str, str]:
         "duration-ms": report.duration_ms,
         "config-hash": report.config_hash,
     }
-    return {**report.step_outputs, **{name: str(value) for name, value in own.items()}}
+    return _fitted({**report.step_outputs, **{name: str(value) for name, value in own.items()}}, paths.results)
 
 
-def cut(text: str, whole: str) -> str:
-    """A text no longer than an output should be, with a marker that says where the rest is."""
+def _fitted(texts: Mapping[str, str], whole: str) -> dict[str, str]:
+    """Texts that the host has room for. The shortest come first: only what is long is cut, each to its share."""
+    left, fitted = MAX_TOTAL, dict(texts)
+    for before, name in enumerate(sorted(texts, key=lambda name: _size(texts[name]))):
+        share = left // (len(texts) - before)
+        fitted[name] = cut(texts[name], whole, min(share, MAX_RESPONSE) if name == "response" else share)
+        left -= _size(fitted[name])
+    return fitted
+
+
+def _size(text: str) -> int:
+    return len(text.encode(errors="replace"))
+
+
+def cut(text: str, whole: str, most: int = MAX_RESPONSE) -> str:
+    """A text of at most so many bytes, with a marker that says where the rest is."""
     encoded = text.encode(errors="replace")  # half a surrogate pair, which JSON may hold, cannot be written
-    if len(encoded) <= MAX_RESPONSE:
+    if len(encoded) <= most:
         return text
     marker = f"\n[cut here; the whole answer of {len(encoded):,} bytes is in {whole or 'results.json'}]"
-    return encoded[: MAX_RESPONSE - len(marker.encode())].decode(errors="ignore") + marker
+    return encoded[: max(0, most - len(marker.encode()))].decode(errors="ignore") + marker
 
 
 def results_json(report: RunReport) -> str:

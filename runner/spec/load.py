@@ -248,6 +248,9 @@ def _finding(details: ErrorDetails, document: Document, known: dict[int, tuple[s
         case "extra_forbidden":
             key = str(path[-1])
             choices = known.get(id(document.parent(path)), ())
+            if path[:-1] == ("inputs",) and _declares(given):
+                message = f"unknown key '{key}'; an input is declared below 'required' or 'optional'"
+                return Finding(message, document.locate(path, key=True))
             if key in choices:
                 message = f"key '{key}' is another spelling of a key that stands here too"
                 return Finding(message, document.locate(path, key=True))
@@ -272,6 +275,11 @@ def _finding(details: ErrorDetails, document: Document, known: dict[int, tuple[s
             message = re.sub(" (after validation|or object to extract fields from|or instance of .*)", "", message)
             message = message.replace("valid dictionary", "mapping")
             return Finding(f"{place}: {_show(given)} {message}", document.locate(path))
+
+
+def _declares(value: Any) -> bool:
+    """Whether a value is what stands behind the name of an input that is declared."""
+    return isinstance(value, str) or (isinstance(value, dict) and "type" in value)
 
 
 def _dotted(path: Iterable[str | int]) -> str:

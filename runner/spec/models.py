@@ -6,12 +6,13 @@ in `runner.plan.offered`.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Discriminator, Field, Tag, model_validator
 
 from runner.spec.patterns import Pattern
-from runner.spec.shape import Identifier, Positive, Seconds, Shape, Share, Template
+from runner.spec.shape import Identifier, NotEmpty, Positive, Seconds, Shape, Share, Template
 
 Provider = Literal["bedrock", "openai", "ollama", "anthropic", "gemini", "azure_openai", "local"]
 InputType = Literal["string", "number", "integer", "boolean", "array", "object"]
@@ -49,10 +50,28 @@ class Inputs(Shape):
 
 
 class Secret(Shape):
-    key: str
-    name: str | None = None
+    key: NotEmpty | None = None
+    name: NotEmpty | None = None
     source: Literal["env", "file", "secrets_manager", "ssm"]
-    path: str | None = None
+    path: NotEmpty | None = None
+
+    @property
+    def called(self) -> str:
+        """What the file calls it."""
+        return self.key or self.name or ""
+
+    @model_validator(mode="after")
+    def _can_be_found(self) -> Secret:
+        if not self.called:
+            raise ValueError("a secret needs a key or a name")
+        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", self.called):
+            more = "" if self.key else "; add a key"
+            raise ValueError(f"the key '{self.called}' may hold only letters, digits and _, no digit first{more}")
+        if self.source == "file" and (self.path is None or (self.key and self.name)):
+            raise ValueError("a secret from a file is found by its path; it has a path, and a key or a name")
+        if self.source == "env" and self.path is not None:
+            raise ValueError("a secret from the environment is found by its name; it has no path")
+        return self
 
 
 class Env(Shape):

@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.ci.commands import MAX_ANNOTATIONS, MAX_LINE, MAX_MESSAGE, annotate, answer, command, output_file, printable
+from runner.ci.commands import (
+    MAX_ANNOTATIONS,
+    MAX_LINE,
+    MAX_MESSAGE,
+    annotate,
+    answer,
+    command,
+    masks,
+    output_file,
+    printable,
+)
 from runner.errors import Finding, Location
 from runner.log import Log
 from tests.build import NOON
@@ -197,3 +207,19 @@ def test_no_value_sets_another_output(value: str) -> None:
 def test_the_end_of_a_value_cannot_be_guessed() -> None:
     one, other = (output_file({"a": "b"}) for _ in range(2))
     assert one != other
+
+
+# -- masks ------------------------------------------------------------------------------------------------------------
+
+
+@many
+@given(texts)
+def test_a_mask_is_one_command_a_line_and_nothing_else(text: str) -> None:
+    for line in masks([text]):
+        assert [one.name for one in parse_log(line + "\n")] == ["add-mask"]
+
+
+def test_a_value_is_masked_line_by_line_each_once_and_never_a_short_one() -> None:
+    assert masks(["first line\r\nabc\nfirst line\n  second %\n", "a##[bcde"]) == [
+        "::add-mask::first line", "::add-mask::second %25", "::add-mask::bcde",
+    ]  # fmt: skip

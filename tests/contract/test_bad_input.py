@@ -74,7 +74,7 @@ def test_an_unknown_input_is_not_passed_over(workspace: Workspace):
 
 def test_a_variable_of_the_wrong_type(workspace: Workspace):
     spec = {**VALID, "inputs": {"required": {"count": "integer"}}}
-    refused(workspace.run(spec, variables="count: many"), 2, "variable 'count' should be of type integer")
+    refused(workspace.run(spec, variables="count: many"), 2, "input 'variables': 'count' should be of type integer")
 
 
 def test_a_missing_variable(workspace: Workspace):

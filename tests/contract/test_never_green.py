@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 
 from tests.contract.test_reuse import AWS
 from tests.servers import Answer, BedrockServer, OllamaServer, OpenAIServer, Request
+from tests.servers.collector import Collector
 from tests.workspace import Workspace, chain, parallel, read_outputs, tasks, workflow
 
 ROOT = Path(__file__).parents[2]
@@ -375,45 +375,6 @@ m.plan_of = stop"""
     assert process.returncode == 130
     assert outputs(workspace)["status"] == "cancelled"
     assert "Traceback" not in log
-
-
-class Collector:
-    """A server that takes spans and answers them, or takes them and says nothing."""
-
-    def __init__(self, *, silent: bool) -> None:
-        self.received = b""
-        self._silent, self._socket = silent, socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-
-    def __enter__(self) -> Collector:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join(5)
-
-    def _serve(self) -> None:
-        held = []
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                break
-            held.append(connection)
-            if not self._silent:
-                connection.settimeout(1)
-                try:
-                    while data := connection.recv(65536):
-                        self.received += data
-                        if len(data) < 65536:
-                            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-                except OSError:
-                    pass
-        for connection in held:
-            connection.close()
 
 
 def test_a_collector_that_never_answers_holds_the_job_for_two_seconds_at_most(workspace: Workspace):

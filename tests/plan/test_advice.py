@@ -93,7 +93,7 @@ def said_of_the_pattern(file: dict[str, Any]) -> list[str]:
 
 def test_a_tool_nobody_has_is_told() -> None:
     file = workflow(tools={"mcp": [{"id": "files", "command": "serve"}]})
-    assert warnings_of(file) == ["workflow.yaml:18:11: tool 'files' is given to no agent"]
+    assert warnings_of(file) == ["workflow.yaml:17:9: tool 'files' is given to no agent"]
 
 
 @pytest.mark.parametrize("kind", ["required", "optional"])

@@ -74,6 +74,10 @@ def runtime(**keys: Any) -> dict[str, Any]:
     return workflow(runtime=keys)
 
 
+def secret(**keys: Any) -> dict[str, Any]:
+    return workflow(env={"secrets": [{"key": "KEY", "source": "env", **keys}]})
+
+
 def writer(**keys: Any) -> dict[str, Any]:
     return workflow(agents={"writer": keys})
 
@@ -113,8 +117,8 @@ FIELDS: dict[str, dict[str, Row]] = {
         "metadata": words(workflow(metadata={"name": "m"})),
         "tags": words(workflow(tags=["a"])),
         "inputs": acts(workflow(inputs={"values": {"topic": "tea"}})),
-        "env": refused(workflow(env={})),
-        "telemetry": refused(workflow(telemetry={})),
+        "env": acts(workflow(env={"secrets": [{"key": "KEY", "source": "env"}]})),
+        "telemetry": acts(workflow(telemetry={"otel": {"service_name": "s"}})),
         "context_policy": hashed(workflow(context_policy={"retrieval": {"jit_tools": ["calculator"]}})),
         "skills": refused(workflow(skills=[{"id": "pdf", "path": "skills/pdf"}])),
         "tools": hashed(workflow(tools=TOOLED)),
@@ -123,6 +127,29 @@ FIELDS: dict[str, dict[str, Row]] = {
         "pattern": hashed(workflow(pattern=chain("Write.", "Again."))),
         "outputs": acts(workflow(outputs={"step_outputs": {"answer": "{{ last_response }}"}})),
         "security": checks(CLOSED, workflow(tools=TOOLED)),
+    },
+    "Env": {
+        "secrets": acts(workflow(env={"secrets": [{"key": "KEY", "source": "env"}]})),
+        "mounts": refused(workflow(env={"mounts": {"/a": "/b"}})),
+    },
+    "Secret": {
+        "key": acts(secret(key="OTHER"), secret()),
+        "name": acts(secret(name="other"), secret()),
+        "source": acts(secret(source="ssm"), secret()),
+        "path": acts(secret(source="ssm", path="token"), secret(source="ssm")),
+    },
+    "Telemetry": {
+        "otel": acts(workflow(telemetry={"otel": {"service_name": "s"}})),
+        "redact": words(workflow(telemetry={"redact": {"tool_inputs": True}})),
+    },
+    "Otel": {
+        "endpoint": acts(workflow(telemetry={"otel": {"endpoint": "http://localhost:4318"}})),
+        "service_name": acts(workflow(telemetry={"otel": {"service_name": "s"}})),
+        "sample_ratio": acts(workflow(telemetry={"otel": {"sample_ratio": 0.5}})),
+    },
+    "Redact": {
+        "tool_inputs": words(workflow(telemetry={"redact": {"tool_inputs": True}})),
+        "tool_outputs": words(workflow(telemetry={"redact": {"tool_outputs": True}})),
     },
     "Metadata": {
         "name": words(workflow(metadata={"name": "m"})),
@@ -381,11 +408,6 @@ PATTERN_FIELDS: dict[str, dict[str, Row]] = {
 }  # fmt: skip
 
 REFUSED_WHOLE: dict[str, dict[str, Any]] = {
-    "Env": workflow(env={}),
-    "Secret": workflow(env={"secrets": [{"key": "K", "source": "env"}]}),
-    "Telemetry": workflow(telemetry={}),
-    "Otel": workflow(telemetry={"otel": {}}),
-    "Redact": workflow(telemetry={"redact": {}}),
     "Compaction": workflow(context_policy={"compaction": {}}),
     "Notes": workflow(context_policy={"notes": {"file": "a"}}),
     "Skill": workflow(skills=[{"id": "a", "path": "a"}]),

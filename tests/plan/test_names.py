@@ -222,3 +222,46 @@ def test_an_optional_input_may_yet_be_given_when_a_file_is_only_checked() -> Non
 def test_an_output_of_the_file_does_not_have_the_name_of_one_of_the_action(name: str) -> None:
     (found,) = findings_of(workflow(outputs={"step_outputs": {name: "a"}}))
     assert found == f"workflow.yaml:17:5: step output '{name}' has the name of an output of the action itself"
+
+
+# -- inputs.values ----------------------------------------------------------------------------------------------------
+
+
+def test_an_input_may_be_asked_for_among_all_of_them_everywhere() -> None:
+    outputs = {"step_outputs": {"a": "{{ inputs.values.topic }}"}}
+    agents = {"writer": {"prompt": "You know {{ inputs.values['topic'] }}."}}
+    assert said(chain("{{ inputs.values.topic }}"), inputs=TEA, outputs=outputs, agents=agents) == []
+
+
+def test_an_input_that_is_not_there_is_told_with_the_nearest() -> None:
+    assert said(chain("{{ inputs.values.tpoic }}"), inputs=TEA) == [
+        "undefined name 'inputs.values.tpoic'; did you mean 'topic'?"
+    ]
+    assert said(chain("{{ inputs.value.topic }}"), inputs=TEA) == [
+        "inputs.value cannot be seen here; did you mean 'values'?"
+    ]
+
+
+def test_an_input_that_is_guarded_need_not_be_there() -> None:
+    guarded = "{{ inputs.values.tone | default('calm') }}"
+    asked = "{% if inputs.values.topic is defined %}{{ inputs.values.topic }}{% endif %}"
+    assert said(chain(guarded + asked)) == []
+    assert said(chain(guarded + "{{ inputs.values.tone }}"))[0].startswith("undefined name 'inputs.values.tone'")
+
+
+def test_the_variables_of_a_step_are_no_inputs() -> None:
+    found = said(chain({"input": "{{ inputs.values.tone }}", "vars": {"tone": "calm"}}))
+    assert found == ["undefined name 'inputs.values.tone'; there are none"]
+
+
+@pytest.mark.parametrize("name", ["inputs", "secrets"])
+def test_nothing_else_is_called_inputs_or_secrets(name: str) -> None:
+    why = f"that is what templates call {name}"
+    assert said(chain("a"), inputs={"values": {name: "x"}}) == [f"an input cannot be named '{name}': {why}"]
+    assert said(chain({"input": "a", "vars": {name: "x"}})) == [f"a variable cannot be named '{name}': {why}"]
+
+
+def test_a_secret_is_no_name_in_a_template() -> None:
+    env = {"secrets": [{"key": "TOKEN", "source": "env"}]}
+    (found,) = said(chain("{{ secrets.TOKEN }}"), env=env)
+    assert found.startswith("undefined name 'secrets'; secrets are for the headers of tools.http_executors and the ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -100,3 +101,28 @@ def test_a_step_has_its_own_time_and_retries_or_the_runtimes() -> None:
     runtime = {"timeout_s": 60, "failure_policy": {"retries": 4}}
     plan = plan_of(workflow(runtime=runtime, pattern=pattern))
     assert [(step.timeout_s, step.retries) for step in plan.steps()] == [(60, 4), (5, 0)]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "runtime", "said"),
+    [
+        (Overrides(host="localhost:1"), {},
+         "input 'host': 'localhost:1' needs a scheme, such as http://localhost:1"),
+        (Overrides(host="ftp://x"), {}, "input 'host': 'ftp://x' is not a base URL"),
+        (Overrides(host="http://x"), {"provider": "local", "model_id": None},
+         "input 'host': provider 'local' takes no host"),
+        (Overrides(region="eu"), {}, "input 'region': provider 'openai' takes no region"),
+        (Overrides(provider="ollama", model_id="m", region="eu"), {"provider": "bedrock"},
+         "input 'region': provider 'ollama' takes no region"),
+    ],
+)  # fmt: skip
+def test_an_address_in_an_input_that_does_not_fit_is_told_of_the_input(
+    overrides: Overrides, runtime: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        model_with(overrides, **runtime)
+
+
+def test_an_address_in_an_input_does_not_make_up_for_one_in_the_file() -> None:
+    with pytest.raises(SpecError, match="provider 'openai' takes no region"):
+        model_with(Overrides(host="http://x"), region="eu")

@@ -167,7 +167,7 @@ def test_params_cannot_replace_what_the_step_asks(provider: str, name: str) -> N
 @pytest.mark.parametrize(
     ("changes", "what", "place"),
     [
-        ({"env": {"mounts": {}}}, "env", "16:3"),
+        ({"env": {"mounts": {"a": "b"}}}, "env.mounts (a run's files are those of the workspace)", "17:5"),
         ({"runtime": {"budgets": {"max_cost_usd": 1}}}, "a budget in money (max_tokens is)", "7:19"),
         ({"pattern": chain("A.", {"type": "hitl", "prompt": "Go?"})}, "a human gate (type: hitl)", "15:7"),
     ],

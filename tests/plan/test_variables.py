@@ -76,7 +76,7 @@ def test_validating_needs_no_values() -> None:
 
 def test_a_value_nobody_asks_for_is_a_typing_mistake() -> None:
     assert refusal(declared(required={"topic": "string"}), topic="tea", tpoic="milk") == (
-        "variable 'tpoic' is declared nowhere and used by no template; did you mean 'topic'?"
+        "input 'variables': 'tpoic' is declared nowhere and used by no template; did you mean 'topic'?"
     )
 
 
@@ -100,14 +100,14 @@ def test_a_value_of_its_type_is_taken(kind: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("kind", "value", "was"),
     [
-        ("string", 3, "int (3)"),
+        ("string", 3, 'int (3); write topic: "3"'),
         ("string", None, "NoneType (None)"),
-        ("number", "3", "str ('3')"),
+        ("number", "3", "str ('3'); write topic: 3"),
         ("number", True, "bool (True)"),
         ("integer", 1.0, "float (1.0)"),
         ("integer", True, "bool (True)"),
         ("boolean", 1, "int (1)"),
-        ("boolean", "true", "str ('true')"),
+        ("boolean", "true", "str ('true'); write topic: true"),
         ("array", "a", "str ('a')"),
         ("array", {}, "dict ({})"),
         ("object", [], "list ([])"),
@@ -115,14 +115,16 @@ def test_a_value_of_its_type_is_taken(kind: str, value: Any) -> None:
 )
 def test_a_value_of_another_type_is_refused(kind: str, value: Any, was: str) -> None:
     assert refusal(declared(optional={"topic": kind}), topic=value) == (
-        f"variable 'topic' should be of type {kind}, not {was}"
+        f"input 'variables': 'topic' should be of type {kind}, not {was}"
     )
 
 
 def test_a_value_outside_its_choices_is_told_with_them() -> None:
     choice = {"topic": {"type": "string", "enum": ["tea", "milk"]}}
     assert values_of(declared(required=choice), topic="tea") == {"topic": "tea"}
-    assert refusal(declared(required=choice), topic="rum") == "variable 'topic' is 'rum', not one of: tea, milk"
+    assert (
+        refusal(declared(required=choice), topic="rum") == "input 'variables': 'topic' is 'rum', not one of: tea, milk"
+    )
 
 
 @pytest.mark.parametrize(
@@ -133,8 +135,41 @@ def test_a_value_outside_its_choices_is_told_with_them() -> None:
     ],
 )
 def test_a_wrong_value_in_the_file_is_told_at_its_place(source: dict[str, Any], place: str) -> None:
-    assert findings_of(source) == [f"workflow.yaml:{place}: inputs: 'topic' should be of type string, not int (3)"]
+    assert findings_of(source) == [
+        f"workflow.yaml:{place}: inputs: 'topic' should be of type string, not int (3); write topic: \"3\""
+    ]
 
 
 def test_a_long_value_is_shortened_in_the_message() -> None:
     assert len(refusal(declared(required={"topic": "integer"}), topic="x" * 10_000)) < 300
+
+
+def test_a_value_that_is_asked_for_among_all_inputs_may_be_given() -> None:
+    assert values_of(workflow(pattern=chain("{{ inputs.values.tone }}")), tone="calm") == {"tone": "calm"}
+    guarded = chain("{{ inputs.values.tone | default('calm') }}")
+    assert values_of(workflow(pattern=guarded), tone="loud") == {"tone": "loud"}
+
+
+@pytest.mark.parametrize("name", ["steps", "inputs", "secrets"])
+def test_a_reserved_name_cannot_be_given(name: str) -> None:
+    assert refusal(workflow(), **{name: "a"}).startswith(f"input 'variables': a variable cannot be named '{name}': ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "advice"),
+    [
+        ("integer", "5", "; write topic: 5"),
+        ("number", "0.5", "; write topic: 0.5"),
+        ("array", '["a"]', '; write topic: ["a"]'),
+        ("string", True, '; write topic: "true"'),
+        ("integer", "5.5", ""),
+        ("integer", "five", ""),
+        ("integer", "true", ""),
+        ("string", ["a"], ""),
+    ],
+)
+def test_a_value_with_quotes_too_many_or_too_few_is_told_how_to_be_written(kind: str, value: Any, advice: str) -> None:
+    said = refusal(declared(optional={"topic": kind}), topic=value)
+    assert said == (
+        f"input 'variables': 'topic' should be of type {kind}, not {type(value).__name__} ({value!r}){advice}"
+    )

@@ -138,7 +138,7 @@ def test_the_whole_of_the_language_is_read() -> None:
         metadata={"name": "m", "description": "d", "labels": {"team": "x"}},
         tags=["a", "b"],
         inputs={"values": {"topic": "tea"}},
-        env={"secrets": [{"key": "K", "name": "n", "source": "env", "path": "p"}], "mounts": {"/a": "/b"}},
+        env={"secrets": [{"key": "K", "name": "n", "source": "ssm", "path": "p"}], "mounts": {"/a": "/b"}},
         telemetry={
             "otel": {"endpoint": "http://localhost:4318", "service_name": "s", "sample_ratio": 0.5},
             "redact": {"tool_inputs": False, "tool_outputs": True},

@@ -264,3 +264,15 @@ def test_a_hundred_aliases_inside_each_other_are_nested_too_deeply() -> None:
     layers = [f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 100)]
     (found,) = findings_of("a0: &a0 [x]\n" + "".join(layers))
     assert found.endswith("nested too deeply or expanded too far by aliases")
+
+
+@pytest.mark.parametrize("declaration", ["string", "{type: integer, default: 3}"])
+def test_an_input_that_is_declared_by_its_name_alone_is_told_where_it_belongs(declaration: str) -> None:
+    assert findings_of(f"{FILE}inputs:\n  topic: {declaration}\n")[0].endswith(
+        "unknown key 'topic'; an input is declared below 'required' or 'optional'"
+    )
+
+
+def test_a_typing_mistake_in_inputs_is_told_with_the_nearest_key() -> None:
+    (found,) = findings_of(f"{FILE}inputs:\n  requierd: {{topic: string}}\n")
+    assert found.endswith("unknown key 'requierd'; did you mean 'required'?")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.errors import Finding, Location
-from runner.report.outputs import MAX_RESPONSE, Paths, cut, outputs, results_json
+from runner.report.outputs import MAX_RESPONSE, MAX_TOTAL, Paths, cut, outputs, results_json
 from runner.report.results import OUTPUTS, BudgetStatistics, CacheStatistics, ClientStatistics, Failure, RunReport
 from tests.build import NOON, report, result, skipped
 
@@ -139,6 +139,42 @@ def test_an_answer_up_to_the_limit_is_whole() -> None:
 def test_half_a_surrogate_pair_does_not_end_the_run() -> None:
     assert cut("a\ud83d", "") == "a\ud83d"
     assert len(cut("\ud83d" * MAX_RESPONSE * 2, "").encode(errors="replace")) <= MAX_RESPONSE
+
+
+# -- all outputs together ---------------------------------------------------------------------------------------------
+
+HOSTS_LIMIT = 1_000_000
+
+
+def size(text: str) -> int:
+    """As the host counts it."""
+    return len(text.encode("utf-16-le", errors="replace"))
+
+
+def test_what_the_host_has_room_for_is_whole() -> None:
+    long = "a" * 100_000
+    found = outputs(report(response=long, data=[long], step_outputs={"one": long, "two": long}), HERE)
+    assert (found["response"], found["one"], found["two"]) == (long, long, long)
+    assert json.loads(found["structured"]) == [long]
+
+
+@pytest.mark.parametrize("sign", ["a", "ü", "€", "🪙"])
+def test_all_outputs_together_stay_below_the_hosts_limit(sign: str) -> None:
+    long = sign * 600_000
+    found = outputs(report(response=long, data=[long], step_outputs={"one": long, "two": long}), HERE)
+    assert sum(map(size, found.values())) < HOSTS_LIMIT
+    assert found["response"].startswith(sign)
+    assert found["structured"].startswith(f'["{sign}')
+    for name in ("response", "structured", "one", "two"):
+        assert found[name].endswith("bytes is in out/results.json]")
+
+
+def test_only_what_is_long_is_cut_and_each_long_one_has_its_share() -> None:
+    written = {"first": "a" * MAX_TOTAL, "short": "b", "second": "c" * MAX_TOTAL}
+    found = outputs(report(response="short too", step_outputs=written), HERE)
+    assert (found["response"], found["short"]) == ("short too", "b")
+    assert "[cut here; the whole answer of 480,000 bytes is in out/results.json]" in found["first"]
+    assert MAX_TOTAL // 2 - 1000 < len(found["first"]) <= len(found["second"]) < MAX_TOTAL // 2
 
 
 # -- results.json -----------------------------------------------------------------------------------------------------

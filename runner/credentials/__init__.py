@@ -1,4 +1,7 @@
-"""Secrets of the environment: what a provider needs, known before an SDK is imported; and what is never printed."""
+"""Secrets: what a provider needs of the environment, known before an SDK is imported, and what is never printed.
+
+Those that a file declares are fetched in `secrets`, and from AWS in `aws`.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,18 @@ import importlib.util
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from runner.credentials.scrub import Scrubber
 from runner.errors import UsageError
 from runner.plan.catalogue import PROVIDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from runner.plan.plan import ModelRecipe, Step
+
+
+class Unavailable(Exception):
+    """A secret of a file cannot be had; the sentence goes behind its key and never holds a value."""
 
 
 def require(steps: Iterable[Step], environ: Mapping[str, str]) -> None:
@@ -32,24 +40,16 @@ SECRETS: Final = (
     "ACTIONS_RUNTIME_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
 )
-SHORTEST: Final = 8  # a shorter value is a word that would be blotted out everywhere
 
 
-def scrubber(environ: Mapping[str, str]) -> Callable[[str], str]:
-    """A function that takes the environment's secrets out of a text: a provider's error may repeat the key."""
+def scrubber(environ: Mapping[str, str]) -> Scrubber:
+    """What takes the environment's secrets out of a text: a provider's error may repeat the key."""
     values = {environ.get(name, "").strip() for name in SECRETS}
     proxies = (environ.get(name, "") for name in environ if name.lower().endswith("_proxy"))
     headers = f"{environ.get('OTEL_EXPORTER_OTLP_HEADERS', '')},{environ.get('OTEL_EXPORTER_OTLP_TRACES_HEADERS', '')}"
     values |= {pair.partition("=")[2].strip() for pair in headers.split(",")}
     values |= {urlsplit(proxy).password or "" for proxy in proxies}
-    longest_first = sorted((value for value in values if len(value) >= SHORTEST), key=len, reverse=True)
-
-    def scrub(text: str) -> str:
-        for value in longest_first:
-            text = text.replace(value, "***")
-        return text
-
-    return scrub
+    return Scrubber(values)
 
 
 def _missing(model: ModelRecipe, environ: Mapping[str, str]) -> Iterator[str]:
