@@ -159,7 +159,15 @@ class Door:
 
         rng = random.Random()  # noqa: S311 - spreads retries, guards nothing
         around = Surroundings(
-            self.environ, self.host.workspace, artifacts, self.log.event, self.now, tracing.span, rng, secrets
+            self.environ,
+            self.host.workspace,
+            artifacts,
+            self.log.event,
+            self.now,
+            tracing.span,
+            rng,
+            secrets,
+            self.scrub,
         )
         task = asyncio.create_task(execute(plan, around))
         stop.listen(asyncio.get_running_loop(), task, self.log)

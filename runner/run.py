@@ -9,12 +9,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.calls.budget import Ledger, budgeted
-from runner.calls.fallbacks import falling_back
-from runner.calls.manners import slotted, timed
-from runner.calls.retry import retried
-from runner.calls.session import in_session
-from runner.calls.structured import structured
+from runner.calls.budget import Ledger
 from runner.errors import (
     BudgetExceeded,
     Finding,
@@ -26,10 +21,13 @@ from runner.errors import (
     StepFailed,
     TemplateProblem,
 )
+from runner.notes import Notebook
+from runner.onion import wrapped
 from runner.patterns.registry import PATTERNS
 from runner.plan.flows import CHANGING, planned
+from runner.plan.pii import redact
 from runner.plan.scope import Given, Scope
-from runner.report.events import BudgetWarning, Crashed, FellBack, RunStarted, Statistics, StepFinished
+from runner.report.events import BudgetWarning, Crashed, FellBack, RunStarted, Statistics, StepFinished, Warned
 from runner.report.results import Failure, RunReport, StepResult
 from runner.step import step_runner
 
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.agents.live import LiveAgents
-    from runner.plan.plan import Plan, Step
+    from runner.plan.plan import ContextPlan, Plan, Step
     from runner.report.events import Emit, Event
     from runner.step import RunStep, Span
 
@@ -55,7 +53,7 @@ class Surroundings:
     """Where a run happens: everything it knows of the world.
 
     `artifacts` is the directory of the run's own files, which no tool may touch; `secrets` are those that the file
-    declares, by key.
+    declares, by key. `scrub` takes secrets out of a text.
     """
 
     environ: Mapping[str, str]
@@ -66,6 +64,7 @@ class Surroundings:
     span: Span
     random: Random
     secrets: Mapping[str, str] = field(default_factory=dict)
+    scrub: Callable[[str], str] = lambda text: text
 
 
 async def execute(plan: Plan, around: Surroundings) -> RunReport:
@@ -125,7 +124,7 @@ def _live_agents(plan: Plan, around: Surroundings, ledger: Ledger, emit: Emit) -
     bench = Bench(
         around.workspace, (around.artifacts,), around.now, around.environ, fill=lambda text: render(text, names)
     )
-    return LiveAgents(home, plan.tools, bench, ledger, emit, around.span)
+    return LiveAgents(home, plan.tools, bench, ledger, emit, around.span, plan.context)
 
 
 async def _outcome(
@@ -138,14 +137,15 @@ async def _outcome(
     way: dict[str, tuple[str, ...]],
 ) -> RunReport:
     """The report of how the pattern ended, without the statistics."""
-    slots = asyncio.Semaphore(plan.limits.max_parallel)
-    invoke = slotted(timed(structured(agents.invoke, emit)), slots, emit)
-    invoke = falling_back(retried(invoke, plan.limits.retry, emit, around.random), emit)
-    run_step = step_runner(budgeted(in_session(invoke), ledger), emit=emit, now=around.now, span=around.span)
+    notebook = _notebook(plan.context, around)
+    invoke = wrapped(agents.invoke, plan, ledger=ledger, notebook=notebook, emit=emit, random=around.random)
+    run_step = step_runner(invoke, emit=emit, now=around.now, span=around.span)
     run_step = followed(run_step, way)
     flow, span = plan.flow, around.span
     try:
         async with asyncio.timeout(plan.limits.timeout_s):
+            if notebook is not None and (strange := await notebook.open()):
+                emit(Warned(strange))
             await agents.open()
             with (
                 span("workflow.execute", workflow=plan.name, config_hash=plan.config_hash),
@@ -164,6 +164,19 @@ async def _outcome(
     except Exception as error:
         emit(Crashed(traceback.format_exc()))
         return _failed(report, RunnerError(f"a bug of ours: {type(error).__name__}: {error}"))
+
+
+def _notebook(asked: ContextPlan, around: Surroundings) -> Notebook | None:
+    if asked.notes is None:
+        return None
+    return Notebook(
+        around.workspace,
+        asked.notes.file,
+        as_json=asked.notes.format == "json",
+        closed=around.artifacts,
+        now=around.now,
+        scrub=(lambda text: redact(around.scrub(text))) if asked.redact_pii else around.scrub,
+    )
 
 
 def _with_outputs(plan: Plan, report: RunReport, scope: Scope) -> RunReport:
@@ -241,6 +254,8 @@ def _worth_a_warning(event: Event) -> str | None:
     match event:
         case BudgetWarning():
             return f"{event.usage:,} of {event.limit:,} {event.what} are spent ({event.percent} %)"
+        case Warned():
+            return event.message
         case FellBack():
             return f"{event.path}: {event.unavailable} was not available and {event.asked} was asked: {event.reason}"
     return None

@@ -29,7 +29,8 @@ MAY_IMPORT = {
     },
     "intake": {"inputs", "plan", "spec", "errors"},
     "deliver": {"artifacts", "ci", "report", "errors"},
-    "run": {"patterns", "step", "agents", "calls", "plan", "errors"},
+    "onion": {"calls", "notes", "plan", "errors"},
+    "run": {"onion", "patterns", "step", "agents", "calls", "notes", "plan", "errors"},
     "patterns": {"plan", "spec", "errors"},
     "step": {"calls", "plan", "spec", "errors"},
     "agents": {"calls", "plan", "spec", "errors"},
@@ -42,6 +43,7 @@ MAY_IMPORT = {
     "log": {"ci", "report", "errors"},
     "inputs": {"spec", "errors"},
     "artifacts": {"errors"},
+    "notes": {"errors"},
     "credentials": {"plan", "errors"},
     "telemetry": {"plan", "report", "errors"},
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from strands import Agent
@@ -13,22 +14,27 @@ from strands.types.exceptions import ContextWindowOverflowException
 
 from runner.agents import providers
 from runner.agents.cache import AgentCache, Blueprint
+from runner.agents.compacting import CompactingModel, Conversation
 from runner.agents.metered import MeteredModel
 from runner.agents.pool import ClientKey, ClientPool
 from runner.agents.providers.faults import chain_of, explain, one_line
+from runner.agents.redacting import RedactingModel
 from runner.agents.tools.box import ToolBox
 from runner.calls.call import Call, Reply
 from runner.errors import ModelProblem, RunnerError
+from runner.plan.plan import NO_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from strands.models.model import Model
+
     from runner.agents.pool import Client
     from runner.agents.providers import Home
     from runner.agents.tools.bench import Bench
     from runner.calls.budget import Ledger
-    from runner.plan.plan import AgentRecipe
+    from runner.plan.plan import AgentRecipe, ContextPlan
     from runner.plan.tools import ToolRecipe
     from runner.report.events import Emit
     from runner.step import Span
@@ -39,9 +45,17 @@ class LiveAgents:
     `close` when the last has ended."""
 
     def __init__(
-        self, home: Home, tools: Mapping[str, ToolRecipe], bench: Bench, ledger: Ledger, emit: Emit, span: Span
+        self,
+        home: Home,
+        tools: Mapping[str, ToolRecipe],
+        bench: Bench,
+        ledger: Ledger,
+        emit: Emit,
+        span: Span,
+        context: ContextPlan = NO_POLICY,
     ) -> None:
         self._home, self._ledger, self._span, self._now = home, ledger, span, bench.now
+        self._context, self._emit = context, emit
         self._box = ToolBox(tools, bench)
         self.cache = AgentCache(self._build, emit)
         self.pool = ClientPool(self._open)
@@ -76,7 +90,8 @@ class LiveAgents:
             raise _problem(error, blueprint, self._now()) from error
 
     async def _ask(self, call: Call, blueprint: Blueprint, client: Client) -> Reply:
-        agent, cut_off = self._stamp(call, blueprint, client), client.begin()
+        before = [] if call.conversation is None else copy.deepcopy(call.conversation.messages)
+        agent, cut_off = self._stamp(call, blueprint, client, Conversation(before)), client.begin()
         with self._span("agent.invoke", agent=blueprint.recipe.id, model=blueprint.recipe.model.model_id):
             try:
                 result = await agent.invoke_async(call.user)
@@ -94,18 +109,39 @@ class LiveAgents:
             call.conversation.messages += [_message("user", call.user), _message("assistant", text)]
         return Reply(text)
 
-    def _stamp(self, call: Call, blueprint: Blueprint, client: Client) -> Agent:
-        model = blueprint.provider.model(blueprint.recipe, client)
+    def _stamp(self, call: Call, blueprint: Blueprint, client: Client, conversation: Conversation) -> Agent:
         return Agent(
             name=blueprint.recipe.id,
-            model=MeteredModel(model, self._ledger, call.tally, cached_apart=blueprint.provider.cached_apart),
+            model=self._model(call, blueprint, client, conversation),
             system_prompt=_system_prompt(call, blueprint),
-            messages=[] if call.conversation is None else copy.deepcopy(call.conversation.messages),
+            messages=conversation.messages,
             tools=list(blueprint.tools),
             callback_handler=None,
             conversation_manager=NullConversationManager(),
             retry_strategy=None,
         )
+
+    def _model(self, call: Call, blueprint: Blueprint, client: Client, conversation: Conversation) -> Model:
+        """The model of one call, in the wrappers that this run asks for."""
+
+        def metered(recipe: AgentRecipe) -> Model:
+            model = MeteredModel(
+                blueprint.provider.model(recipe, client),
+                self._ledger,
+                call.tally,
+                cached_apart=blueprint.provider.cached_apart,
+            )
+            return RedactingModel(model) if self._context.redact_pii else model
+
+        def explain(error: Exception) -> str:
+            return _problem(error, blueprint, self._now()).message
+
+        recipe, plan = blueprint.recipe, self._context.compaction
+        if plan is None:
+            return metered(recipe)
+        summariser = replace(recipe.model, model_id=plan.model_id or recipe.model.model_id)
+        writer = metered(replace(recipe, model=summariser, tools=(), output_schema=None))
+        return CompactingModel(metered(recipe), writer, plan, conversation, self._emit, call.path, explain)
 
     def _build(self, recipe: AgentRecipe) -> Blueprint:
         with self._span("agent.build", agent=recipe.id, config_hash=recipe.config_hash):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from strands.models.model import Model
 
+from runner.agents.wrapped import WrappedModel
 from runner.errors import ModelProblem
 from runner.report.results import Usage
 
@@ -33,31 +34,12 @@ _REASONS = {
 }
 
 
-class MeteredModel(Model):
+class MeteredModel(WrappedModel):
     """A model under this run's ledger, for one call. `cached_apart` is its provider's way of counting."""
 
     def __init__(self, inner: Model, ledger: Ledger, tally: Tally, *, cached_apart: bool) -> None:
-        self._inner, self._ledger, self._tally = inner, ledger, tally
-        self._cached_apart = cached_apart
-        self._supports_structured_output = getattr(inner, "_supports_structured_output", False)
-
-    @property
-    def config(self) -> Any:
-        """The inner model's configuration: the SDK reads the model's id from it for its spans."""
-        return self._inner.get_config()
-
-    @property
-    def stateful(self) -> bool:
-        return self._inner.stateful
-
-    def get_config(self) -> Any:
-        return self._inner.get_config()
-
-    def update_config(self, **model_config: Any) -> None:
-        raise AssertionError("a pooled model's configuration is shared and does not change")
-
-    def structured_output(self, *args: Any, **kwargs: Any) -> Any:
-        raise AssertionError("deprecated in the SDK; a second way to a model, which nothing here takes")
+        super().__init__(inner)
+        self._ledger, self._tally, self._cached_apart = ledger, tally, cached_apart
 
     async def stream(self, messages: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         """The inner model's events. Raises BudgetExceeded before the first, ModelProblem for an end that is none."""

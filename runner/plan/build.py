@@ -18,7 +18,7 @@ from runner.plan.flows import (
     Way,
     WorkflowFlow,
 )
-from runner.plan.plan import Step
+from runner.plan.plan import NO_POLICY, Step
 from runner.plan.recipes import Asked
 from runner.plan.scope import reserved, why_taken
 from runner.spec import patterns
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from runner.plan.flows import Flow
+    from runner.plan.plan import ContextPlan
     from runner.plan.problems import Place, Problems
     from runner.plan.recipes import Recipes
     from runner.spec import models as spec
@@ -44,6 +45,7 @@ class Builder:
     problems: Problems
     places: dict[str, Place] = field(default_factory=dict)
     """Where in the file each planned step stands, by its path."""
+    context: ContextPlan = NO_POLICY
     taken: frozenset[str] = frozenset()
     """Names that templates call answers by."""
 
@@ -96,7 +98,8 @@ class Builder:
                 timeout_s=step.timeout_s or self.runtime.timeout_s,
                 retries=policy.retries if step.retries is None else step.retries,
                 at=self.problems.document.locate(place),
-            )
+            ),
+            self.context,
         )
 
     def _asking(

@@ -32,6 +32,7 @@ class ProviderFacts:
     takes_region: bool = False
     takes_tools: bool = True
     caches_prompts: bool = True
+    many_models: bool = True
     own_params: frozenset[str] = frozenset(
         {"model", "messages", "stream", "stream_options", "tools", "tool_choice", "n"}
     )
@@ -78,6 +79,7 @@ PROVIDERS: Final[Mapping[str, ProviderFacts]] = {
         takes_host=False,
         takes_tools=False,
         caches_prompts=False,
+        many_models=False,
     ),
 }
 

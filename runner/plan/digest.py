@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.plan.plan import AgentRecipe, ModelRecipe, Step
+from runner.plan.plan import NO_POLICY, AgentRecipe, CompactionPlan, ContextPlan, ModelRecipe, NotesPlan, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +26,9 @@ HASHED: Final[Mapping[type, frozenset[str]]] = {
     ModelRecipe: frozenset({"provider", "model_id", "temperature", "top_p", "max_tokens", "params"}),
     AgentRecipe: frozenset({"prompt", "model", "tools", "output_schema"}),
     Step: frozenset({"agent", "input", "vars", "session", "fallbacks"}),
+    ContextPlan: frozenset({"compaction", "notes", "redact_pii"}),
+    CompactionPlan: frozenset({"when_tokens_over", "summary_ratio", "preserve_recent_messages", "model_id"}),
+    NotesPlan: frozenset({"file", "include_last"}),
 }
 """What can change an answer."""
 
@@ -51,6 +54,9 @@ NOT_HASHED: Final[Mapping[type, Mapping[str, str]]] = {
         "config_hash": "the result",
         "at": "where it is written",
     },
+    ContextPlan: {},
+    CompactionPlan: {},
+    NotesPlan: {"format": "how notes are kept; a model is told them alike"},
 }
 """What cannot, and why."""
 
@@ -60,9 +66,9 @@ def sign_agent(agent: AgentRecipe, tool_digest: Callable[[str], str]) -> AgentRe
     return replace(agent, config_hash=_sha256(project_agent(agent, tool_digest)))
 
 
-def sign_step(step: Step) -> Step:
-    """The step with its hash; its agent is signed already."""
-    return replace(step, config_hash=_sha256(project_step(step)))
+def sign_step(step: Step, context: ContextPlan = NO_POLICY) -> Step:
+    """The step with its hash; its agent is signed already. `context` is what the plan does to all conversations."""
+    return replace(step, config_hash=_sha256(project_step(step) | project_context(context)))
 
 
 def project_agent(agent: AgentRecipe, tool_digest: Callable[[str], str]) -> dict[str, Any]:
@@ -91,6 +97,16 @@ def project_step(step: Step) -> dict[str, Any]:
         "session": step.session,
         "fallbacks": [agent.config_hash for agent in step.fallbacks],
     }
+
+
+def project_context(context: ContextPlan) -> dict[str, Any]:
+    """The fields of a context policy that a step's hash is made of; none where there is no policy."""
+    told: dict[str, Any] = {"redact_pii": True} if context.redact_pii else {}
+    if context.compaction is not None:
+        told["compaction"] = asdict(context.compaction)
+    if context.notes is not None:
+        told["notes"] = [context.notes.file, context.notes.include_last]
+    return {"context": told} if told else {}
 
 
 def plan_hash(flow: Flow) -> str:

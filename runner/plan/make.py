@@ -9,6 +9,7 @@ from runner.errors import SpecError, UsageError
 from runner.plan import digest, lint, offered
 from runner.plan.build import Builder
 from runner.plan.catalogue import PROVIDERS
+from runner.plan.context import context_plan
 from runner.plan.plan import Limits, Plan, RetryPolicy
 from runner.plan.problems import Problems
 from runner.plan.recipes import Recipes, bad_host
@@ -58,7 +59,8 @@ def make_plan(
     source = source.model_copy(update={"runtime": _runtime(source.runtime, overrides)})
     problems = Problems(document, [*offered.refusals(source, document)])
     recipes = Recipes(source, source.runtime, root, workspace, problems)
-    builder = Builder(source.runtime, recipes, problems)
+    context = context_plan(source, problems.find)
+    builder = Builder(source.runtime, recipes, problems, context=context)
     flow = builder.flow(source.pattern)
     scopes = Scopes(flow, source, document, builder.places, recipes.written)
     used, taken = scopes.used_names(), reserved(flow.type)
@@ -76,6 +78,7 @@ def make_plan(
         artifacts=tuple((artifact.path, artifact.from_) for artifact in source.outputs.artifacts),
         config_hash=digest.plan_hash(flow),
         tools=recipes.tools,
+        context=context,
         secrets=secrets,
         telemetry=telemetry,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from runner.errors import Finding, Location
 from runner.plan.flows import Flow
@@ -97,6 +97,38 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class CompactionPlan:
+    """A conversation of more than `when_tokens_over` tokens (estimated) has the oldest `summary_ratio` of its messages
+    replaced by a summary, never the last `preserve_recent_messages`. `model_id` writes it; None is the agent's own."""
+
+    when_tokens_over: int = 100_000
+    summary_ratio: float = 0.35
+    preserve_recent_messages: int = 12
+    model_id: str | None = None
+
+
+@dataclass(frozen=True)
+class NotesPlan:
+    """A file in the workspace that steps add to, and whose last `include_last` entries they are told."""
+
+    file: str
+    include_last: int = 12
+    format: Literal["markdown", "json"] = "markdown"
+
+
+@dataclass(frozen=True)
+class ContextPlan:
+    """What is done to everything that models are sent, in every step alike."""
+
+    compaction: CompactionPlan | None = None
+    notes: NotesPlan | None = None
+    redact_pii: bool = False
+
+
+NO_POLICY: Final = ContextPlan()
+
+
+@dataclass(frozen=True)
 class Plan:
     name: str
     file: str
@@ -108,6 +140,7 @@ class Plan:
     config_hash: str
     tools: Mapping[str, ToolRecipe] = field(default_factory=dict)
     """Every tool that some agent of a step has, by its name."""
+    context: ContextPlan = NO_POLICY
     secrets: tuple[Secret, ...] = ()
     telemetry: Telemetry = Telemetry()
     warnings: tuple[Finding, ...] = ()

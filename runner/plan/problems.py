@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 Place: TypeAlias = tuple[str | int, ...]
 """A path of keys and indexes into a document."""
+
+Find: TypeAlias = Callable[..., None]
+"""Notes something wrong: a message, and the places it may stand at, the most exact of which counts."""
 
 
 @dataclass

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from runner.errors import Location
 
 if TYPE_CHECKING:
+    from runner.plan.problems import Find
     from runner.spec import models as spec
     from runner.spec.load import Document
 
 Source: TypeAlias = Literal["env", "file", "secrets_manager", "ssm"]
-Find: TypeAlias = Callable[..., None]
-"""Notes something wrong: a message, and the place it stands at."""
 
 ONLY_THERE: Final = "AWS_BEARER_TOKEN_BEDROCK"
 """The one key of a provider that cannot be handed over: its SDK looks for it by itself."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from runner.spec import models as spec
+    from collections.abc import Iterator
 
-Place: TypeAlias = tuple[str | int, ...]
-Find: TypeAlias = Callable[..., None]
-"""Notes something wrong: a message, and the place it stands at."""
+    from runner.plan.problems import Find, Place
+    from runner.spec import models as spec
 
 OTEL: Final[Place] = ("telemetry", "otel")
 GRPC_PORT: Final = 4317

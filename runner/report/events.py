@@ -91,6 +91,33 @@ class BudgetReached:
 
 
 @dataclass(frozen=True, slots=True)
+class Compacted:
+    """`messages` of a conversation were replaced by a summary; its prompt had `before` tokens (estimated) and has
+    `after`."""
+
+    path: str
+    messages: int
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompactionFailed:
+    """A conversation of `tokens` (estimated) goes on as long as it is, for this reason."""
+
+    path: str
+    tokens: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something that the run goes on without; the log tells it, and the report at its end."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Crashed:
     """A bug of ours: the traceback, for whoever will mend it."""
 
@@ -122,6 +149,9 @@ Event: TypeAlias = (
     | BudgetWarning
     | BudgetReached
     | UsageUnknown
+    | Compacted
+    | CompactionFailed
+    | Warned
     | Crashed
     | Statistics
     | RunFinished

@@ -42,12 +42,10 @@ def lines(event: events.Event) -> list[Line]:
         case events.CacheLookup():
             word = "agent_cache_hit" if event.hit else "agent_cache_miss"
             return [_line("DEBUG", word, agent_id=event.agent_id, config_hash=event.config_hash[:12])]
-        case events.BudgetWarning():
-            return [_line("WARNING", "budget_warning", usage=event.usage, limit=event.limit, percent=event.percent)]
-        case events.UsageUnknown():
-            return [Line("WARNING", "usage_unknown the provider tells no usage; the token budget counts estimates")]
-        case events.BudgetReached():
-            return [_line("ERROR", "budget_exceeded", usage=event.usage, limit=event.limit)]
+        case events.BudgetWarning() | events.UsageUnknown() | events.BudgetReached():
+            return [_budget(event)]
+        case events.Compacted() | events.CompactionFailed() | events.Warned():
+            return [_context(event)]
         case events.Crashed():
             return [Line("ERROR", line) for line in event.traceback.splitlines()]
         case events.Statistics():
@@ -94,6 +92,26 @@ def statistics(event: events.Statistics) -> list[Line]:
         Line("INFO", f"Cache hit rate: {cache.hit_rate}% ({hits}, {misses})"),
         Line("INFO", f"Clients: {clients.created} created, {clients.hits} reused"),
     ]
+
+
+def _budget(event: events.BudgetWarning | events.UsageUnknown | events.BudgetReached) -> Line:
+    match event:
+        case events.BudgetWarning():
+            return _line("WARNING", "budget_warning", usage=event.usage, limit=event.limit, percent=event.percent)
+        case events.BudgetReached():
+            return _line("ERROR", "budget_exceeded", usage=event.usage, limit=event.limit)
+        case events.UsageUnknown():
+            return Line("WARNING", "usage_unknown the provider tells no usage; the token budget counts estimates")
+
+
+def _context(event: events.Compacted | events.CompactionFailed | events.Warned) -> Line:
+    match event:
+        case events.Compacted(path, messages, before, after):
+            return _line("INFO", "compacted", path=path, messages=messages, before=before, after=after)
+        case events.CompactionFailed(path, tokens, reason):
+            return _line("WARNING", "compaction_failed", path=path, tokens=tokens, reason=reason)
+        case events.Warned(message):
+            return Line("WARNING", message)
 
 
 def _finished(result: StepResult) -> Line:

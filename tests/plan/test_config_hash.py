@@ -17,7 +17,7 @@ import pytest
 
 from runner.errors import RunnerError
 from runner.plan import digest
-from runner.plan.plan import AgentRecipe, ModelRecipe, Step
+from runner.plan.plan import AgentRecipe, CompactionPlan, ContextPlan, ModelRecipe, NotesPlan, Step
 from tests.build import agent, as_text, chain, dag, findings_of, model, parallel, plan_of, shapes, step, workflow
 
 HOME = Path(__file__).parents[2]
@@ -80,6 +80,17 @@ def secret(**keys: Any) -> dict[str, Any]:
 
 def writer(**keys: Any) -> dict[str, Any]:
     return workflow(agents={"writer": keys})
+
+
+def compaction(**keys: Any) -> dict[str, Any]:
+    return workflow(context_policy={"compaction": {"enabled": True, **keys}})
+
+
+def notes(**keys: Any) -> dict[str, Any]:
+    return workflow(context_policy={"notes": {"file": "a", **keys}})
+
+
+COMPACTED, NOTED = compaction(), notes()
 
 
 def one_step(**keys: Any) -> dict[str, Any]:
@@ -186,9 +197,21 @@ FIELDS: dict[str, dict[str, Row]] = {
                       workflow(outputs={"artifacts": [{"path": "a.md", "from": "text"}]})),
     },
     "ContextPolicy": {
-        "compaction": refused(workflow(context_policy={"compaction": {}})),
-        "notes": refused(workflow(context_policy={"notes": {"file": "a"}})),
+        "compaction": hashed(COMPACTED),
+        "notes": hashed(NOTED),
         "retrieval": hashed(workflow(context_policy={"retrieval": {"jit_tools": ["calculator"]}})),
+    },
+    "Compaction": {
+        "enabled": hashed(COMPACTED),
+        "when_tokens_over": hashed(compaction(when_tokens_over=9), COMPACTED),
+        "summary_ratio": hashed(compaction(summary_ratio=0.5), COMPACTED),
+        "preserve_recent_messages": hashed(compaction(preserve_recent_messages=2), COMPACTED),
+        "summarization_model": hashed(compaction(summarization_model="n"), COMPACTED),
+    },
+    "Notes": {
+        "file": hashed(notes(file="b"), NOTED),
+        "include_last": hashed(notes(include_last=3), NOTED),
+        "format": acts(notes(format="json"), NOTED),
     },
     "Retrieval": {
         "jit_tools": hashed(workflow(context_policy={"retrieval": {"jit_tools": ["calculator"]}})),
@@ -202,7 +225,7 @@ FIELDS: dict[str, dict[str, Row]] = {
     },
     "Guardrails": {
         "deny_network": words(workflow(security={"guardrails": {"deny_network": True}})),
-        "pii_redaction": refused(workflow(security={"guardrails": {"pii_redaction": True}})),
+        "pii_redaction": hashed(workflow(security={"guardrails": {"pii_redaction": True}})),
         "allow_tools": checks(CLOSED, workflow(tools=TOOLED)),
     },
     "Budgets": {
@@ -408,8 +431,6 @@ PATTERN_FIELDS: dict[str, dict[str, Row]] = {
 }  # fmt: skip
 
 REFUSED_WHOLE: dict[str, dict[str, Any]] = {
-    "Compaction": workflow(context_policy={"compaction": {}}),
-    "Notes": workflow(context_policy={"notes": {"file": "a"}}),
     "Skill": workflow(skills=[{"id": "a", "path": "a"}]),
     "HttpExecutor": workflow(tools={"http_executors": [{"id": "a", "base_url": "http://x"}]}),
     "CommonEndpoint": workflow(tools={"http_executors": [{"id": "a", "base_url": "http://x", "common_endpoints": [
@@ -472,7 +493,12 @@ def bare(value: Any) -> Any:
 # -- the recipes ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("recipe", [ModelRecipe, AgentRecipe, Step])
+def test_every_kind_of_recipe_is_sorted() -> None:
+    assert digest.HASHED.keys() == digest.NOT_HASHED.keys()
+    assert digest.HASHED.keys() == {ModelRecipe, AgentRecipe, Step, ContextPlan, CompactionPlan, NotesPlan}
+
+
+@pytest.mark.parametrize("recipe", digest.HASHED)
 def test_every_field_of_a_recipe_is_sorted_in_or_out(recipe: type) -> None:
     hashed_fields, others = digest.HASHED[recipe], set(digest.NOT_HASHED[recipe])
     assert hashed_fields & others == set()
@@ -544,6 +570,17 @@ def test_an_agent_under_another_name_has_the_same_hash_and_its_step_another() ->
     writer_, twin = step(agent="writer"), step(agent="twin")
     assert writer_.agent.config_hash == twin.agent.config_hash
     assert writer_.config_hash != twin.config_hash
+
+
+def test_a_policy_for_all_conversations_is_in_the_hash_of_every_step_and_of_no_agent() -> None:
+    plain, noted = (plan_of({**RICH, "context_policy": policy}).steps() for policy in (None, {"notes": {"file": "a"}}))
+    assert all(one.config_hash != other.config_hash for one, other in zip(plain, noted, strict=True))
+    assert all(one.agent.config_hash == other.agent.config_hash for one, other in zip(plain, noted, strict=True))
+
+
+def test_a_policy_that_is_switched_off_is_not_in_the_hash() -> None:
+    off = workflow(context_policy={"compaction": {"enabled": False, "when_tokens_over": 9}})
+    assert plan_of(off).config_hash == plan_of(workflow()).config_hash
 
 
 # -- stability --------------------------------------------------------------------------------------------------------

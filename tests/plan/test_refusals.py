@@ -161,6 +161,40 @@ def test_params_cannot_replace_what_the_step_asks(provider: str, name: str) -> N
     assert found.endswith(f": params cannot have '{name}', which is the step's own")
 
 
+# -- the context of calls ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("/tmp/notes.md", "leads out of the workspace; name a path below it, such as notes/agents.md"),
+        ("a/../../notes.md", "leads out of the workspace; name a path below it, such as notes/agents.md"),
+        (".git/notes.md", "lies in .git; name one beside it, such as notes/agents.md"),
+        ("sub/.GIT/hooks/post-checkout", "lies in .git; name one beside it, such as notes/agents.md"),
+        ("", "is not the path of a file"),
+        (".", "is not the path of a file"),
+        ("notes/", "is not the path of a file"),
+    ],
+)
+def test_notes_are_kept_inside_the_workspace(file: str, said: str) -> None:
+    assert findings_of(workflow(context_policy={"notes": {"file": file}})) == [
+        f"workflow.yaml:17:11: notes file {file!r} {said}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"summary_ratio": 0}, "18:20: a summary_ratio of 0 would summarise nothing"),
+        ({"summarization_model": "n"}, "18:26: provider 'local' has one model"),
+    ],
+)
+def test_a_summary_that_could_not_be_made_is_refused(changes: dict[str, Any], said: str) -> None:
+    runtime = {"provider": "local", "model_id": None, "max_parallel": 1}
+    policy = {"compaction": {"enabled": True, **changes}}
+    assert findings_of(workflow(runtime=runtime, context_policy=policy)) == [f"workflow.yaml:{said}"]
+
+
 # -- what this version does not run -----------------------------------------------------------------------------------
 
 

@@ -1,0 +1,44 @@
+"""What wraps a call of a run, from the inside out. The order is the design.
+
+A pause holds no slot, waiting for a slot costs no time of the step's, a session's next step waits before it takes one,
+and another model is asked only when all attempts at one have failed. The ledger is asked again at every model turn, in
+the wrapper around the model itself, so that nothing goes round it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from runner.calls.budget import budgeted
+from runner.calls.fallbacks import falling_back
+from runner.calls.manners import slotted, timed
+from runner.calls.notes import noted
+from runner.calls.redacted import redacted
+from runner.calls.retry import retried
+from runner.calls.session import in_session
+from runner.calls.structured import structured
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from runner.calls.budget import Ledger
+    from runner.calls.call import Invoke
+    from runner.notes import Notebook
+    from runner.plan.plan import Plan
+    from runner.report.events import Emit
+
+
+def wrapped(
+    live: Invoke, plan: Plan, *, ledger: Ledger, notebook: Notebook | None, emit: Emit, random: Random
+) -> Invoke:
+    """`live` in everything that the plan asks for."""
+    invoke = structured(live, emit)
+    if plan.context.redact_pii:
+        invoke = redacted(invoke)
+    invoke = timed(invoke)
+    if plan.context.notes is not None and notebook is not None:
+        invoke = noted(invoke, notebook, plan.context.notes.include_last, emit)
+    invoke = slotted(invoke, asyncio.Semaphore(plan.limits.max_parallel), emit)
+    invoke = falling_back(retried(invoke, plan.limits.retry, emit, random), emit)
+    return budgeted(in_session(invoke), ledger)
