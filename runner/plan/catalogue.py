@@ -114,6 +114,30 @@ TOOLS: Final[Mapping[str, ToolSpec]] = dict(
             expression={"type": "string", "description": "The expression, such as (2 + 3) * 4"},
         ),
         _tool("current_time", "The current date and time in UTC, in ISO 8601."),
+        _tool(
+            "http_request",
+            "Ask a public HTTP(S) server, on port 80 or 443, and get its answer as text.",
+            uses_network=True,
+            url={"type": "string", "description": "The whole URL"},
+            method={"type": "string", "enum": ["GET", "HEAD"], "default": "GET"},
+            accept={
+                "type": "string",
+                "description": "The content types wanted, such as application/json",
+                "default": "*/*",
+            },
+        ),
+        _tool(
+            "web_fetch",
+            "Read a public web page.",
+            uses_network=True,
+            url={"type": "string", "description": "The whole URL"},
+            format={
+                "type": "string",
+                "enum": ["text", "markdown", "html"],
+                "description": "What the page is turned into; html is the page as it is",
+                "default": "text",
+            },
+        ),
     ]
 )
 """The built-in tools of this version. The language knows more; `runner.plan.tools` refuses those by name."""

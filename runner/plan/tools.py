@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from runner.plan import executors
 from runner.plan.catalogue import LANGUAGE_TOOLS, TOOLS
 from runner.spec import models as spec
 from runner.spec.load import nearest
@@ -59,6 +60,10 @@ class HttpTool:
     authentication_info: str | None = None
     allow_private: bool = False
     uses_network = True
+
+    @property
+    def told_as(self) -> str:
+        return executors.model_name(self.name)
 
     def canonical(self) -> str:
         """Everything but the headers' values, which may be secrets and are nothing that a model is told."""
@@ -121,6 +126,7 @@ class Tooling:
         self._allowed = guardrails.allow_tools
         self._declared: dict[str, ToolRecipe] = {}
         for index, executor in enumerate(tools.http_executors):
+            self._check_executor(executor, ("tools", "http_executors", index))
             self._declare(_http_tool(executor), ("tools", "http_executors", index, "id"))
         for index, server in enumerate(tools.mcp):
             self._declare(_mcp_server(server), ("tools", "mcp", index, "id"))
@@ -168,6 +174,16 @@ class Tooling:
         if recipe.name in self._declared or recipe.name in TOOLS or recipe.name == "Skill":
             self._find(f"two tools are called '{recipe.name}'; an agent could not say which it has", place)
         self._declared[recipe.name] = recipe
+
+    def _check_executor(self, executor: spec.HttpExecutor, place: Place) -> None:
+        for problem, where in executors.problems(executor):
+            self._find(problem, (*place, *where))
+        told_as = executors.model_name(executor.id)
+        others = [*TOOLS, "Skill", *(one.name for one in self._declared.values() if isinstance(one, HttpTool))]
+        for other in others:
+            if other != executor.id and executors.model_name(other) == told_as:
+                told = f"tools '{other}' and '{executor.id}' are both '{told_as}' to a model"
+                self._find(f"{told}; call one of them otherwise", (*place, "id"))
 
     def _built_in(self, tools: spec.Tools) -> Iterator[ToolRecipe]:
         for index, tool in enumerate(tools.python):

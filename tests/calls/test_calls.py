@@ -264,4 +264,4 @@ def test_an_answer_of_many_values_is_compared_within_a_second():
     before = time.monotonic()
     with pytest.raises(ModelProblem, match="comparing the answer with output_schema takes longer than 1 s"):
         asyncio.run(structured(invoke, lambda event: None)(asked))
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 3  # it is asked again once

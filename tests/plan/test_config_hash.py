@@ -104,6 +104,14 @@ def one_task(**keys: Any) -> dict[str, Any]:
     return workflow(agents=TWO, tools=TOOLED, pattern=pattern)
 
 
+def executor(**keys: Any) -> dict[str, Any]:
+    return workflow(tools={"http_executors": [{"id": "a", "base_url": "https://x", **keys}]})
+
+
+def endpoint(**keys: Any) -> dict[str, Any]:
+    return executor(common_endpoints=[{"path": "/a", "description": "what it does", **keys}])
+
+
 STEPWISE: dict[str, Any] = {
     "agent": (hashed, {"agent": "critic"}),
     "input": (hashed, {"input": "Write more."}),
@@ -183,8 +191,25 @@ FIELDS: dict[str, dict[str, Row]] = {
     },
     "Tools": {
         "python": hashed(workflow(tools={"python": ["calculator"]})),
-        "http_executors": refused(workflow(tools={"http_executors": [{"id": "a", "base_url": "http://x"}]})),
+        "http_executors": hashed(executor()),
         "mcp": refused(workflow(tools={"mcp": [{"id": "a", "url": "http://x"}]})),
+    },
+    "HttpExecutor": {
+        "id": hashed(executor(id="b"), executor()),
+        "base_url": hashed(executor(base_url="https://y"), executor()),
+        "headers": hashed(executor(headers={"X-Key": "k"}), executor()),
+        "timeout_ms": acts(executor(timeout_ms=9), executor()),
+        "description": hashed(executor(description="The tracker."), executor()),
+        "examples": hashed(executor(examples=["Ask."]), executor()),
+        "common_endpoints": hashed(endpoint(), executor()),
+        "response_format": hashed(executor(response_format="JSON"), executor()),
+        "authentication_info": hashed(executor(authentication_info="None."), executor()),
+        "allow_private": acts(executor(allow_private=True), executor()),
+    },
+    "CommonEndpoint": {
+        "path": hashed(endpoint(path="/b"), endpoint()),
+        "description": hashed(endpoint(description="other"), endpoint()),
+        "method": hashed(endpoint(method="POST"), endpoint()),
     },
     "Outputs": {
         "artifacts": acts(workflow(outputs={"artifacts": [{"path": "a.md", "from": "text"}]})),
@@ -432,9 +457,6 @@ PATTERN_FIELDS: dict[str, dict[str, Row]] = {
 
 REFUSED_WHOLE: dict[str, dict[str, Any]] = {
     "Skill": workflow(skills=[{"id": "a", "path": "a"}]),
-    "HttpExecutor": workflow(tools={"http_executors": [{"id": "a", "base_url": "http://x"}]}),
-    "CommonEndpoint": workflow(tools={"http_executors": [{"id": "a", "base_url": "http://x", "common_endpoints": [
-        {"path": "/", "description": "d"}]}]}),
     "McpServer": workflow(tools={"mcp": [{"id": "a", "url": "http://x"}]}),
     "Gate": workflow(pattern=chain("Write.", GATE)),
 }  # fmt: skip

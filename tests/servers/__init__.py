@@ -13,8 +13,10 @@ from .anthropic import AnthropicServer
 from .bedrock import BedrockServer
 from .gemini import GeminiServer
 from .http import Answer, ModelServer, Request
+from .internet import Internet
 from .ollama import OllamaServer
 from .openai import AzureServer, OpenAIServer
+from .web import WebServer
 
 __all__ = [
     "SERVERS",
@@ -23,9 +25,11 @@ __all__ = [
     "AzureServer",
     "BedrockServer",
     "GeminiServer",
+    "Internet",
     "OllamaServer",
     "OpenAIServer",
     "Request",
+    "WebServer",
 ]
 
 SERVERS: Final[Mapping[str, type[ModelServer]]] = {

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Sel
 
 if TYPE_CHECKING:
     import re
+    import ssl
 
 Json = dict[str, Any]
 
@@ -76,6 +77,8 @@ class Request:
     at: float = field(default_factory=time.monotonic)
     query: str = ""
     answered: bool = False  # the whole answer was written to a client that was still there
+    target: str = ""  # the path with its query, or a whole URL as a proxy is sent it
+    content: bytes = b""
 
     @property
     def messages(self) -> list[Json]:
@@ -133,6 +136,7 @@ class ModelServer:
     route: ClassVar[re.Pattern[str]]
     stream_type: ClassVar[str]
     base_path: ClassVar[str] = ""
+    tls: ssl.SSLContext | None = None
 
     def __init__(self, reply: Reply = "ok") -> None:
         self.requests: list[Request] = []
@@ -217,7 +221,7 @@ class ModelServer:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        listening = await self._loop.create_server(lambda: _Link(self), sock=self._listener, backlog=1024)
+        listening = await self._loop.create_server(lambda: _Link(self), sock=self._listener, backlog=1024, ssl=self.tls)
         self._ready.set()
         await self._stop.wait()
         self._loop.remove_reader(self._listener)
@@ -244,9 +248,11 @@ class ModelServer:
         if gone:
             self._links.discard(link)
 
-    def arrived(self, method: str, path: str, headers: dict[str, str], body: Json, query: str) -> Request:
-        model = self.model_of(path, body)
-        request = Request(len(self.requests) + 1, method, path, headers, body, model, query=query)
+    def arrived(self, method: str, target: str, headers: dict[str, str], content: bytes) -> Request:
+        path, _, query = target.partition("?")
+        body = as_json(content)
+        request = Request(len(self.requests) + 1, method, path, headers, body, self.model_of(path, body), query=query)
+        request.target, request.content = target, content
         self.requests.append(request)
         self._answering.add(request)
         self.max_in_flight = max(self.max_in_flight, len(self._answering))
@@ -336,10 +342,13 @@ class _Link(asyncio.StreamReaderProtocol):
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         start, *lines = head.rstrip().split("\r\n")
         method, target, _version = start.split(" ")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        headers: dict[str, str] = {}
+        for name, _, value in (line.partition(":") for line in lines):  # one that stands twice is seen twice
+            headers[name.lower()] = (
+                f"{headers[name.lower()]}, {value.strip()}" if name.lower() in headers else value.strip()
+            )
         body = await self.read_body(headers)
-        path, _, query = target.partition("?")
-        return self.server.arrived(method, path, headers, as_json(body), query)
+        return self.server.arrived(method, target, headers, body)
 
     async def read_body(self, headers: Mapping[str, str]) -> bytes:
         if headers.get("transfer-encoding", "").lower() != "chunked":

@@ -1,11 +1,15 @@
-"""What the tools of a run may touch: one directory, a clock, secrets by their names. Nothing else of the world."""
+"""What the tools of a run may touch: one directory, a clock, secrets by their names. Nothing else of the world
+but connections, which see to it themselves where they may lead."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
+
+from runner.agents.tools.connections import Connections
 
 
 @dataclass(frozen=True)
@@ -20,3 +24,8 @@ class Bench:
     now: Callable[[], datetime]
     environ: Mapping[str, str] = field(default_factory=dict)
     fill: Callable[[str], str] = lambda text: text
+
+    @cached_property
+    def connections(self) -> Connections:
+        """Closed with the box that has the bench."""
+        return Connections(self.environ)
