@@ -61,6 +61,7 @@ The command line prints the answer on stdout; what would be a workflow command i
 | `budget_exceeded usage=… limit=…` | error |
 | `usage_unknown …` | warning |
 | `compacted path=… messages=… before=… after=…`, `compaction_failed path=… tokens=… reason=…` | info, warning |
+| `mcp_server_lost server=… seen=…` | warning |
 | `run_started name=… pattern=… steps=…`, `run_finished status=… steps=… tokens=… duration_ms=…` | info, error |
 | `Cache hit rate: 90% (9 hits, 1 miss)` | info |
 | `Clients: 1 created, 9 reused` | info |

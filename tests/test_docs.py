@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,11 +63,22 @@ def test_every_block_is_of_a_kind_that_is_checked_here():
     assert COMMANDS
 
 
+def stand_ins(spec: dict[str, Any], folder: Path) -> str:
+    """A folder where every MCP server that a file starts is the small one of the tests."""
+    folder.mkdir()
+    for server in spec.get("tools", {}).get("mcp", []):
+        program = folder / server["command"]
+        program.write_text(f"#!/bin/sh\nexec {sys.executable} -P {ROOT / 'tests' / 'servers' / 'mcp_server.py'}\n")
+        program.chmod(0o755)
+    return str(folder)
+
+
 @pytest.mark.parametrize("block", SPECS, ids=str)
 def test_a_workflow_file_in_the_docs_runs(block: Block, workspace: Workspace):
     assert findings_of(block.text, need_values=False) == []
     spec = yaml.safe_load(block.text)
     names = [*spec.get("inputs", {}).get("required", {})]
+    workspace.environ["PATH"] = stand_ins(spec, workspace.root / "bin")
     with OpenAIServer() as server:
         outcome = workspace.run(spec, host=server.url, variables=yaml.safe_dump(dict.fromkeys(names, "some text")))
 

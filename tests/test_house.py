@@ -61,7 +61,7 @@ ALLOWED = {
 
 FORBIDDEN = {("runner.step", "runner.calls.budget")}
 
-SDKS = {"strands", "openai", "boto3", "botocore", "ollama", "anthropic", "google"}
+SDKS = {"strands", "mcp", "openai", "boto3", "botocore", "ollama", "anthropic", "google"}
 CHILD_SCRIPT = "runner.agents.providers.llama_server"
 """Runs as a process of its own and is never imported, so the world's rules are not for it."""
 
@@ -275,7 +275,19 @@ def test_no_module_says_more_than_400_lines() -> None:
 
 # -- what stays unloaded ----------------------------------------------------------------------------------------------
 
-HEAVY = ("strands", "openai", "boto3", "botocore", "ollama", "anthropic", "google", "httpx", "aiohttp", "opentelemetry")
+HEAVY = (
+    "strands",
+    "mcp",
+    "openai",
+    "boto3",
+    "botocore",
+    "ollama",
+    "anthropic",
+    "google",
+    "httpx",
+    "aiohttp",
+    "opentelemetry",
+)
 CALL_THE_DOOR = f"""
 import io, json, pathlib, sys
 from runner.main import main

@@ -56,7 +56,7 @@ class LiveAgents:
     ) -> None:
         self._home, self._ledger, self._span, self._now = home, ledger, span, bench.now
         self._context, self._emit = context, emit
-        self._box = ToolBox(tools, bench)
+        self._box = ToolBox(tools, bench, emit)
         self.cache = AgentCache(self._build, emit)
         self.pool = ClientPool(self._open)
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from runner.plan import executors
+from runner.plan import executors, servers
 from runner.plan.catalogue import LANGUAGE_TOOLS, TOOLS
 from runner.spec import models as spec
 from runner.spec.load import nearest
@@ -89,6 +89,18 @@ class McpServer:
     def canonical(self) -> str:
         return _json(self.name, self.command, self.args, sorted(self.env), self.url, sorted(self.headers))
 
+    def templates(self) -> tuple[str, ...]:
+        return (*self.args, *self.env.values(), *self.headers.values())
+
+    def filled(self, fill: Callable[[str], str]) -> McpServer:
+        """The same with every template rendered: to be started, not to be shown."""
+        return replace(
+            self,
+            args=tuple(fill(one) for one in self.args),
+            env={name: fill(value) for name, value in self.env.items()},
+            headers={name: fill(value) for name, value in self.headers.items()},
+        )
+
 
 @dataclass(frozen=True)
 class SkillBook:
@@ -130,6 +142,8 @@ class Tooling:
             self._declare(_http_tool(executor), ("tools", "http_executors", index, "id"))
         for index, server in enumerate(tools.mcp):
             self._declare(_mcp_server(server), ("tools", "mcp", index, "id"))
+            for problem, place in servers.problems(server, source.inputs):
+                find(problem, ("tools", "mcp", index, *place))
         if skills:
             self._declared["Skill"] = SkillBook(tuple(skills))
         self._python = list(self._built_in(tools))
@@ -201,10 +215,10 @@ class Tooling:
         for index, name in enumerate(retrieval.jit_tools):
             if not isinstance(self.named(name), BuiltIn):
                 self._find(self.unknown(name), (*place, "jit_tools", index))
-        servers = [name for name, one in self._declared.items() if isinstance(one, McpServer)]
+        known = [name for name, one in self._declared.items() if isinstance(one, McpServer)]
         for index, name in enumerate(retrieval.mcp_servers):
-            if name not in servers:
-                self._find(f"unknown MCP server '{name}'; {nearest(name, servers)}", (*place, "mcp_servers", index))
+            if name not in known:
+                self._find(f"unknown MCP server '{name}'; {nearest(name, known)}", (*place, "mcp_servers", index))
 
     def _check_allowed(self) -> None:
         for index, name in enumerate(self._allowed or ()):

@@ -84,6 +84,14 @@ class UsageUnknown:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolsLost:
+    """An MCP server ended before the run did; `seen` is what is known of it."""
+
+    server: str
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
 class BudgetReached:
     what: str
     usage: int
@@ -152,6 +160,7 @@ Event: TypeAlias = (
     | Compacted
     | CompactionFailed
     | Warned
+    | ToolsLost
     | Crashed
     | Statistics
     | RunFinished

@@ -44,7 +44,7 @@ def lines(event: events.Event) -> list[Line]:
             return [_line("DEBUG", word, agent_id=event.agent_id, config_hash=event.config_hash[:12])]
         case events.BudgetWarning() | events.UsageUnknown() | events.BudgetReached():
             return [_budget(event)]
-        case events.Compacted() | events.CompactionFailed() | events.Warned():
+        case events.Compacted() | events.CompactionFailed() | events.Warned() | events.ToolsLost():
             return [_context(event)]
         case events.Crashed():
             return [Line("ERROR", line) for line in event.traceback.splitlines()]
@@ -104,7 +104,7 @@ def _budget(event: events.BudgetWarning | events.UsageUnknown | events.BudgetRea
             return Line("WARNING", "usage_unknown the provider tells no usage; the token budget counts estimates")
 
 
-def _context(event: events.Compacted | events.CompactionFailed | events.Warned) -> Line:
+def _context(event: events.Compacted | events.CompactionFailed | events.Warned | events.ToolsLost) -> Line:
     match event:
         case events.Compacted(path, messages, before, after):
             return _line("INFO", "compacted", path=path, messages=messages, before=before, after=after)
@@ -112,6 +112,8 @@ def _context(event: events.Compacted | events.CompactionFailed | events.Warned) 
             return _line("WARNING", "compaction_failed", path=path, tokens=tokens, reason=reason)
         case events.Warned(message):
             return Line("WARNING", message)
+        case events.ToolsLost(server, seen):
+            return _line("WARNING", "mcp_server_lost", server=server, seen=seen)
 
 
 def _finished(result: StepResult) -> Line:

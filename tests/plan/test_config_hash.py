@@ -11,7 +11,7 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +19,9 @@ from runner.errors import RunnerError
 from runner.plan import digest
 from runner.plan.plan import AgentRecipe, CompactionPlan, ContextPlan, ModelRecipe, NotesPlan, Step
 from tests.build import agent, as_text, chain, dag, findings_of, model, parallel, plan_of, shapes, step, workflow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HOME = Path(__file__).parents[2]
 
@@ -112,6 +115,13 @@ def endpoint(**keys: Any) -> dict[str, Any]:
     return executor(common_endpoints=[{"path": "/a", "description": "what it does", **keys}])
 
 
+def served(*, tools: Sequence[str] = ("a",), policy: Any = None, **keys: Any) -> dict[str, Any]:
+    """A file with an MCP server, which its agent names."""
+    server = {"id": "a", **({} if "command" in keys else {"url": "http://x"}), **keys}
+    policies = {} if policy is None else {"context_policy": {"retrieval": policy}}
+    return workflow(tools={"mcp": [server]}, agents={"writer": {"tools": list(tools)}}, **policies)
+
+
 STEPWISE: dict[str, Any] = {
     "agent": (hashed, {"agent": "critic"}),
     "input": (hashed, {"input": "Write more."}),
@@ -192,7 +202,7 @@ FIELDS: dict[str, dict[str, Row]] = {
     "Tools": {
         "python": hashed(workflow(tools={"python": ["calculator"]})),
         "http_executors": hashed(executor()),
-        "mcp": refused(workflow(tools={"mcp": [{"id": "a", "url": "http://x"}]})),
+        "mcp": hashed(served()),
     },
     "HttpExecutor": {
         "id": hashed(executor(id="b"), executor()),
@@ -240,7 +250,16 @@ FIELDS: dict[str, dict[str, Row]] = {
     },
     "Retrieval": {
         "jit_tools": hashed(workflow(context_policy={"retrieval": {"jit_tools": ["calculator"]}})),
-        "mcp_servers": checks(workflow(context_policy={"retrieval": {"mcp_servers": ["none"]}})),
+        "mcp_servers": hashed(served(tools=(), policy={"mcp_servers": ["a"]}), served(tools=())),
+    },
+    "McpServer": {
+        "id": hashed(served(id="b", tools=("b",)), served()),
+        "command": hashed(served(command="b"), served(command="a")),
+        "args": hashed(served(command="a", args=["b"]), served(command="a")),
+        "env": hashed(served(command="a", env={"B": "1"}), served(command="a")),
+        "url": hashed(served(url="http://y"), served()),
+        "headers": hashed(served(headers={"X-Key": "1"}), served()),
+        "timeout_s": acts(served(timeout_s=9), served()),
     },
     "PythonCallable": {
         "callable": hashed(workflow(tools={"python": [{"callable": "strands_tools.calculator:calculator"}]})),
@@ -457,7 +476,6 @@ PATTERN_FIELDS: dict[str, dict[str, Row]] = {
 
 REFUSED_WHOLE: dict[str, dict[str, Any]] = {
     "Skill": workflow(skills=[{"id": "a", "path": "a"}]),
-    "McpServer": workflow(tools={"mcp": [{"id": "a", "url": "http://x"}]}),
     "Gate": workflow(pattern=chain("Write.", GATE)),
 }  # fmt: skip
 """Shapes of which nothing runs in this version, each with a file in which it stands."""
@@ -586,6 +604,11 @@ def test_the_reason_for_each_field_sorted_out_is_told() -> None:
 def test_what_the_model_is_told_of_a_tool_is_in_the_hash() -> None:
     told = digest.sign_agent(agent(tools=("calculator",)), lambda _: "an older description")
     assert told.config_hash != agent(tools=("calculator",)).config_hash
+
+
+def test_a_secret_given_to_a_server_is_not_in_the_hash() -> None:
+    one, other = (served(command="a", env={"TOKEN": f"{{{{ secrets.{name} }}}}"}) for name in ("A", "B"))
+    assert plan_of(one).config_hash == plan_of(other).config_hash
 
 
 def test_an_agent_under_another_name_has_the_same_hash_and_its_step_another() -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.agents.tools.executor import Executor
+from runner.agents.tools.mcp import Server, open_all
+from runner.agents.tools.names import told_apart
 from runner.agents.tools.tool import sdk_tool
-from runner.plan.tools import BuiltIn, HttpTool
+from runner.plan.tools import BuiltIn, HttpTool, McpServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from runner.agents.tools.bench import Bench
     from runner.plan.tools import ToolRecipe
+    from runner.report.events import Emit
 
 MODULES: Final[Mapping[str, str]] = {
     "calculator": "arithmetic",
@@ -28,27 +32,37 @@ when a run uses it."""
 class ToolBox:
     """`open` before the first agent is built, `close` when the last has answered."""
 
-    def __init__(self, recipes: Mapping[str, ToolRecipe], bench: Bench) -> None:
+    def __init__(self, recipes: Mapping[str, ToolRecipe], bench: Bench, emit: Emit) -> None:
         self._recipes, self._bench = recipes, bench
         self._made: dict[str, tuple[Any, ...]] = {}
         self._executors: dict[str, Executor] = {}
+        self._servers = {name: Server(one, bench, emit) for name, one in recipes.items() if isinstance(one, McpServer)}
 
     async def open(self) -> None:
         """Start what must be started. Raises UsageError for what cannot be."""
         for name, recipe in self._recipes.items():
             if isinstance(recipe, HttpTool):
                 self._executors[name] = Executor(recipe, self._bench)
+        await open_all(self._servers.values())
 
     async def close(self) -> None:
         """Stop what was started."""
-        await self._bench.connections.close()
+        closing = [server.close() for server in self._servers.values()]
+        await asyncio.gather(self._bench.connections.close(), *closing)
 
     def tools(self, names: Iterable[str]) -> Iterator[Any]:
-        """The SDK's tools for an agent that has these."""
-        for name in names:
-            if name not in self._made:
-                self._made[name] = tuple(self._make(self._recipes[name]))
-            yield from self._made[name]
+        """The SDK's tools for an agent that has these, each with a name of its own."""
+        found = [(name if name in self._servers else None, tool) for name in names for tool in self._tools(name)]
+        own = told_apart([(server, tool.tool_name) for server, tool in found])
+        for (_, tool), name in zip(found, own, strict=True):
+            yield tool if tool.tool_name == name else tool.named(name)
+
+    def _tools(self, name: str) -> tuple[Any, ...]:
+        if name in self._servers:
+            return self._servers[name].tools
+        if name not in self._made:
+            self._made[name] = tuple(self._make(self._recipes[name]))
+        return self._made[name]
 
     def _make(self, recipe: ToolRecipe) -> Iterator[Any]:
         match recipe:
