@@ -122,7 +122,12 @@ def _live_agents(plan: Plan, around: Surroundings, ledger: Ledger, emit: Emit) -
     home = Home(environ, plan.limits.max_parallel, Transport(plan.limits.max_parallel, environ))
     names = {**plan.variables, "inputs": Given(plan.variables), "secrets": around.secrets}
     bench = Bench(
-        around.workspace, (around.artifacts,), around.now, around.environ, fill=lambda text: render(text, names)
+        around.workspace,
+        (around.artifacts,),
+        around.now,
+        around.environ,
+        fill=lambda text: render(text, names),
+        deny_network=plan.deny_network,
     )
     return LiveAgents(home, plan.tools, bench, ledger, emit, around.span, plan.context)
 

@@ -19,10 +19,12 @@ from runner.agents.metered import MeteredModel
 from runner.agents.pool import ClientKey, ClientPool
 from runner.agents.providers.faults import chain_of, explain, one_line
 from runner.agents.redacting import RedactingModel
+from runner.agents.tools import skills
 from runner.agents.tools.box import ToolBox
 from runner.calls.call import Call, Reply
 from runner.errors import ModelProblem, RunnerError
 from runner.plan.plan import NO_POLICY
+from runner.plan.tools import SkillBook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +59,7 @@ class LiveAgents:
         self._home, self._ledger, self._span, self._now = home, ledger, span, bench.now
         self._context, self._emit = context, emit
         self._box = ToolBox(tools, bench, emit)
+        self._skills = {name: skills.told(one) for name, one in tools.items() if isinstance(one, SkillBook)}
         self.cache = AgentCache(self._build, emit)
         self.pool = ClientPool(self._open)
 
@@ -113,7 +116,7 @@ class LiveAgents:
         return Agent(
             name=blueprint.recipe.id,
             model=self._model(call, blueprint, client, conversation),
-            system_prompt=_system_prompt(call, blueprint),
+            system_prompt=self._system_prompt(call, blueprint),
             messages=conversation.messages,
             tools=list(blueprint.tools),
             callback_handler=None,
@@ -143,6 +146,14 @@ class LiveAgents:
         writer = metered(replace(recipe, model=summariser, tools=(), output_schema=None))
         return CompactingModel(metered(recipe), writer, plan, conversation, self._emit, call.path, explain)
 
+    def _system_prompt(self, call: Call, blueprint: Blueprint) -> str | None:
+        recipe = blueprint.recipe
+        parts = [call.system, *(self._skills[name] for name in recipe.tools if name in self._skills)]
+        if recipe.output_schema is not None and not blueprint.provider.native_schema(recipe):
+            told = "Answer with one JSON value that satisfies this JSON Schema, and with nothing else:"
+            parts.append(f"{told}\n{json.dumps(recipe.output_schema)}")
+        return "\n\n".join(part for part in parts if part) or None
+
     def _build(self, recipe: AgentRecipe) -> Blueprint:
         with self._span("agent.build", agent=recipe.id, config_hash=recipe.config_hash):
             return Blueprint(recipe, providers.provider(recipe.model.provider), tuple(self._box.tools(recipe.tools)))
@@ -155,14 +166,6 @@ def _message(role: str, text: str) -> Any:
     """One side of a conversation. Of a session's steps only questions and answers are kept: what tools said belongs to
     the agent that has them."""
     return {"role": role, "content": [{"text": text}]}
-
-
-def _system_prompt(call: Call, blueprint: Blueprint) -> str | None:
-    schema = blueprint.recipe.output_schema
-    if schema is None or blueprint.provider.native_schema(blueprint.recipe):
-        return call.system
-    told = f"Answer with one JSON value that satisfies this JSON Schema, and with nothing else:\n{json.dumps(schema)}"
-    return f"{call.system}\n\n{told}" if call.system else told
 
 
 def _problem(error: Exception, blueprint: Blueprint, now: datetime) -> RunnerError:

@@ -51,7 +51,9 @@ def written_agents(
         here = Home(problems.document, ("agents", name), root)
         own = WrittenAgent(agent, here, here, frozenset(agent.model_fields_set))
         found[name] = own
-        if agent.ref is not None:
+        if agent.ref is not None and root is None:
+            problems.needs_file(f"$ref '{agent.ref}'", ("agents", name, "$ref"))
+        elif agent.ref is not None:
             try:
                 found[name] = _referred(agent, agent.ref, here, workspace)
             except RunnerError as error:
@@ -65,8 +67,7 @@ def written_agents(
 def _referred(agent: spec.Agent, ref: str, here: Home, workspace: Path | None) -> WrittenAgent:
     """The agent in the file that `ref` names, under what the workflow file itself says. Raises RunnerError."""
     name, _, pointer = ref.partition("#")
-    if here.root is None:
-        raise RunnerError("there is no file here that a path could start from")
+    assert here.root is not None
     path = (here.root / name).resolve()
     within = (workspace or here.root).resolve()
     if not path.is_relative_to(within):

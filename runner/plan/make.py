@@ -52,7 +52,8 @@ def make_plan(
     need_values: bool = True,
 ) -> Plan:
     """Plan a checked file. `root` is the directory that paths inside the file start from, `workspace` the one that
-    none of them leaves; with `need_values` every required variable must have its value by now.
+    none of them leaves; without a root no other file is read, and warnings name those that were not. With
+    `need_values` every required variable must have its value by now.
 
     Raises SpecError with every finding, UsageError when the variables given do not fit.
     """
@@ -78,11 +79,12 @@ def make_plan(
         artifacts=tuple((artifact.path, artifact.from_) for artifact in source.outputs.artifacts),
         config_hash=digest.plan_hash(flow),
         tools=recipes.tools,
+        deny_network=recipes.tooling.denied,
         context=context,
         secrets=secrets,
         telemetry=telemetry,
     )
-    return replace(plan, warnings=tuple(lint.warnings(plan, source, document, used)))
+    return replace(plan, warnings=(*problems.unread, *lint.warnings(plan, source, document, used)))
 
 
 def _refuse(findings: Iterable[Finding]) -> None:

@@ -144,6 +144,8 @@ class Plan:
     secrets: tuple[Secret, ...] = ()
     telemetry: Telemetry = Telemetry()
     warnings: tuple[Finding, ...] = ()
+    deny_network: bool = False
+    """Nothing that a tool starts may reach a network."""
 
     def steps(self) -> tuple[Step, ...]:
         return tuple(self.flow.all_steps())

@@ -26,11 +26,20 @@ class Problems:
 
     document: Document
     findings: list[Finding] = field(default_factory=list)
+    unread: list[Finding] = field(default_factory=list)
+    """Files beside the document that were not read, for there is no beside."""
 
     def find(self, message: str, *places: Place, document: Document | None = None) -> None:
         """Note something wrong, at the most exact of the places given."""
         document = document or self.document
         self.findings.append(Finding(message, max(document.locate(place) for place in places)))
+
+    def needs_file(self, what: str, place: Place) -> None:
+        """Note a file that cannot be looked for."""
+        at = self.document.locate(place)
+        finding = Finding(f"{what} is a file of its own, which is not read here", at, "warning")
+        if finding not in self.unread:
+            self.unread.append(finding)
 
     def unique(self, ids: Sequence[str | None], base: Place, kind: str) -> None:
         """Note every id that stands in a list for the second time."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from runner.errors import SpecError
-from runner.plan import digest, schemas
+from runner.plan import digest, schemas, skills
 from runner.plan.agents import Home, written_agents
 from runner.plan.catalogue import PROVIDERS
 from runner.plan.plan import AgentRecipe, ModelRecipe
@@ -57,8 +57,11 @@ class Recipes:
         return written_agents(self.source, self.root, self.workspace, self.problems)
 
     @cached_property
-    def _tooling(self) -> Tooling:
-        return Tooling(self.source, self.problems.find)
+    def tooling(self) -> Tooling:
+        find = self.problems.find
+        for index, skill in enumerate(self.source.skills if self.root is None else ()):
+            self.problems.needs_file(f"skill '{skill.path}'", ("skills", index, "path"))
+        return Tooling(self.source, find, list(skills.load(self.source.skills, self.root, self.workspace, find)))
 
     def of(self, step: patterns.Step, place: Place, asked: Asked | None) -> tuple[AgentRecipe, ...]:
         """The agent of a step on its own model, and on each model to fall back to."""
@@ -147,7 +150,7 @@ class Recipes:
             places = [(*home.place, name, *index) for name in (key, "tools")]
             self.problems.find(message, *places, document=home.document)
 
-        found = self._tooling.of(names, find)
+        found = self.tooling.of(names, find)
         for provider in sorted({model.provider for model in models}):
             if found and not PROVIDERS[provider].takes_tools:
                 find(f"provider '{provider}' cannot use tools")
@@ -169,6 +172,9 @@ class Recipes:
         return found
 
     def _schema(self, key: str, schema: str | dict[str, Any] | None, home: Home) -> Mapping[str, Any] | None:
+        if isinstance(schema, str) and home.root is None:
+            self.problems.needs_file(f"{key} '{schema}'", (*home.place, key))
+            return None
         try:
             return schemas.load(key, schema, home.root, self.workspace)
         except SpecError as error:

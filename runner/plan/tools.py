@@ -134,7 +134,7 @@ class Tooling:
         self._find = find
         tools = source.tools or spec.Tools()
         guardrails = (source.security.guardrails if source.security else None) or spec.Guardrails()
-        self._denied = bool(guardrails.deny_network)
+        self.denied = bool(guardrails.deny_network)
         self._allowed = guardrails.allow_tools
         self._declared: dict[str, ToolRecipe] = {}
         for index, executor in enumerate(tools.http_executors):
@@ -231,7 +231,7 @@ class Tooling:
             return f"tool '{recipe.name}' is not one of guardrails.allow_tools"
         if recipe.name in CONFIRMED and allowed is None:
             return f"tool '{recipe.name}' needs to be named in security.guardrails.allow_tools"
-        if self._denied and recipe.uses_network:
+        if self.denied and recipe.uses_network:
             return f"tool '{recipe.name}' may use the network, which guardrails.deny_network forbids"
         return None
 

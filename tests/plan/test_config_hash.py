@@ -96,6 +96,10 @@ def notes(**keys: Any) -> dict[str, Any]:
 COMPACTED, NOTED = compaction(), notes()
 
 
+def skilled(**keys: Any) -> dict[str, Any]:
+    return workflow(skills=[{"id": "a", "path": "README.md", **keys}])
+
+
 def one_step(**keys: Any) -> dict[str, Any]:
     return workflow(agents=TWO, tools=TOOLED, pattern=chain({"input": "Write.", **keys}))
 
@@ -149,7 +153,7 @@ FIELDS: dict[str, dict[str, Row]] = {
         "env": acts(workflow(env={"secrets": [{"key": "KEY", "source": "env"}]})),
         "telemetry": acts(workflow(telemetry={"otel": {"service_name": "s"}})),
         "context_policy": hashed(workflow(context_policy={"retrieval": {"jit_tools": ["calculator"]}})),
-        "skills": refused(workflow(skills=[{"id": "pdf", "path": "skills/pdf"}])),
+        "skills": hashed(skilled()),
         "tools": hashed(workflow(tools=TOOLED)),
         "runtime": hashed(runtime(model_id="n")),
         "agents": hashed(writer(prompt="You write well.")),
@@ -179,6 +183,12 @@ FIELDS: dict[str, dict[str, Row]] = {
     "Redact": {
         "tool_inputs": words(workflow(telemetry={"redact": {"tool_inputs": True}})),
         "tool_outputs": words(workflow(telemetry={"redact": {"tool_outputs": True}})),
+    },
+    "Skill": {
+        "id": hashed(skilled(id="other"), skilled()),
+        "path": hashed(skilled(path="docs/language.md"), skilled()),
+        "description": hashed(skilled(description="Other."), skilled()),
+        "preload_metadata": hashed(skilled(preload_metadata=False), skilled()),
     },
     "Metadata": {
         "name": words(workflow(metadata={"name": "m"})),
@@ -268,7 +278,7 @@ FIELDS: dict[str, dict[str, Row]] = {
         "guardrails": checks(CLOSED, workflow(tools=TOOLED)),
     },
     "Guardrails": {
-        "deny_network": words(workflow(security={"guardrails": {"deny_network": True}})),
+        "deny_network": acts(workflow(security={"guardrails": {"deny_network": True}})),
         "pii_redaction": hashed(workflow(security={"guardrails": {"pii_redaction": True}})),
         "allow_tools": checks(CLOSED, workflow(tools=TOOLED)),
     },
@@ -475,7 +485,6 @@ PATTERN_FIELDS: dict[str, dict[str, Row]] = {
 }  # fmt: skip
 
 REFUSED_WHOLE: dict[str, dict[str, Any]] = {
-    "Skill": workflow(skills=[{"id": "a", "path": "a"}]),
     "Gate": workflow(pattern=chain("Write.", GATE)),
 }  # fmt: skip
 """Shapes of which nothing runs in this version, each with a file in which it stands."""
@@ -510,9 +519,9 @@ def test_a_shape_of_which_nothing_runs_is_refused(name: str) -> None:
 
 def verdict(found: Row) -> str:
     """What a field really does: both files are planned, and their plans compared."""
-    before = plan_of(found.before, variables=found.variables)
+    before = plan_of(found.before, variables=found.variables, root=HOME)
     try:
-        after = plan_of(found.after, variables=found.variables)
+        after = plan_of(found.after, variables=found.variables, root=HOME)
     except RunnerError as error:
         offered = any("not offered in this version" in finding.message for finding in error.findings)
         return "refused" if offered else "checks"

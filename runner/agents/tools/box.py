@@ -6,11 +6,12 @@ import asyncio
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
+from runner.agents.tools import skills
 from runner.agents.tools.executor import Executor
 from runner.agents.tools.mcp import Server, open_all
 from runner.agents.tools.names import told_apart
-from runner.agents.tools.tool import sdk_tool
-from runner.plan.tools import BuiltIn, HttpTool, McpServer
+from runner.agents.tools.tool import MAX_SECONDS, sdk_tool
+from runner.plan.tools import BuiltIn, HttpTool, McpServer, SkillBook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -24,9 +25,17 @@ MODULES: Final[Mapping[str, str]] = {
     "current_time": "clock",
     "http_request": "web",
     "web_fetch": "web",
+    "file_read": "files",
+    "file_write": "files",
+    "head": "files",
+    "tail": "files",
+    "grep": "search",
+    "search": "search",
+    "python_exec": "python_exec",
+    "spec_verify": "verify",
 }
-"""The module of each built-in, which has a `TOOLS`: name -> a function from the bench to what the tool does. Imported
-when a run uses it."""
+"""The module of each built-in, which has a `TOOLS`: name -> a function from the bench to what the tool does, and
+`SECONDS` where its tools need more of them than others. Imported when a run uses it."""
 
 
 class ToolBox:
@@ -68,8 +77,11 @@ class ToolBox:
         match recipe:
             case BuiltIn(spec):
                 module = importlib.import_module(f"runner.agents.tools.{MODULES[spec.name]}")
-                yield sdk_tool(spec.name, spec.description, spec.parameters, module.TOOLS[spec.name](self._bench))
+                run, seconds = module.TOOLS[spec.name](self._bench), getattr(module, "SECONDS", MAX_SECONDS)
+                yield sdk_tool(spec.name, spec.description, spec.parameters, run, seconds=seconds)
             case HttpTool(name):
                 yield self._executors[name].tool()
+            case SkillBook(name=name):
+                yield sdk_tool(name, skills.DESCRIPTION, skills.PARAMETERS, skills.loader(recipe))
             case other:
                 raise AssertionError(f"{other.name} is refused before the run")
