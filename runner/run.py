@@ -269,8 +269,11 @@ def _worth_a_warning(event: Event) -> str | None:
 def _unless_nothing_ran(
     report: RunReport, results: Mapping[str, StepResult], warnings: list[Finding], plan: Plan
 ) -> RunReport:
-    """A run in which no condition held has done nothing, and says so."""
+    """A run in which no condition held has done nothing, and says so; as does one whose answer was skipped."""
     if any(result.status != "skipped" for result in results.values()):
+        if not report.response:
+            told = "the run has no answer: every step that could give it was skipped"
+            warnings.append(Finding(told, Location(plan.file), level="warning"))
         return report
     warnings.append(Finding("nothing ran: no step's `when` holds", Location(plan.file), level="warning"))
     return replace(report, status="skipped")

@@ -25,7 +25,7 @@ from runner.spec.models import Spec
 from runner.spec.shape import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from runner.plan.plan import Plan
 
@@ -75,6 +75,63 @@ def parallel(
 def dag(*tasks: Mapping[str, Any]) -> dict[str, Any]:
     """The pattern `workflow`. A task without an agent is asked of `writer`, one without an input is asked its id."""
     return {"type": "workflow", "config": {"tasks": [{"input": f"Do {one['id']}.", **_asked(one)} for one in tasks]}}
+
+
+def routing(router: Mapping[str, Any] | None = None, **routes: Sequence[str | Mapping[str, Any]]) -> dict[str, Any]:
+    """The pattern `routing`: `writer` is asked `Which?`, and each route is a row of steps."""
+    then = {name: {"then": [_asked(step) for step in steps]} for name, steps in routes.items()}
+    return {
+        "type": "routing",
+        "config": {"router": {"agent": "writer", "input": "Which?", **(router or {})}, "routes": then},
+    }
+
+
+def graph(
+    nodes: str | Mapping[str, str | Mapping[str, Any]], *edges: Mapping[str, Any], **config: Any
+) -> dict[str, Any]:
+    """The pattern `graph`. Nodes given as names in one text, `"a b c"`, are asked their names."""
+    named = {name: name for name in nodes.split()} if isinstance(nodes, str) else nodes
+    asked = {name: _asked(one) for name, one in named.items()}
+    return {"type": "graph", "config": {"nodes": asked, "edges": [*edges], **config}}
+
+
+def way(start: str, *targets: str, **choices: str) -> dict[str, Any]:
+    """An edge of a graph: `way("a", "b")`, or `way("a", b="last_response == 'go'", c="else")`."""
+    if targets:
+        return {"from": start, "to": targets[0]}
+    return {"from": start, "choose": [{"when": when, "to": to} for to, when in choices.items()]}
+
+
+def optimizer(
+    min_score: float = 8, evaluator: Mapping[str, Any] | None = None, revise_prompt: str | None = None, **accept: Any
+) -> dict[str, Any]:
+    """The pattern `evaluator_optimizer`: `writer` writes, and judges as `Score: ` and the draft; `accept` is more of
+    that key."""
+    judge = {"agent": "writer", "input": "Score: {{ draft }}", **(evaluator or {})}
+    config: dict[str, Any] = {"producer": "writer", "evaluator": judge, "accept": {"min_score": min_score, **accept}}
+    return {
+        "type": "evaluator_optimizer",
+        "config": config | ({"revise_prompt": revise_prompt} if revise_prompt else {}),
+    }
+
+
+def workers(
+    *,
+    orchestrator: Mapping[str, Any] | None = None,
+    template: Mapping[str, Any] | None = None,
+    limits: Mapping[str, Any] | None = None,
+    **config: Any,
+) -> dict[str, Any]:
+    """The pattern `orchestrator_workers`: `writer` is asked to `Plan.`, and is the worker; `config` is `reduce` and
+    `writeup`."""
+    plans: dict[str, Any] = {"agent": "writer", "input": "Plan.", **(orchestrator or {})}
+    if limits is not None:
+        plans["limits"] = dict(limits)
+    steps = {name: _asked(step) for name, step in config.items()}
+    return {
+        "type": "orchestrator_workers",
+        "config": {"orchestrator": plans, "worker_template": {"agent": "writer", **(template or {})}, **steps},
+    }
 
 
 def as_text(data: Mapping[str, Any]) -> str:

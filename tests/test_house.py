@@ -278,6 +278,18 @@ def test_no_module_says_more_than_400_lines() -> None:
     assert {name: length for name, length in lengths.items() if length > 400} == {}
 
 
+def test_every_pattern_is_small_and_knows_of_neither_calls_nor_agents() -> None:
+    """Control flow is told in one screen or two; what wraps a call is nobody's business there."""
+    from runner.patterns.registry import PATTERNS
+
+    homes = {pattern.__module__ for pattern in PATTERNS.values()}  # type: ignore[attr-defined]
+    assert len(homes) == 7
+    files = [HOME / "runner/patterns" / f"{name.rpartition('.')[2]}.py" for name in homes]
+    assert {file.stem for file in files if len(file.read_text(encoding="utf-8").splitlines()) >= 100} == set()
+    strangers = [one for one in ours() if room(one.by) == "patterns" and one.rooms[1] in ("calls", "agents")]
+    assert [str(one) for one in strangers] == []
+
+
 # -- what stays unloaded ----------------------------------------------------------------------------------------------
 
 HEAVY = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from runner.agents.providers.faults import chain_of, explain, one_line
 from runner.agents.redacting import RedactingModel
 from runner.agents.tools import skills
 from runner.agents.tools.box import ToolBox
-from runner.calls.call import Call, Reply
+from runner.calls.call import Call, Reply, Session
 from runner.errors import ModelProblem, RunnerError
 from runner.plan.plan import NO_POLICY
 from runner.plan.tools import SkillBook
@@ -93,8 +92,8 @@ class LiveAgents:
             raise _problem(error, blueprint, self._now()) from error
 
     async def _ask(self, call: Call, blueprint: Blueprint, client: Client) -> Reply:
-        before = [] if call.conversation is None else copy.deepcopy(call.conversation.messages)
-        agent, cut_off = self._stamp(call, blueprint, client, Conversation(before)), client.begin()
+        conversation = Conversation(_messages(call.session))
+        agent, cut_off = self._stamp(call, blueprint, client, conversation), client.begin()
         with self._span("agent.invoke", agent=blueprint.recipe.id, model=blueprint.recipe.model.model_id):
             try:
                 result = await agent.invoke_async(call.user)
@@ -108,8 +107,6 @@ class LiveAgents:
             raise ModelProblem("the model gave an empty answer")
         # A character that was streamed in two halves is made whole; half of one cannot be written anywhere.
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        if call.conversation is not None:
-            call.conversation.messages += [_message("user", call.user), _message("assistant", text)]
         return Reply(text)
 
     def _stamp(self, call: Call, blueprint: Blueprint, client: Client, conversation: Conversation) -> Agent:
@@ -162,10 +159,14 @@ class LiveAgents:
         return await providers.provider(key.provider).open(key.address, self._home)
 
 
-def _message(role: str, text: str) -> Any:
-    """One side of a conversation. Of a session's steps only questions and answers are kept: what tools said belongs to
-    the agent that has them."""
-    return {"role": role, "content": [{"text": text}]}
+def _messages(session: Session | None) -> Any:
+    """What went before, in the SDK's form. Of a session's steps only questions and answers are kept: what tools said
+    belongs to the agent that has them."""
+    return [
+        {"role": role, "content": [{"text": text}]}
+        for exchange in (session.exchanges if session else ())
+        for role, text in zip(("user", "assistant"), exchange, strict=True)
+    ]
 
 
 def _problem(error: Exception, blueprint: Blueprint, now: datetime) -> RunnerError:

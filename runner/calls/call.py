@@ -51,16 +51,16 @@ class Tally:
 
 
 @dataclass(eq=False)
-class Conversation:
-    """What the steps of one session have asked and were answered, in the SDK's form. One at a time adds to it."""
+class Session:
+    """What the steps of one session have asked and were answered. One at a time adds to it."""
 
-    messages: list[Any] = field(default_factory=list)
+    exchanges: list[tuple[str, str]] = field(default_factory=list)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass(frozen=True)
 class Call:
-    """A rendered question. `system` is None when the agent's prompt itself is the question; `conversation` is what went
+    """A rendered question. `system` is None when the agent's prompt itself is the question; `session` is what went
     before it, where the step is one of a session."""
 
     path: str
@@ -69,7 +69,7 @@ class Call:
     user: str
     allowance: Allowance
     tally: Tally = field(default_factory=Tally)
-    conversation: Conversation | None = None
+    session: Session | None = None
 
 
 @dataclass(frozen=True)

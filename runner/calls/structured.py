@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from contextlib import suppress
 from dataclasses import replace
@@ -115,11 +116,11 @@ def _candidates(text: str, schema: Mapping[str, Any]) -> Iterator[list[Any]]:
 def _parsed(texts: Iterable[str]) -> Iterator[Any]:
     for text in texts:
         with suppress(ValueError, RecursionError):
-            yield json.loads(text, parse_constant=_refuse)
+            yield json.loads(text, **_NUMBERS)
 
 
 def _at_brackets(text: str) -> Iterator[Any]:
-    decoder, behind = json.JSONDecoder(parse_constant=_refuse), 0
+    decoder, behind = json.JSONDecoder(**_NUMBERS), 0
     for start in islice(re.finditer(r"[{\[]", text), MOST_STARTS):
         if start.start() < behind:
             continue  # inside a value that was found already
@@ -130,3 +131,18 @@ def _at_brackets(text: str) -> Iterator[Any]:
 
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(number: str) -> float:
+    """`1e999` is infinite to Python, and no file of ours could hold it."""
+    if math.isfinite(value := float(number)):
+        return value
+    raise ValueError("a number too large to count with")
+
+
+def _whole(number: str) -> int:
+    _finite(number)
+    return int(number)
+
+
+_NUMBERS: Final[dict[str, Any]] = {"parse_constant": _refuse, "parse_float": _finite, "parse_int": _whole}

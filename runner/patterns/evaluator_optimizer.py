@@ -6,7 +6,7 @@ The best draft is kept, whatever comes after it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.errors import PolicyFailed
 from runner.plan.flows import nth
@@ -24,16 +24,17 @@ class Round:
 
     number: int
     draft: StepResult
-    evaluation: dict[str, Any]
+    judged: StepResult
 
     @property
     def score(self) -> float:
-        return float(self.evaluation["score"])
+        return float(self.judged.data["score"])
 
     def seen_in(self, scope: Scope) -> Scope:
         """A scope in which this draft is the latest answer."""
-        named = scope.with_names(draft=self.draft.response, iteration=self.number, evaluation=self.evaluation)
-        return named.joining([self.draft])
+        evaluation = {"issues": [], "fixes": [], **self.judged.data}
+        named = scope.with_names(draft=self.draft.response, iteration=self.number, evaluation=evaluation)
+        return named.joining([self.draft]).behind(self.judged)
 
 
 async def evaluator_optimizer(flow: EvaluatorOptimizerFlow, scope: Scope, run: RunStep) -> Scope:
@@ -62,4 +63,4 @@ async def _round(flow: EvaluatorOptimizerFlow, number: int, scope: Scope, run: R
         draft = await run(flow.reviser, scope, nth(flow.reviser.path, number - 1))
     seen = scope.with_names(draft=draft.response).joining([draft])
     judged = await run(flow.evaluator, seen, nth(flow.evaluator.path, number))
-    return Round(number, draft, {"issues": [], "fixes": [], **judged.data})
+    return Round(number, draft, judged)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from runner.errors import PolicyFailed
+from runner.errors import PolicyFailed, StepFailed, TemplateProblem
 from runner.plan.flows import nth
 from runner.plan.scope import Answers
 from runner.plan.templates import condition
@@ -48,12 +48,15 @@ def _seen(flow: GraphFlow, answers: dict[str, StepResult]) -> Answers:
 
 def _next(flow: GraphFlow, node: str, scope: Scope) -> str | None:
     """The node behind the first way that is open; None where the graph ends."""
-    ways = flow.ways.get(node, ())
+    ways, step = flow.ways.get(node, ()), flow.nodes[node]
     names = scope.for_templates()
     for way in ways:
-        if way.when is None or condition(way.when, names):
-            return way.to
+        try:
+            if way.when is None or condition(way.when, names):
+                return way.to
+        except TemplateProblem as problem:
+            told = f"whether to go from node '{node}' to '{way.to}' cannot be told: {problem.message}"
+            raise StepFailed(told, path=step.path, at=step.at) from problem
     if ways and flow.on_no_match == "fail":
-        step = flow.nodes[node]
         raise PolicyFailed(f"no edge from node '{node}' holds", path=step.path, at=step.at, response=scope.response)
     return None

@@ -24,26 +24,24 @@ async def orchestrator_workers(flow: OrchestratorWorkersFlow, scope: Scope, run:
     answers: list[StepResult] = []
     for number in count(1):
         seen = _with_workers(scope, answers, number)
-        tasks = await _tasks(flow, number, seen, run)
+        made = await _tasks(flow, number, seen, run)
+        tasks = made.data["tasks"]
         if not tasks:
             break
         if number > flow.max_rounds:
             told = f"after {flow.max_rounds} rounds there is still work to do (limits.max_rounds)"
             raise PolicyFailed(told, path=flow.orchestrator.path, at=flow.orchestrator.at, response=scope.response)
-        answers += await _round(flow, tasks, len(answers), seen, run)
+        answers += await _round(flow, tasks, len(answers), seen.behind(made), run)
         scope = _with_workers(scope, answers, number).joining(answers)
         if number == flow.max_rounds and flow.on_exhausted == "accept":
             break
     return await _brought_together(flow, scope, run)
 
 
-async def _tasks(flow: OrchestratorWorkersFlow, number: int, scope: Scope, run: RunStep) -> list[Any]:
+async def _tasks(flow: OrchestratorWorkersFlow, number: int, scope: Scope, run: RunStep) -> StepResult:
     if number == 1 or flow.again is None:
-        result = await run(flow.orchestrator, scope, flow.orchestrator.path)
-    else:
-        result = await run(flow.again, scope, nth(flow.again.path, number - 1))
-    tasks: list[Any] = result.data["tasks"]
-    return tasks
+        return await run(flow.orchestrator, scope, flow.orchestrator.path)
+    return await run(flow.again, scope, nth(flow.again.path, number - 1))
 
 
 async def _round(

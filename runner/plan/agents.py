@@ -68,10 +68,14 @@ def _referred(agent: spec.Agent, ref: str, here: Home, workspace: Path | None) -
     """The agent in the file that `ref` names, under what the workflow file itself says. Raises RunnerError."""
     name, _, pointer = ref.partition("#")
     assert here.root is not None
-    path = (here.root / name).resolve()
-    within = (workspace or here.root).resolve()
+    try:
+        path, within = (here.root / name).resolve(), (workspace or here.root).resolve()
+    except (OSError, ValueError, RuntimeError):  # a name that no file can have; links in a circle
+        raise RunnerError("no file can be found by that name") from None
     if not path.is_relative_to(within):
         raise RunnerError("the file lies outside the workspace")
+    if not path.is_file():
+        raise RunnerError("there is no such file; the path starts from the directory of the workflow file")
     document = read(path, str(path.relative_to(within)))
     place = _place_of_the_agent(document.data, pointer)
     there = to_agent(document, place)

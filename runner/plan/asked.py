@@ -15,7 +15,7 @@ def route(names: Iterable[str]) -> dict[str, Any]:
 
 def tasks(at_most: int, at_least: int) -> dict[str, Any]:
     """An orchestrator's answer: what the workers are to do."""
-    task = _object(task={"type": "string"})
+    task = _object(task={"type": "string", "minLength": 1})
     return _object(tasks={"type": "array", "items": task, "minItems": at_least, "maxItems": at_most})
 
 

@@ -210,10 +210,11 @@ class Builder:
         accept = config.accept
         producer = patterns.Step(agent=config.producer)
         reviser = patterns.Step(agent=config.producer, input=config.revise_prompt or asked.REVISE)
+        revised_at = "revise_prompt" if config.revise_prompt is not None else "producer"
         needs = Asked(asked.EVALUATION, "score")
         return EvaluatorOptimizerFlow(
             producer=self._step(producer, (*BASE, "producer"), "producer"),
-            reviser=self._step(reviser, (*BASE, "revise_prompt"), "reviser"),
+            reviser=self._step(reviser, (*BASE, revised_at), "reviser"),
             evaluator=self._asking(config.evaluator, (*BASE, "evaluator"), "evaluator", needs, asked.EVALUATE),
             min_score=accept.min_score if accept else config.min_score or 0.0,
             max_iters=accept.max_iters if accept else config.max_iters or 3,

@@ -194,8 +194,8 @@ class EvaluatorOptimizerFlow:
             yield self.reviser
 
     def needs(self) -> Needs:
-        drafts = [step.path for step in (self.producer, self.reviser) if step in (*self.all_steps(),)]
-        return {self.producer.path: (), self.evaluator.path: tuple(drafts), self.reviser.path: (self.evaluator.path,)}
+        again = {self.reviser.path: (self.evaluator.path,)} if self.max_iters > 1 else {}
+        return {self.producer.path: (), self.evaluator.path: (self.producer.path, *again), **again}
 
     def control(self) -> Any:
         return [self.min_score, self.max_iters, self.on_exhausted]

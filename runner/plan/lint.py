@@ -101,7 +101,11 @@ def _independent_steps(plan: Plan) -> Iterator[Finding]:
     if not isinstance(plan.flow, ChainFlow):
         return
     for step in plan.flow.steps[1:]:
-        found = [references(step.agent.prompt), references(step.input or ""), references_of_condition(step.when or "")]
+        found = [
+            references(step.agent.prompt),
+            references(step.input or ""),
+            references_of_condition(step.when or "true"),
+        ]
         names = frozenset[str]().union(*(one.names | one.guarded for one in found))
         if step.input is not None and step.session is None and not step.agent.tools and not names & EARLIER:
             told = "looks at no answer before it; as a task of a workflow it could run at the same time"

@@ -43,6 +43,9 @@ class Problems:
 
     def unique(self, ids: Sequence[str | None], base: Place, kind: str) -> None:
         """Note every id that stands in a list for the second time."""
+        seen = set[str]()
         for index, one in enumerate(ids):
-            if one is not None and one in ids[:index]:
+            if one in seen:
                 self.find(f"{kind} id '{one}' stands here again", (*base, index, "id"))
+            elif one is not None:
+                seen.add(one)

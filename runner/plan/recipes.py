@@ -169,7 +169,9 @@ class Recipes:
         if asked is not None and found is not None and asked.key not in found.get("properties", {}):
             told = f"the pattern needs '{asked.key}' in this agent's answer, and its output_schema has no such property"
             self.problems.find(told, (*home.place, "output_schema"), document=home.document)
-        return found
+        if asked is None or found is None:
+            return found
+        return {**found, "allOf": [*found.get("allOf", ()), asked.schema]}  # what the pattern needs holds as well
 
     def _schema(self, key: str, schema: str | dict[str, Any] | None, home: Home) -> Mapping[str, Any] | None:
         if isinstance(schema, str) and home.root is None:

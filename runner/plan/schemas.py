@@ -74,8 +74,8 @@ def _mismatch(value: Any, schema: Mapping[str, Any]) -> str | None:
         error = best_match(Draft202012Validator(schema, registry=Registry()).iter_errors(value))
     except RecursionError:
         return "$: the schema refers to itself without end"
-    except ArithmeticError:  # a multiple of a fraction, asked of a number larger than any fraction
-        return "$: it holds a number too large to compare"
+    except (ArithmeticError, ValueError):  # infinite, or an integer that is no floating-point number
+        return "$: a number is too large to check"
     if error is None:
         return None
     # The rule and not the value: this is told in the log, where no words of a model stand.
@@ -98,6 +98,8 @@ def _read(key: str, name: str, root: Path | None, workspace: Path | None) -> dic
         raise _problem(f"{key} '{name}' cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise _problem(f"{key} '{name}' is not JSON: {error}") from None
+    except RuntimeError:
+        raise _problem(f"{key} '{name}' is a link that leads to itself") from None
     if not isinstance(found, dict):
         raise _problem(f"{key} '{name}' is not a JSON object")
     return found

@@ -44,7 +44,7 @@ _OTHER_PROBLEMS: Final = (
 )  # fmt: skip
 """What operators, filters and methods raise besides Jinja's own errors."""
 
-_FALSE: Final = frozenset({"", "false", "no", "none", "null", "0"})
+_FALSE: Final = frozenset({"", "false", "no", "none", "null", "0", "0.0", "[]", "{}"})
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def references(source: str) -> References:
 
 def condition(source: str, names: Mapping[str, Any]) -> bool:
     """Whether a condition holds: a template, or one expression without its braces. The text of it is false when it is
-    empty, `false`, `no`, `none`, `null` or `0`. Raises TemplateProblem."""
+    empty, `false`, `no`, `none`, `null`, `0`, `[]` or `{}`. Raises TemplateProblem."""
     return render(_as_template(source), names).strip().lower() not in _FALSE
 
 
@@ -86,8 +86,10 @@ def references_of_condition(source: str) -> References:
 
 @lru_cache(maxsize=2_000)
 def _as_template(source: str) -> str:
-    if "{{" in source or "{%" in source or not source.strip():
+    if "{{" in source or "{%" in source:
         return source
+    if not source.strip():
+        raise TemplateProblem("a condition says when, and this one is empty")
     whole = f"{{{{ ({source}) }}}}"
     _read(whole)
     match environment().parse(whole).body:

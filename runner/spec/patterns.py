@@ -105,7 +105,7 @@ class Edge(Shape):
 
     @model_validator(mode="after")
     def _one_way_on(self) -> Edge:
-        if (self.to is None) == (self.choose is None):
+        if bool(self.to) == bool(self.choose):  # an empty list leads nowhere, which is said by having no edge
             raise ValueError("an edge has either 'to' or 'choose'")
         return self
 

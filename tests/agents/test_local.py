@@ -8,8 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-from tests.workspace import Workspace, chain, tasks, workflow
+import pytest
+
+from tests.build import graph, optimizer, routing, way, workers
+from tests.workspace import Workspace, chain, parallel, tasks, workflow
 
 ROOT = Path(__file__).parents[2]
 SHORT = {"model_id": None, "host": None, "max_tokens": 40, "temperature": 0}
@@ -42,6 +46,45 @@ def test_an_answer_by_schema_is_held_to_it_by_the_servers_grammar(workspace: Wor
     outcome = workspace.run(workflow("", chain("Is red warm?"), agents=agents, provider="local", runtime=SHORT))
 
     assert outcome.outputs["structured"] in ('{"warm": true}', '{"warm": false}')
+
+
+def having(**properties: Any) -> dict[str, Any]:
+    """A schema of an object with just these properties."""
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+COLOUR = {"type": "string", "enum": ["red", "blue"]}
+TASK = having(task={"type": "string", "minLength": 1, "maxLength": 9})
+BRIEF = {
+    "writer": {"prompt": "Answer in JSON.", "output_schema": COLOUR},
+    "router": {"prompt": "Answer in JSON."},
+    "judge": {"prompt": "Answer in JSON.", "output_schema": having(score={"enum": [1, 9]})},
+    "planner": {
+        "prompt": "Answer in JSON.",
+        "output_schema": having(tasks={"type": "array", "minItems": 1, "maxItems": 2, "items": TASK}),
+    },
+}
+PATTERNS = {
+    "chain": (chain("A colour.", "Another."), 2),
+    "routing": (routing({"agent": "router"}, warm=["A colour."], cold=["A colour."]), 2),
+    "parallel": (parallel(a=["A colour."], b=["Another."], reduce={"agent": "writer", "input": "One more."}), 3),
+    "workflow": (tasks(one=[], two=[], both=["one", "two"]), 3),
+    "graph": (graph({"ask": "A colour.", "end": "Another."}, way("ask", end="last_response", ask="else")), 2),
+    "evaluator_optimizer": (optimizer(max_iters=1, evaluator={"agent": "judge"}), 2),
+    "orchestrator_workers": (workers(orchestrator={"agent": "planner"}), 2),
+}
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_each_pattern_runs_on_it(workspace: Workspace, name: str):
+    """Its choices mean nothing, and its data is what was asked for at the first attempt: the grammar sees to that."""
+    pattern, least = PATTERNS[name]
+    brief = {**SHORT, "failure_policy": {"on_malformed": "fail"}, "max_tokens": 60}
+    outcome = workspace.run(workflow("", pattern, agents=BRIEF, provider="local", runtime=brief))
+
+    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "success"), outcome.log
+    assert outcome.outputs["response"]
+    assert sum(step["status"] == "success" for step in outcome.results["steps"]) >= least
 
 
 def test_an_unknown_model_is_refused_by_name(workspace: Workspace):

@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from runner.errors import StepFailed
-from runner.patterns.registry import PATTERNS
-from runner.plan.plan import Plan, Step
-from runner.plan.scope import Scope
-from runner.report.results import StepResult
-from tests.build import chain, dag, parallel, plan_of, result, workflow
-
-
-def run(plan: Plan, answer: Any) -> Scope:
-    """Run a plan's pattern; `answer` is a function from a path to a text, or a coroutine function."""
-
-    async def ask(step: Step, scope: Scope, path: str) -> StepResult:
-        text = answer(path)
-        return result(path, response=await text if asyncio.iscoroutine(text) else text, id=step.id)
-
-    return asyncio.run(PATTERNS[plan.flow.type](plan.flow, Scope(dict(plan.variables)), ask))  # type: ignore[arg-type]
-
-
-def plan(pattern: dict[str, Any], **runtime: Any) -> Plan:
-    return plan_of(workflow(pattern=pattern, runtime=runtime))
+from tests.build import chain, dag, parallel
+from tests.patterns.actor import plan, run
 
 
 def test_a_chain_asks_in_order_and_answers_with_the_last():

@@ -67,8 +67,8 @@ def test_everything_wrong_with_the_steps_is_told_at_once() -> None:
 
 
 def test_a_tool_of_a_later_version_is_told_with_those_there_are() -> None:
-    assert findings_of(workflow(agents={"writer": {"tools": ["grep"]}})) == [
-        f"workflow.yaml:10:7: tool 'grep' is not offered in this version; it has: {', '.join(sorted(TOOLS))}"
+    assert findings_of(workflow(agents={"writer": {"tools": ["tavily_search"]}})) == [
+        f"workflow.yaml:10:7: tool 'tavily_search' is not offered in this version; it has: {', '.join(sorted(TOOLS))}"
     ]
 
 
@@ -220,5 +220,6 @@ def test_asking_for_nothing_is_not_refused(changes: dict[str, Any]) -> None:
 
 
 def test_all_that_is_not_offered_is_told_at_once() -> None:
-    changes = {"env": {}, "skills": [{"id": "a", "path": "a"}], "runtime": {"fallbacks": [{"provider": "ollama"}]}}
-    assert len(findings_of(workflow(**changes))) == 3
+    gate = {"type": "hitl", "prompt": "Go?"}
+    changes = {"env": {"mounts": {"a": "b"}}, "runtime": {"budgets": {"max_cost_usd": 1}}}
+    assert len(findings_of(workflow(**changes, pattern=chain("A.", gate)))) == 3
