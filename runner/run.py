@@ -26,7 +26,7 @@ from runner.onion import wrapped
 from runner.patterns.registry import PATTERNS
 from runner.plan.flows import CHANGING, planned
 from runner.plan.pii import redact
-from runner.plan.scope import Given, Scope
+from runner.plan.scope import Scope, of_inputs
 from runner.report.events import BudgetWarning, Crashed, FellBack, RunStarted, Statistics, StepFinished, Warned
 from runner.report.results import Failure, RunReport, StepResult
 from runner.step import step_runner
@@ -120,7 +120,7 @@ def _live_agents(plan: Plan, around: Surroundings, ledger: Ledger, emit: Emit) -
 
     environ = {**around.environ, **around.secrets}  # a secret that is called as a provider's key is that key
     home = Home(environ, plan.limits.max_parallel, Transport(plan.limits.max_parallel, environ))
-    names = {**plan.variables, "inputs": Given(plan.variables), "secrets": around.secrets}
+    names = {**of_inputs(plan.variables), "secrets": around.secrets}
     bench = Bench(
         around.workspace,
         (around.artifacts,),
@@ -156,9 +156,7 @@ async def _outcome(
                 span("workflow.execute", workflow=plan.name, config_hash=plan.config_hash),
                 span(f"pattern.{flow.type}"),
             ):
-                scope = await PATTERNS[flow.type](
-                    flow, Scope({**plan.variables, "inputs": Given(plan.variables)}), run_step
-                )
+                scope = await PATTERNS[flow.type](flow, Scope(of_inputs(plan.variables)), run_step)
         return _with_outputs(plan, report, scope)
     except RunnerError as error:
         return _failed(report, error)

@@ -29,8 +29,9 @@ def test_an_example_runs_on_the_embedded_model(name: str, tmp_path: Path):
 
     assert ended.returncode == 0, ended.stderr
     results = json.loads((tmp_path / "out/results.json").read_text())
-    assert {step["status"] for step in results["steps"]} == {"success"}
-    assert all(step["response"] and step["usage"]["output_tokens"] for step in results["steps"])
+    taken = [step for step in results["steps"] if step["status"] != "skipped"]  # of routes and nodes, some are not
+    assert {step["status"] for step in taken} == {"success"}
+    assert all(step["response"] and step["usage"]["output_tokens"] for step in taken)
     assert results["clients"]["created"] == 1
     assert "Cache hit rate: " in ended.stderr
     assert "Clients: 1 created" in ended.stderr

@@ -34,26 +34,9 @@ def why_taken(name: str) -> str:
     return f"that is what templates call {name if name in ('inputs', 'secrets') else 'answers'}"
 
 
-class Given:
-    """The values of the inputs as `inputs.values`, beside their bare names. No method of a mapping hides one."""
-
-    __slots__ = ("values",)
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.values = _Values(values)
-
-
-class _Values:
-    __slots__ = ("__by_name",)  # an input may have any name but one that the class mangles
-
-    def __init__(self, by_name: Mapping[str, Any]) -> None:
-        self.__by_name = by_name
-
-    def __getitem__(self, name: str) -> Any:
-        return self.__by_name[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.__by_name)
+def of_inputs(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The names that the values of the inputs have in templates: each its own, and one below `inputs.values`."""
+    return {**values, "inputs": {"values": dict(values)}}
 
 
 def view(result: StepResult) -> dict[str, Any]:

@@ -214,6 +214,7 @@ def test_a_link_that_is_made_during_the_run_is_not_followed(
 
     assert not target.exists()
     assert outcome.outputs["status"] == "success"
-    assert len(outcome.results["warnings"]) == 1  # once, for two notes
-    assert "notes file 'notes.md' cannot be written" in outcome.results["warnings"][0]["message"]
+    told_once = [one["message"] for one in outcome.results["warnings"] if "notes file" in one["message"]]
+    assert len(told_once) == 1  # for two notes
+    assert "'notes.md' cannot be written" in told_once[0]
     assert entries(told(server.requests[1])) == ["## writer, steps[0]"]

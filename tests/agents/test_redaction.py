@@ -13,10 +13,10 @@ from runner.agents.redacting import RedactingModel
 from runner.calls.call import Allowance, Call, Reply
 from runner.calls.redacted import redacted
 from runner.errors import ModelProblem
-from tests.agents.test_agents import AWS, SERVERS
 from tests.agents.test_compaction import CALCULATES, Scripted, asks_for_a_summary, calculating, policy
 from tests.build import agent, step
-from tests.servers import Answer, OpenAIServer
+from tests.contract.test_reuse import KEYS
+from tests.servers import SERVERS, Answer, OpenAIServer
 from tests.workspace import Workspace, chain, workflow
 
 GUARDED = {"guardrails": {"pii_redaction": True}}
@@ -28,7 +28,7 @@ MAIL, CARD, PHONE = "ann@example.com", "4111111111111111", "+49 30 1234567"
 
 @pytest.mark.parametrize("provider", sorted(SERVERS))
 def test_no_server_is_sent_personal_data(workspace: Workspace, provider: str):
-    workspace.environ |= AWS
+    workspace.environ |= KEYS
     agents = {"writer": {"prompt": f"Report to {MAIL}.", "tools": ["calculator"]}}
     answers = [Answer("", tool_calls=[("calculator", {"expression": f"{CARD} + 0"})]), Answer("done")]
     with SERVERS[provider](reply=answers) as server:

@@ -30,7 +30,7 @@ def bench(workspace: Path, **changes: Any) -> Bench:
 
 async def use(name: str, where: Bench, **given: Any) -> Told:
     """One use of a built-in tool, with its arguments checked and its result cut as in a run."""
-    (tool,) = ToolBox({name: BuiltIn(TOOLS[name])}, where).tools([name])
+    (tool,) = ToolBox({name: BuiltIn(TOOLS[name])}, where, lambda event: None).tools([name])
     asked = {"toolUseId": "1", "name": name, "input": given}
     (event,) = [event async for event in tool.stream(asked, {})]
     result = event["tool_result"]

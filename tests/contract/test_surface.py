@@ -173,7 +173,7 @@ def test_a_token_budget_ends_the_run_with_what_had_finished(workspace: Workspace
 def test_a_budget_that_is_nearly_spent_warns_once(workspace: Workspace):
     runtime = {"budgets": {"tokens": 100, "warn_threshold": 0.5}}
     with OpenAIServer() as server:
-        spec = workflow(server.url, chain(*"abcde"), runtime=runtime)
+        spec = workflow(server.url, chain("a", {}, {}, {}, {}), runtime=runtime)
         outcome, strict = workspace.run(spec), workspace.run(spec, fail_on="warning")
 
     [line] = outcome.logged("budget_warning")

@@ -194,4 +194,4 @@ def test_what_is_wrong_here_is_told_here(home: Home) -> None:
 
 def test_a_text_that_is_no_file_has_none_beside_it() -> None:
     (told, *_) = warnings_of(workflow(agents={"writer": {"prompt": None, "$ref": "a.yaml"}}))
-    assert told == "workflow.yaml:9:11: $ref 'a.yaml' is a file of its own, which is not read here"
+    assert told == "workflow.yaml:8:11: $ref 'a.yaml' is a file of its own, which is not read here"
