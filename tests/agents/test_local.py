@@ -107,6 +107,7 @@ def test_a_run_that_is_killed_leaves_no_server_behind(workspace: Workspace):
     process.send_signal(signal.SIGKILL)
     process.wait()
 
+    deadline = time.monotonic() + 30
     while set(started) & set(servers()) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert started

@@ -7,6 +7,7 @@ ends when its stdin does, so that it cannot outlive the run, however that ended.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -57,6 +58,8 @@ if __name__ == "__main__":
     try:
         serve(sys.argv[1], int(sys.argv[2]))
     except Exception as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        sys.stderr.flush()
-        os._exit(1)
+        with contextlib.suppress(OSError):  # nobody may be there to read it: a run that was killed while it started
+            sys.stderr.write(f"{type(error).__name__}: {error}\n")
+            sys.stderr.flush()
+    finally:
+        os._exit(1)  # leaving in the usual way would wait for the server's threads, for ever
