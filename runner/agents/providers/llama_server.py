@@ -8,12 +8,22 @@ ends when its stdin does, so that it cannot outlive the run, however that ended.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import signal
 import sys
 from pathlib import Path
 
 CONTEXT = 2048  # tokens for each slot
+PR_SET_PDEATHSIG = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
 LONGEST = 256  # tokens of an answer that names no max_tokens: small models can go on for ever
+
+
+def end_with_the_run() -> None:
+    """Be killed when the process that started this one is gone: what reads its stdin below may never be reached, for
+    while the server starts it holds the interpreter's lock, and sometimes does not give it back."""
+    with contextlib.suppress(OSError, AttributeError):  # Linux alone knows it
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 def serve(model: str, slots: int) -> None:
@@ -55,6 +65,7 @@ def processors() -> int:
 
 
 if __name__ == "__main__":
+    end_with_the_run()
     try:
         serve(sys.argv[1], int(sys.argv[2]))
     except Exception as error:
