@@ -138,7 +138,7 @@ class Door:
         secrets = resolve(plan.secrets, self.environ, self.host.workspace)
         self.scrub.learn(secrets.values())
         # What is in the environment is masked already, when it came from the host's own secrets.
-        self.host.mask(secrets[one.key] for one in plan.secrets if one.source != "env")
+        self.host.mask(secrets[one.called] for one in plan.secrets if one.source != "env")
         return secrets
 
     def _executed(
@@ -155,6 +155,7 @@ class Door:
     async def _in_the_loop(
         self, plan: Plan, secrets: Mapping[str, str], tracing: Tracing, stop: Stop, artifacts: Path
     ) -> RunReport:
+        from runner.report.trace import as_json
         from runner.run import Surroundings, execute
 
         rng = random.Random()  # noqa: S311 - spreads retries, guards nothing
@@ -168,6 +169,7 @@ class Door:
             rng,
             secrets,
             self.scrub,
+            lambda: as_json(tracing.spans),
         )
         task = asyncio.create_task(execute(plan, around))
         stop.listen(asyncio.get_running_loop(), task, self.log)

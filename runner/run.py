@@ -53,7 +53,8 @@ class Surroundings:
     """Where a run happens: everything it knows of the world.
 
     `artifacts` is the directory of the run's own files, which no tool may touch; `secrets` are those that the file
-    declares, by key. `scrub` takes secrets out of a text.
+    declares, by key. `scrub` takes secrets out of a text, `trace` gives the spans that have ended
+    so far as JSON.
     """
 
     environ: Mapping[str, str]
@@ -65,6 +66,7 @@ class Surroundings:
     random: Random
     secrets: Mapping[str, str] = field(default_factory=dict)
     scrub: Callable[[str], str] = lambda text: text
+    trace: Callable[[], str] = lambda: ""
 
 
 async def execute(plan: Plan, around: Surroundings) -> RunReport:
@@ -157,7 +159,7 @@ async def _outcome(
                 span(f"pattern.{flow.type}"),
             ):
                 scope = await PATTERNS[flow.type](flow, Scope(of_inputs(plan.variables)), run_step)
-        return _with_outputs(plan, report, scope)
+        return _with_outputs(plan, report, scope, around.trace)
     except RunnerError as error:
         return _failed(report, error)
     except TimeoutError:
@@ -182,11 +184,12 @@ def _notebook(asked: ContextPlan, around: Surroundings) -> Notebook | None:
     )
 
 
-def _with_outputs(plan: Plan, report: RunReport, scope: Scope) -> RunReport:
+def _with_outputs(plan: Plan, report: RunReport, scope: Scope, trace: Callable[[], str] = lambda: "") -> RunReport:
     """The answer of the pattern, and what the file asks to be made of it."""
     from runner.plan.templates import render
 
-    names = scope.for_templates()
+    names = {"name": plan.name, "timestamp": report.started.isoformat(timespec="seconds"), **scope.for_templates()}
+    with_trace = {"TRACE": trace(), **names} if any("TRACE" in text for _, text in plan.artifacts) else names
     try:
         outputs = {name: render(template, names) for name, template in plan.step_outputs.items()}
         artifacts: dict[str, str] = {}
@@ -194,7 +197,7 @@ def _with_outputs(plan: Plan, report: RunReport, scope: Scope) -> RunReport:
             path = render(path_template, names)
             if path in artifacts:
                 raise TemplateProblem(f"two artifacts have the path {path!r}")
-            artifacts[path] = render(text, names)
+            artifacts[path] = render(text, with_trace)
     except TemplateProblem as problem:
         return _failed(replace(report, response=scope.response), TemplateProblem(f"outputs: {problem.message}"))
     data: Any = None if scope.joined is not None else scope.last.data if scope.last else None

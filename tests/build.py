@@ -134,6 +134,11 @@ def workers(
     }
 
 
+def secrets(*names: str) -> dict[str, Any]:
+    """The part `env` of a file that declares secrets of the environment."""
+    return {"secrets": [{"key": name, "source": "env"} for name in names]}
+
+
 def as_text(data: Mapping[str, Any]) -> str:
     """Data as a YAML file, keys in the order given."""
     return yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True)

@@ -43,23 +43,23 @@ class Vault:
     def value(self, one: Secret) -> str:
         """The value of a secret, or of a key inside its JSON. Raises Unavailable."""
         try:
-            if (one.source, one.name) not in self._values:
-                self._values[one.source, one.name] = self._fetch(one)
+            if (one.source, one.key) not in self._values:
+                self._values[one.source, one.key] = self._fetch(one)
         except ClientError as error:
             told = error.response.get("Error", {})
-            raise Unavailable(f"AWS does not give '{one.name}': {told.get('Code')}: {told.get('Message')}") from None
+            raise Unavailable(f"AWS does not give '{one.key}': {told.get('Code')}: {told.get('Message')}") from None
         except BotoCoreError as error:  # no credentials, no region, nobody there, a name that is none
-            raise Unavailable(f"AWS cannot be asked for '{one.name}': {error}") from None
-        whole = self._values[one.source, one.name]
+            raise Unavailable(f"AWS cannot be asked for '{one.key}': {error}") from None
+        whole = self._values[one.source, one.key]
         return whole if one.path is None else _inside(whole, one)
 
     def _fetch(self, one: Secret) -> str:
-        client = self._client(CALLS[one.source], _region_of(one.name))
+        client = self._client(CALLS[one.source], _region_of(one.key))
         if one.source == "ssm":
-            return str(client.get_parameter(Name=one.name, WithDecryption=True)["Parameter"]["Value"])
-        answer = client.get_secret_value(SecretId=one.name)
+            return str(client.get_parameter(Name=one.key, WithDecryption=True)["Parameter"]["Value"])
+        answer = client.get_secret_value(SecretId=one.key)
         if "SecretString" not in answer:
-            raise Unavailable(f"'{one.name}' is binary; a secret is text")
+            raise Unavailable(f"'{one.key}' is binary; a secret is text")
         return str(answer["SecretString"])
 
     def _client(self, service: str, region: str) -> Any:
@@ -92,8 +92,8 @@ def _inside(whole: str, one: Secret) -> str:
     try:
         data = json.loads(whole)
     except ValueError:
-        raise Unavailable(f"'{one.name}' is not JSON, so it has no '{one.path}'") from None
+        raise Unavailable(f"'{one.key}' is not JSON, so it has no '{one.path}'") from None
     found = data.get(one.path) if isinstance(data, dict) else None
     if found is None:
-        raise Unavailable(f"the JSON of '{one.name}' has no '{one.path}'")
+        raise Unavailable(f"the JSON of '{one.key}' has no '{one.path}'")
     return found if isinstance(found, str) else json.dumps(found)

@@ -36,7 +36,7 @@ def resolve(secrets: Iterable[Secret], environ: Mapping[str, str], workspace: Pa
     elsewhere = [one for one in secrets if one not in at_hand]
     for one in at_hand:
         try:
-            found[one.key] = _long_enough(_at_hand(one, environ, workspace))
+            found[one.called] = _long_enough(_at_hand(one, environ, workspace))
         except Unavailable as problem:
             problems.append(_finding(one, problem))
     if elsewhere:
@@ -45,7 +45,7 @@ def resolve(secrets: Iterable[Secret], environ: Mapping[str, str], workspace: Pa
         with Vault({**environ, **found}) as vault:
             for one in elsewhere:
                 try:
-                    found[one.key] = _long_enough(vault.value(one))
+                    found[one.called] = _long_enough(vault.value(one))
                 except Unavailable as problem:
                     problems.append(_finding(one, problem))
     if problems:
@@ -64,7 +64,7 @@ def absent(secrets: Iterable[Secret], environ: Mapping[str, str], workspace: Pat
 
 
 def _finding(one: Secret, problem: Unavailable) -> Finding:
-    return Finding(f"secret '{one.key}' (source {one.source}): {problem}", one.at)
+    return Finding(f"secret '{one.called}' (source {one.source}): {problem}", one.at)
 
 
 def _long_enough(value: str) -> str:
@@ -76,11 +76,11 @@ def _long_enough(value: str) -> str:
 def _at_hand(one: Secret, environ: Mapping[str, str], workspace: Path) -> str:
     if one.source == "file":
         return _content(one.path or "", workspace)
-    if not environ.get(one.name):
+    if not environ.get(one.key):
         raise Unavailable(
-            f"the environment variable {one.name} is not set (secrets are not given to pull requests from forks)"
+            f"the environment variable {one.key} is not set (secrets are not given to pull requests from forks)"
         )
-    return environ[one.name]
+    return environ[one.key]
 
 
 def _content(name: str, workspace: Path) -> str:

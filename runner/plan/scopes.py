@@ -111,12 +111,13 @@ class Scopes:
             if step.when is not None:
                 yield _Template(step.when, here, (*place, "when"), own, references_of_condition)
         yield from self._conditions(base)
-        final = self._final(base)
+        final = self._final(base).plus("name", "timestamp")
         for name, template in self._source.outputs.step_outputs.items():
             yield _Template(template, here, ("outputs", "step_outputs", name), final)
         for index, artifact in enumerate(self._source.outputs.artifacts):
-            yield _Template(artifact.path, here, ("outputs", "artifacts", index, "path"), final)
-            yield _Template(artifact.from_, here, ("outputs", "artifacts", index, "from"), final)
+            place = ("outputs", "artifacts", index)
+            yield _Template(artifact.path, here, (*place, "path"), final)
+            yield _Template(artifact.from_, here, (*place, "from"), final.plus("TRACE"))
 
     def _place_of_input(self, place: Place) -> Place:
         step = self._document.parent((*place, ""))

@@ -20,14 +20,14 @@ ONLY_THERE: Final = "AWS_BEARER_TOKEN_BEDROCK"
 
 @dataclass(frozen=True)
 class Secret:
-    """`key` is what the file and the providers call it, `name` what its source does.
+    """`called` is what the file and the providers call it, `key` what its source does.
 
     `path` is the file of a secret from a file, and a key inside the JSON of one that AWS keeps.
     """
 
-    key: str
+    called: str
     source: Source
-    name: str
+    key: str
     path: str | None = None
     at: Location = Location("")
 
@@ -39,7 +39,7 @@ def secrets_of(source: spec.Spec, document: Document, find: Find) -> tuple[Secre
         key, place = one.called, ("env", "secrets", index)
         if key in found:
             find(f"secret '{key}' stands here again; it was first declared in line {found[key].at.line}", place)
-        if key == ONLY_THERE and (one.source, one.name or key) != ("env", key):
+        if key == ONLY_THERE and (one.source, one.key or key) != ("env", key):
             find(f"boto3 takes {key} from the environment and from nowhere else; set it there", place)
-        found.setdefault(key, Secret(key, one.source, one.name or key, one.path, document.locate(place)))
+        found.setdefault(key, Secret(key, one.source, one.key or key, one.path, document.locate(place)))
     return tuple(found.values())

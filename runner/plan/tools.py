@@ -4,14 +4,17 @@ needs to know to offer it. How they work is in `runner.agents.tools`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from runner.errors import TemplateProblem
 from runner.plan import executors, servers
 from runner.plan.catalogue import LANGUAGE_TOOLS, TOOLS
+from runner.plan.templates import references
 from runner.spec import models as spec
 from runner.spec.load import nearest
 
@@ -21,6 +24,12 @@ if TYPE_CHECKING:
 
 CONFIRMED: Final = frozenset({"python_exec"})
 """Tools that are refused unless `guardrails.allow_tools` names them."""
+
+_SHELL: Final = re.compile(r"\$\{([A-Za-z_]\w*)\}")
+"""How files of other tools name a secret in a header: `${TOKEN}` for `{{ secrets.TOKEN }}`."""
+
+ALL_EXECUTORS: Final = "http_executors"
+"""In the place of a tool's name: all that are declared."""
 
 _CALLABLE: Final = re.compile(r"strands_tools[.:](\w+)(?:[.:]\w+)?")
 """How files of other tools name what is built in here; nothing else can be called from a file."""
@@ -137,10 +146,15 @@ class Tooling:
         self.denied = bool(guardrails.deny_network)
         self._allowed = guardrails.allow_tools
         self._declared: dict[str, ToolRecipe] = {}
+        self._secrets = [one.called for one in (source.env.secrets if source.env else ())]
         for index, executor in enumerate(tools.http_executors):
             self._check_executor(executor, ("tools", "http_executors", index))
+            self._check_secrets("headers", executor.headers, ("tools", "http_executors", index))
             self._declare(_http_tool(executor), ("tools", "http_executors", index, "id"))
         for index, server in enumerate(tools.mcp):
+            for key in ("env", "headers"):
+                self._check_secrets(key, getattr(server, key), ("tools", "mcp", index))
+            self._check_secrets("args", dict(enumerate(server.args)), ("tools", "mcp", index))
             self._declare(_mcp_server(server), ("tools", "mcp", index, "id"))
             for problem, place in servers.problems(server, source.inputs):
                 find(problem, ("tools", "mcp", index, *place))
@@ -161,6 +175,9 @@ class Tooling:
             everything = [*self._python, *(one for one in self._declared.values() if not isinstance(one, McpServer))]
             found |= {one.name: one for one in everything}
         for index, name in enumerate(names or ()):
+            if name == ALL_EXECUTORS and name not in self._declared:
+                found |= {one.name: one for one in self._declared.values() if isinstance(one, HttpTool)}
+                continue
             recipe = self.named(name)
             if recipe is None:
                 find(self.unknown(name), index)
@@ -188,6 +205,15 @@ class Tooling:
         if recipe.name in self._declared or recipe.name in TOOLS or recipe.name == "Skill":
             self._find(f"two tools are called '{recipe.name}'; an agent could not say which it has", place)
         self._declared[recipe.name] = recipe
+
+    def _check_secrets(self, key: str, texts: Mapping[Any, str], place: Place) -> None:
+        """Every secret that a tool is given is declared; a template that cannot be read is told of elsewhere."""
+        for name, text in texts.items():
+            with contextlib.suppress(TemplateProblem):
+                asked = {part for root, part in references(_template(text)).parts if root == "secrets"}
+                for secret in sorted(str(one) for one in asked if one not in self._secrets):
+                    told = f"secret '{secret}' is not declared under env.secrets; {nearest(secret, self._secrets)}"
+                    self._find(told, (*place, key, name))
 
     def _check_executor(self, executor: spec.HttpExecutor, place: Place) -> None:
         for problem, where in executors.problems(executor):
@@ -246,7 +272,7 @@ def _http_tool(one: spec.HttpExecutor) -> HttpTool:
     return HttpTool(
         name=one.id,
         base_url=one.base_url,
-        headers=one.headers,
+        headers=_templates(one.headers),
         timeout_s=(one.timeout_ms or 30_000) / 1000,
         description=one.description,
         examples=tuple(one.examples),
@@ -259,8 +285,22 @@ def _http_tool(one: spec.HttpExecutor) -> HttpTool:
 
 def _mcp_server(one: spec.McpServer) -> McpServer:
     return McpServer(
-        one.id, one.command, tuple(one.args), one.env, one.url, one.headers, one.timeout_s or McpServer.timeout_s
+        one.id,
+        one.command,
+        tuple(_template(arg) for arg in one.args),
+        _templates(one.env),
+        one.url,
+        _templates(one.headers),
+        one.timeout_s or McpServer.timeout_s,
     )
+
+
+def _template(text: str) -> str:
+    return _SHELL.sub(r"{{ secrets.\1 }}", text)
+
+
+def _templates(texts: Mapping[str, str]) -> dict[str, str]:
+    return {name: _template(text) for name, text in texts.items()}
 
 
 def _json(*parts: Any) -> str:

@@ -50,7 +50,7 @@ def as_json(plan: Plan) -> str:
             "max_steps": plan.limits.max_steps,
             "timeout_s": plan.limits.timeout_s,
         },
-        "secrets": {one.key: one.source for one in plan.secrets},
+        "secrets": {one.called: one.source for one in plan.secrets},
         "estimate": asdict(estimate(plan.flow)),
         "mermaid": as_mermaid(plan),
         "steps": [

@@ -57,20 +57,20 @@ class Secret(Shape):
 
     @property
     def called(self) -> str:
-        """What the file calls it."""
-        return self.key or self.name or ""
+        """What the file calls it: its name, or else the key it has at its source."""
+        return self.name or self.key or ""
 
     @model_validator(mode="after")
     def _can_be_found(self) -> Secret:
         if not self.called:
             raise ValueError("a secret needs a key or a name")
         if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", self.called):
-            more = "" if self.key else "; add a key"
-            raise ValueError(f"the key '{self.called}' may hold only letters, digits and _, no digit first{more}")
+            more = "" if self.name else "; add a name"
+            raise ValueError(f"the name '{self.called}' may hold only letters, digits and _, no digit first{more}")
         if self.source == "file" and (self.path is None or (self.key and self.name)):
-            raise ValueError("a secret from a file is found by its path; it has a path, and a key or a name")
+            raise ValueError("a secret from a file is found by its path; it has a path, and a name or a key")
         if self.source == "env" and self.path is not None:
-            raise ValueError("a secret from the environment is found by its name; it has no path")
+            raise ValueError("a secret from the environment is found by its key; it has no path")
         return self
 
 

@@ -22,12 +22,14 @@ from runner.agents.tools.executor import check_path, described, parameters
 from runner.agents.tools.tool import ToolProblem
 from runner.plan.tools import HttpTool
 from tests.agents.toolwork import Used, use
+from tests.build import secrets as declare
 from tests.servers import Answer, Internet, WebServer
 from tests.servers.internet import PUBLIC
 from tests.servers.web import redirect
 from tests.workspace import Workspace
 
 TOKEN = "s3cr3t-of-the-api"
+DECLARED = declare("TOKEN")
 
 
 def get(path: str, **more: Any) -> tuple[str, dict[str, Any]]:
@@ -41,8 +43,9 @@ def api(base_url: str, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def secrets(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def secrets(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> dict[str, str]:
     """The secrets of the runs of a test."""
+    workspace.environ["TOKEN"] = TOKEN
     found: dict[str, str] = {"TOKEN": TOKEN}
     execute = run.execute
     monkeypatch.setattr(run, "execute", lambda plan, around: execute(plan, replace(around, secrets=found)))
@@ -442,7 +445,7 @@ def test_a_secret_reaches_its_origin_and_nobody_else(workspace: Workspace, secre
     with WebServer() as foreign:
         answers = [redirect(f"{foreign.url}/steal"), Answer(json.dumps({"you": f"Bearer {TOKEN}"}))]
         with WebServer(answers) as server:
-            used = use(workspace, get("/a"), get("/b"), get(f"{foreign.url}/"), tools=bearer(server.url))
+            used = use(workspace, get("/a"), get("/b"), get(f"{foreign.url}/"), tools=bearer(server.url), env=DECLARED)
 
         assert {request.headers["authorization"] for request in server.requests} == {f"Bearer {TOKEN}"}
         assert foreign.connections == 0
@@ -452,10 +455,15 @@ def test_a_secret_reaches_its_origin_and_nobody_else(workspace: Workspace, secre
 
 def test_an_unknown_secret_is_told_before_the_first_token(workspace: Workspace, secrets: dict[str, str]):
     with WebServer() as server:
-        used = use(workspace, get("/"), tools=bearer(server.url, "{{ secrets.TOKEN }} {{ secrets.TOKNE }}"))
+        used = use(
+            workspace,
+            get("/"),
+            tools=bearer(server.url, "{{ secrets.TOKEN }} {{ secrets.TOKNE }}"),
+            env=DECLARED,
+        )
 
-    assert used.outcome.exit_code == 2
-    assert "tool 'api', header 'Authorization': there is no secret 'TOKNE'" in used.outcome.log
+    assert used.outcome.exit_code == 3
+    assert "secret 'TOKNE' is not declared under env.secrets; did you mean 'TOKEN'?" in used.outcome.log
     assert (used.told, server.connections) == ([], 0)
     assert TOKEN not in everything(used)
 
@@ -464,7 +472,7 @@ def test_an_unknown_secret_is_told_before_the_first_token(workspace: Workspace, 
 def test_a_secret_with_a_line_break_is_no_header(workspace: Workspace, secrets: dict[str, str], value: str):
     secrets["TOKEN"] = value
     with WebServer() as server:
-        used = use(workspace, get("/"), tools=bearer(server.url))
+        used = use(workspace, get("/"), tools=bearer(server.url), env=DECLARED)
 
     assert used.outcome.exit_code == 2
     assert "tool 'api', header 'Authorization': what the template gives has a line break" in used.outcome.log
@@ -472,7 +480,7 @@ def test_a_secret_with_a_line_break_is_no_header(workspace: Workspace, secrets: 
 
 
 def test_what_a_template_stumbles_over_is_not_repeated(workspace: Workspace, secrets: dict[str, str]):
-    used = use(workspace, get("/"), tools=bearer("https://api.test", "{{ secrets[secrets.TOKEN] }}"))
+    used = use(workspace, get("/"), tools=bearer("https://api.test", "{{ secrets[secrets.TOKEN] }}"), env=DECLARED)
 
     assert "tool 'api', header 'Authorization': the template cannot be rendered" in used.outcome.log
     assert TOKEN not in everything(used)

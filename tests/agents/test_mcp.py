@@ -20,6 +20,7 @@ import pytest
 
 from runner.agents.tools.names import told_apart, valid
 from tests.build import NOON, findings_of
+from tests.build import secrets as declare
 from tests.servers import Answer, OpenAIServer, Request
 from tests.workspace import Outcome, Workspace, chain, parallel, workflow
 
@@ -396,7 +397,7 @@ def box_of(declared: Mapping[str, Any], secrets: Mapping[str, str], workspace: P
     from tests.build import plan_of
 
     content = workflow("http://x", chain("go"), agents={"writer": {"prompt": "p", "tools": ["small"]}})
-    plan = plan_of({**content, "tools": {"mcp": [declared]}})
+    plan = plan_of({**content, "tools": {"mcp": [declared]}, "env": declare("KEY")})
     bench = Bench(workspace, (), lambda: NOON, fill=lambda text: render(text, {"secrets": secrets}))
     return ToolBox(plan.tools, bench, lambda _: None)
 
@@ -523,7 +524,7 @@ def test_a_declaration_that_could_not_work_is_found_where_it_stands(declared: di
 def test_templates_over_secrets_and_inputs_are_valid() -> None:
     env = {"A": "{{ secrets.KEY }}", "B": "{{ topic }}"}
     content = {**workflow("http://x", chain("go")), "inputs": {"required": {"topic": "string"}}}
-    content["tools"] = {"mcp": [{"id": "a", "command": "a", "env": env}]}
+    content |= {"tools": {"mcp": [{"id": "a", "command": "a", "env": env}]}, "env": declare("KEY")}
     assert findings_of(content, variables={"topic": "tea"}) == []
 
 

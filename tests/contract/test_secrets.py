@@ -47,7 +47,7 @@ def test_a_secret_that_is_called_as_a_providers_key_is_that_key(workspace: Works
 
 
 def test_a_secret_that_aws_keeps_reaches_the_provider(workspace: Workspace):
-    secret = {"key": "OPENAI_API_KEY", "name": "ci/openai", "source": "secrets_manager", "path": "key"}
+    secret = {"key": "ci/openai", "name": "OPENAI_API_KEY", "source": "secrets_manager", "path": "key"}
     with OpenAIServer() as server, AwsServer({"ci/openai": '{"key": "key-from-aws"}'}) as aws:
         workspace.environ |= aws.environ
         outcome = workspace.run(asking(server.url, secret))

@@ -36,15 +36,15 @@ def refusal(*secrets: dict[str, Any], environ: dict[str, str] | None = None, roo
     ("secret", "said"),
     [
         ({"source": "env"}, "a secret needs a key or a name"),
-        ({"name": "a/b", "source": "ssm"},
-         "the key 'a/b' may hold only letters, digits and _, no digit first; add a key"),
-        ({"key": "1a", "source": "env"}, "the key '1a' may hold only letters, digits and _, no digit first"),
+        ({"key": "a/b", "source": "ssm"},
+         "the name 'a/b' may hold only letters, digits and _, no digit first; add a name"),
+        ({"name": "1a", "source": "env"}, "the name '1a' may hold only letters, digits and _, no digit first"),
         ({"key": "A", "source": "file"},
-         "a secret from a file is found by its path; it has a path, and a key or a name"),
-        ({"key": "A", "name": "b", "source": "file", "path": "p"},
-         "a secret from a file is found by its path; it has a path, and a key or a name"),
+         "a secret from a file is found by its path; it has a path, and a name or a key"),
+        ({"key": "b", "name": "A", "source": "file", "path": "p"},
+         "a secret from a file is found by its path; it has a path, and a name or a key"),
         ({"key": "A", "source": "env", "path": "p"},
-         "a secret from the environment is found by its name; it has no path"),
+         "a secret from the environment is found by its key; it has no path"),
     ],
 )  # fmt: skip
 def test_a_secret_says_what_it_is_called_and_where_it_is(secret: dict[str, Any], said: str) -> None:
@@ -58,9 +58,9 @@ def test_a_secret_that_is_declared_twice_is_told_at_its_second_place() -> None:
     ]
 
 
-@pytest.mark.parametrize("where", [{"source": "file", "path": "token"}, {"source": "env", "name": "OTHER"}])
+@pytest.mark.parametrize("where", [{"source": "file", "path": "token"}, {"source": "env", "key": "OTHER"}])
 def test_the_key_that_boto3_looks_for_by_itself_can_only_be_in_the_environment(where: dict[str, str]) -> None:
-    (found,) = findings_of(declared({"key": "AWS_BEARER_TOKEN_BEDROCK", **where}))
+    (found,) = findings_of(declared({"name": "AWS_BEARER_TOKEN_BEDROCK", **where}))
     assert found.endswith(
         ":17:5: boto3 takes AWS_BEARER_TOKEN_BEDROCK from the environment and from nowhere else; set it there"
     )
@@ -72,7 +72,7 @@ def test_the_key_that_boto3_looks_for_by_itself_can_only_be_in_the_environment(w
 
 def test_a_secret_of_the_environment_is_found_by_its_name_or_its_key() -> None:
     environ = {"TOKEN": "one-value", "CI_KEY": "another"}
-    secrets = {"name": "TOKEN", "source": "env"}, {"key": "OPENAI_API_KEY", "name": "CI_KEY", "source": "env"}
+    secrets = {"name": "TOKEN", "source": "env"}, {"key": "CI_KEY", "name": "OPENAI_API_KEY", "source": "env"}
     assert values(*secrets, environ=environ) == {"TOKEN": "one-value", "OPENAI_API_KEY": "another"}
 
 
@@ -146,9 +146,9 @@ def test_what_is_no_file_with_a_secret_is_told(tmp_path: Path, path: str, said: 
 
 def test_secrets_manager_and_parameters_are_asked_by_name_or_key() -> None:
     secrets = (
-        {"key": "TOKEN", "name": "prod/token", "source": "secrets_manager"},
+        {"key": "prod/token", "name": "TOKEN", "source": "secrets_manager"},
         {"key": "plain", "source": "secrets_manager"},
-        {"key": "PARAMETER", "name": "/prod/parameter", "source": "ssm"},
+        {"key": "/prod/parameter", "name": "PARAMETER", "source": "ssm"},
     )
     with AwsServer({"prod/token": "one-value", "plain": "another"}, {"/prod/parameter": "a-third"}) as server:
         found = values(*secrets, environ=server.environ)
@@ -157,11 +157,11 @@ def test_secrets_manager_and_parameters_are_asked_by_name_or_key() -> None:
 
 
 def test_a_path_is_a_key_inside_the_json_of_a_secret_that_is_fetched_once() -> None:
-    secret = {"name": "db", "source": "secrets_manager"}
+    secret = {"key": "db", "source": "secrets_manager"}
     with AwsServer({"db": '{"user": "admin", "port": 54321}'}) as server:
         found = values(
-            {**secret, "key": "USER", "path": "user"},
-            {**secret, "key": "PORT", "path": "port"},
+            {**secret, "name": "USER", "path": "user"},
+            {**secret, "name": "PORT", "path": "port"},
             environ=server.environ,
         )
     assert found == {"USER": "admin", "PORT": "54321"}
@@ -171,7 +171,7 @@ def test_a_path_is_a_key_inside_the_json_of_a_secret_that_is_fetched_once() -> N
 def test_the_region_of_an_arn_goes_before_that_of_the_environment() -> None:
     arn = "arn:aws:secretsmanager:us-west-2:123456789012:secret:token-AbCdEf"
     with AwsServer({arn: "a-value"}) as server:
-        values({"key": "A", "name": arn, "source": "secrets_manager"}, environ=server.environ)
+        values({"key": arn, "name": "A", "source": "secrets_manager"}, environ=server.environ)
     assert server.asked == [(arn, "us-west-2")]
 
 
@@ -180,7 +180,7 @@ def test_aws_is_asked_with_credentials_that_are_secrets_themselves(tmp_path: Pat
     with AwsServer(parameters={"/p": "a-value"}) as server:
         environ = {**server.environ, "AWS_SECRET_ACCESS_KEY": ""}
         found = values(
-            {"key": "A", "name": "/p", "source": "ssm"},
+            {"key": "/p", "name": "A", "source": "ssm"},
             {"key": "AWS_SECRET_ACCESS_KEY", "source": "file", "path": "token"},
             environ=environ,
             root=tmp_path,
@@ -191,18 +191,18 @@ def test_aws_is_asked_with_credentials_that_are_secrets_themselves(tmp_path: Pat
 @pytest.mark.parametrize(
     ("secret", "said"),
     [
-        ({"name": "none", "source": "secrets_manager"},
+        ({"key": "none", "source": "secrets_manager"},
          "AWS does not give 'none': ResourceNotFoundException: no such thing"),
-        ({"name": "/none", "source": "ssm"}, "AWS does not give '/none': ParameterNotFound: no such thing"),
-        ({"name": "text", "source": "secrets_manager", "path": "a"}, "'text' is not JSON, so it has no 'a'"),
-        ({"name": "json", "source": "secrets_manager", "path": "b"}, "the JSON of 'json' has no 'b'"),
-        ({"name": "list", "source": "secrets_manager", "path": "b"}, "the JSON of 'list' has no 'b'"),
-        ({"name": "bytes", "source": "secrets_manager"}, "'bytes' is binary; a secret is text"),
+        ({"key": "/none", "source": "ssm"}, "AWS does not give '/none': ParameterNotFound: no such thing"),
+        ({"key": "text", "source": "secrets_manager", "path": "a"}, "'text' is not JSON, so it has no 'a'"),
+        ({"key": "json", "source": "secrets_manager", "path": "b"}, "the JSON of 'json' has no 'b'"),
+        ({"key": "list", "source": "secrets_manager", "path": "b"}, "the JSON of 'list' has no 'b'"),
+        ({"key": "bytes", "source": "secrets_manager"}, "'bytes' is binary; a secret is text"),
     ],
 )  # fmt: skip
 def test_what_aws_does_not_give_is_told_without_a_value(secret: dict[str, Any], said: str) -> None:
     with AwsServer({"text": "VALUE", "json": '{"a": "VALUE"}', "list": '["VALUE"]', "bytes": b"VALUE"}) as server:
-        found = refusal({"key": "A", **secret}, environ=server.environ)
+        found = refusal({"name": "A", **secret}, environ=server.environ)
     assert found == f"secret 'A' (source {secret['source']}): {said} at workflow.yaml:17:5"
 
 

@@ -18,7 +18,20 @@ import pytest
 from runner.errors import RunnerError
 from runner.plan import digest
 from runner.plan.plan import AgentRecipe, CompactionPlan, ContextPlan, ModelRecipe, NotesPlan, Step
-from tests.build import agent, as_text, chain, dag, findings_of, model, parallel, plan_of, shapes, step, workflow
+from tests.build import (
+    agent,
+    as_text,
+    chain,
+    dag,
+    findings_of,
+    model,
+    parallel,
+    plan_of,
+    secrets,
+    shapes,
+    step,
+    workflow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -617,7 +630,8 @@ def test_what_the_model_is_told_of_a_tool_is_in_the_hash() -> None:
 
 def test_a_secret_given_to_a_server_is_not_in_the_hash() -> None:
     one, other = (served(command="a", env={"TOKEN": f"{{{{ secrets.{name} }}}}"}) for name in ("A", "B"))
-    assert plan_of(one).config_hash == plan_of(other).config_hash
+    declared = {"env": secrets("A", "B")}
+    assert plan_of(one | declared).config_hash == plan_of(other | declared).config_hash
 
 
 def test_an_agent_under_another_name_has_the_same_hash_and_its_step_another() -> None:

@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
-from tests.build import findings_of, workflow
+from tests.build import findings_of, secrets, workflow
 
 
 def found(*executors: dict[str, Any]) -> list[str]:
     """What is said of executors that are `a` at https://a.test unless they say otherwise, without the file's name."""
     whole = [{"id": "a", "base_url": "https://a.test", **one} for one in executors]
-    return [one.removeprefix("workflow.yaml:") for one in findings_of(workflow(tools={"http_executors": whole}))]
+    return [
+        one.removeprefix("workflow.yaml:")
+        for one in findings_of(workflow(tools={"http_executors": whole}, env=secrets("A", "KEY")))
+    ]
 
 
 @pytest.mark.parametrize(
