@@ -17,6 +17,23 @@ Written by `make docs` from the code.
 
 """
 
+COMMANDS = """
+## Commands
+
+| command | |
+|---|---|
+| `run` | the workflow file, or `--prompt`: what the action does |
+| `validate` | files, globs, directories: what is wrong with them and what is unwise. Runs nothing, needs no key |
+| `plan` | what would run, in which order, with which hashes, and what it may cost; `--json`, `--mermaid`. Runs nothing, needs no key |
+| `schema` | the JSON Schema of the language |
+
+`plan --json` has `name`, `pattern`, `config_hash`, `limits` (`max_parallel`, `max_tokens`, `max_steps`, `timeout_s`),
+`secrets` (key → source), `estimate` (`calls_least`, `calls_most`, `prompt_tokens_least`, `answer_tokens_most`, null
+where some call has no limit), `mermaid`, `steps` (`path`, `id`, `agent`, `provider`, `model_id`, `tools`, `needs`,
+`timeout_s`, `retries`, `config_hash`, `agent_config_hash`) and `warnings`. Attempts after a failure and turns of tools
+are not in the estimate: nobody can know how many.
+"""
+
 FILES = """
 ## Files of a run
 
@@ -24,11 +41,36 @@ Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`
 
 | file | |
 |---|---|
-| `results.json` | status, answer, every step (path, agent, status, response, data, usage, attempts, turns, source, config_hash, started, duration_ms), statistics, budget, failure |
+| `results.json` | all of it, for programs: [below](#resultsjson) |
 | `summary.md` | what went to the job summary, in full |
-| `trace-<time>.json` | `{"spans": [{name, trace_id, span_id, parent_id, start, duration_ms, status, attributes}]}`; prompts and answers stay out |
+| `trace-<time>.json` | `{"spans": [{name, trace_id, span_id, parent_id, start, duration_ms, status, attributes}]}`; prompts and answers stay out, unless the environment asks for them; then spans have `events` |
 | `trace-<time>.otlp.jsonl` | the same for a collector |
 | artifacts | what `outputs.artifacts` asks for |
+
+### results.json
+
+| key | |
+|---|---|
+| `name`, `pattern`, `mode`, `config_hash` | what ran |
+| `status`, `exit_code`, `started`, `duration_ms` | how it ended, when it began, and how many milliseconds it took |
+| `response`, `data`, `step_outputs` | its answer as text and as data, and the outputs that the file asks for |
+| `steps` | every step, in the order of the plan, or in that of the run where steps are taken again |
+| `usage` | `input_tokens`, `output_tokens`, `total_tokens`; of those sent, `cache_read_tokens` and `cache_write_tokens` |
+| `cache` | agents prepared (`builds`) and used again (`hits`), and the `hit_rate` in percent |
+| `clients` | clients of providers, each with its connections: `created`, and used again (`hits`) |
+| `budget` | `tokens` and `steps` spent, `max_tokens` and `max_steps` allowed, `used_percent` of the tightest |
+| `failure` | null, or `title`, `message`, the `path` of the step, and `findings`, each a `message` with its place (`at`) and `level` |
+| `warnings` | advice, and what the run went on without: each a `message` with its place (`at`) |
+
+| a step's key | |
+|---|---|
+| `path`, `id`, `agent`, `config_hash` | which it is |
+| `status`, `error` | `success`, `failed`, `cancelled` or `skipped`, and why |
+| `response`, `data` | its answer |
+| `model` | who gave it, as `provider/model_id`: one of the `fallbacks`, perhaps |
+| `usage`, `turns`, `attempts` | tokens as above; times the model was asked; attempts, those after a failure included |
+| `started`, `duration_ms` | from when it first had a slot |
+| `source` | `live` |
 
 ## Environment
 
@@ -54,17 +96,22 @@ The command line prints the answer on stdout; what would be a workflow command i
 
 | line | level |
 |---|---|
-| `step_finished path=… agent=… status=… time=… tokens=…` | info, error |
+| `run_started name=… pattern=… steps=… config_hash=…`, `run_finished status=… steps=… tokens=… duration_ms=…` | info; error where the status is not `success` |
+| `step_started path=… agent=…` | debug |
+| `step_finished path=… agent=… status=… time=… tokens=…`, and `attempts=…` where there were several, `error=…` | info, error |
 | `step_retry path=… attempt=… reason=… wait_s=…` | warning |
+| `answer_malformed path=… reason=… asked_again=…` | warning |
+| `fell_back path=… unavailable=… asked=… reason=…` | warning, and an annotation |
 | `agent_cache_miss agent_id=… config_hash=…`, `agent_cache_hit …` | debug |
 | `budget_warning usage=… limit=… percent=…` | warning, and an annotation |
 | `budget_exceeded usage=… limit=…` | error |
 | `usage_unknown …` | warning |
 | `compacted path=… messages=… before=… after=…`, `compaction_failed path=… tokens=… reason=…` | info, warning |
 | `mcp_server_lost server=… seen=…` | warning |
-| `run_started name=… pattern=… steps=…`, `run_finished status=… steps=… tokens=… duration_ms=…` | info, error |
+| a sentence, such as that a note could not be written | warning, and an annotation |
 | `Cache hit rate: 90% (9 hits, 1 miss)` | info |
 | `Clients: 1 created, 9 reused` | info |
+| `Results: … · Summary: … · Trace: …` | info |
 """
 
 
@@ -80,13 +127,14 @@ def reference() -> str:
         + "\n\nAll are written on failure too, and every name under `outputs.step_outputs` of the file. Together they are at most 480,000 bytes, for a job may have 1 MB of outputs in UTF-16: the longest are cut with a marker, and whole in results.json.\n\n"
         + "\n".join(["## Exit codes", "", "| code | status | |", "|---|---|---|", *exit_codes()])
         + "\n"
+        + COMMANDS
         + FILES
     )
 
 
 def exit_codes() -> list[str]:
     """A row for each kind of error that ends a run, in the order of their codes."""
-    rows = {(0, "success", "and what `fail-on` forgives")}
+    rows = {(0, "success", "and what `fail-on` forgives; `skipped`, where no step's `when` held")}
     for kind in errors.RunnerError.__subclasses__():
         if kind not in (errors.TemplateProblem, errors.ModelProblem):  # a step makes its own failure of these
             told = " ".join((kind.__doc__ or "").split()).split(". ")[0].rstrip(".")

@@ -150,6 +150,6 @@ def exit_code(report: RunReport, fail_on: str) -> int:
     """The exit code under `fail-on`: a run may succeed with warnings that fail it, or fail and be forgiven."""
     if fail_on == "never" and report.status in FORGIVEN and report.exit_code != RunnerError.exit_code:
         return 0
-    if fail_on == "warning" and report.status == "success" and report.warnings:
+    if fail_on == "warning" and report.status in ("success", "skipped") and report.warnings:
         return 20 if report.budget.warned else 3
     return report.exit_code

@@ -1,24 +1,44 @@
-"""Documentation that cannot lie: files written from the code are current, and every code block is run or checked."""
+"""Documentation that cannot lie: files written from the code are current, every code block is run or checked, and all
+of the language is told."""
 
 from __future__ import annotations
 
+import inspect
+import json
 import re
 import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import pytest
 import yaml
 
 from docs.write_reference import written
+from runner import onion
+from runner.errors import Finding, Location
 from runner.inputs import INPUTS, from_arguments
-from runner.report.results import OUTPUTS
+from runner.main import main
+from runner.plan.catalogue import LANGUAGE_TOOLS, PROVIDERS
+from runner.plan.scope import ANSWER_FIELDS, OWN_NAMES, RESERVED
+from runner.report import progress
+from runner.report.outputs import results_json
+from runner.report.planned import as_json
+from runner.report.results import OUTPUTS, Failure
+from runner.spec import models, patterns
+from tests import build
 from tests.build import findings_of
 from tests.servers import OpenAIServer
 from tests.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runner.spec.shape import Shape
+    from tests.servers.http import Request
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")])
@@ -73,13 +93,32 @@ def stand_ins(spec: dict[str, Any], folder: Path) -> str:
     return str(folder)
 
 
+def fitting(schema: dict[str, Any]) -> Any:
+    """A value that satisfies the schemas in the docs."""
+    if "enum" in schema:
+        return schema["enum"][0]
+    match schema["type"]:
+        case "object":
+            return {name: fitting(schema["properties"][name]) for name in schema["required"]}
+        case "array":
+            return [fitting(schema["items"])] * schema.get("minItems", 0)
+        case other:
+            return {"string": "some text", "number": 10, "integer": 10, "boolean": True}[other]
+
+
+def obliging(request: Request) -> Any:
+    """A model that answers with data where it is asked for data."""
+    asked = request.body.get("response_format")
+    return fitting(asked["json_schema"]["schema"]) if asked else "ok"
+
+
 @pytest.mark.parametrize("block", SPECS, ids=str)
 def test_a_workflow_file_in_the_docs_runs(block: Block, workspace: Workspace):
     assert findings_of(block.text, need_values=False) == []
     spec = yaml.safe_load(block.text)
     names = [*spec.get("inputs", {}).get("required", {})]
     workspace.environ["PATH"] = stand_ins(spec, workspace.root / "bin")
-    with OpenAIServer() as server:
+    with OpenAIServer(obliging) as server:
         outcome = workspace.run(spec, host=server.url, variables=yaml.safe_dump(dict.fromkeys(names, "some text")))
 
     assert outcome.outputs["status"] == "success"
@@ -119,8 +158,9 @@ def test_a_command_in_the_docs_is_one_that_works(block: Block, line: str):
             assert words[:2] == [".venv/bin/python", "entrypoint.py"]
             inputs = from_arguments(words[2:])
             assert not isinstance(inputs, str)
-            for name in inputs.spec:
-                assert (ROOT / name).is_file()
+            assert all((ROOT / name).exists() for name in inputs.spec)
+            if inputs.mode != "live":  # what runs is run by tests/test_examples.py
+                assert main(words[2:], {}, cwd=ROOT, stdout=StringIO(), stderr=StringIO()) == 0
 
 
 @pytest.mark.parametrize("path", written(), ids=lambda path: path.name)
@@ -135,9 +175,156 @@ def test_every_link_inside_the_repository_leads_somewhere(page: Path):
             assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_heading_leads_to_one(page: Path):
+    for target, heading in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):
+        titles = re.findall(r"^#+ (.+)$", (page.parent / target if target else page).read_text(), re.MULTILINE)
+        assert heading in [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]
+
+
 def test_the_rooms_in_the_architecture_exist():
     text = (ROOT / "docs/architecture.md").read_text()
     named = set(re.findall(r"`(runner/[\w/]+(?:\.py)?)/?`", text))
     assert named
     for name in named:
         assert (ROOT / name).exists(), name
+
+
+def test_every_room_is_in_the_architecture():
+    rooms = {f"runner/{path.name}" for path in (ROOT / "runner").iterdir() if not path.name.startswith("__")}
+    assert rooms == {room for room in rooms if f"`{room}" in (ROOT / "docs/architecture.md").read_text()}
+
+
+def test_the_wrappers_in_the_architecture_are_those_of_a_call_in_their_order():
+    told = [row[0].strip("`") for row in rows("wrapper", (ROOT / "docs/architecture.md").read_text())]
+    source = inspect.getsource(onion.wrapped)
+    wrapping = [name for line in reversed(source.splitlines()) for name in re.findall(r"(\w+)\(", line)]
+    assert told == [*(name for name in wrapping if name in told), "live"]
+    assert {name for name in wrapping if hasattr(onion, name)} - {"wrapped", "asyncio"} <= {*told}
+
+
+# -- the language -----------------------------------------------------------------------------------------------------
+
+GUIDE = "\n".join(
+    re.sub(r"^```.*?^```$", "", (ROOT / "docs" / name).read_text(), flags=re.DOTALL | re.MULTILINE)
+    for name in ("language.md", "patterns.md", "tools.md")
+)
+"""What is told of the language, without the examples."""
+
+TABLES: dict[str, type[Shape]] = {
+    "file": models.Spec,
+    "runtime": models.Runtime,
+    "budgets": models.Budgets,
+    "failure_policy": models.FailurePolicy,
+    "agents.<id>": models.Agent,
+    "step": patterns.Step,
+    "compaction": models.Compaction,
+    "notes": models.Notes,
+    "guardrails": models.Guardrails,
+    "skills": models.Skill,
+    "http_executors": models.HttpExecutor,
+    "mcp": models.McpServer,
+    "router": patterns.Router,
+    "graph": patterns.GraphConfig,
+    "accept": patterns.Accept,
+    "limits": patterns.OrchestratorLimits,
+}
+"""Shapes that have a table of their own, by the word in its first heading."""
+
+REFUSED = {"max_cost_usd", "review_router"}
+
+
+def in_backticks(text: str) -> set[str]:
+    """Every word that stands in backticks."""
+    return {word for span in re.findall(r"`([^`\n]+)`", text) for word in re.findall(r"[\w$-]+", span)}
+
+
+def rows(heading: str, text: str = GUIDE) -> list[list[str]]:
+    """The cells of the one table whose first heading this is."""
+    [table] = re.findall(rf"^\| `?{re.escape(heading)}`? \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+
+
+def test_every_key_of_the_language_is_told():
+    told = in_backticks(GUIDE)
+    missing = [f"{name}.{key}" for name, one in build.shapes().items() for key in one.known_keys() if key not in told]
+    assert missing == []
+
+
+def test_every_word_that_a_key_may_have_is_told():
+    choices = {one for shape in build.shapes().values() for field in shape.model_fields.values()
+               for one in words(field.annotation)}  # fmt: skip
+    assert choices - in_backticks(GUIDE) == set()
+
+
+def words(annotation: Any) -> Iterator[str]:
+    if get_origin(annotation) is Literal:
+        yield from (one for one in get_args(annotation) if isinstance(one, str))
+    for inner in get_args(annotation):
+        yield from words(inner)
+
+
+@pytest.mark.parametrize("heading", TABLES)
+def test_a_table_has_a_row_for_each_key_and_one_only(heading: str):
+    told = [key for row in rows(heading) for key in re.findall(r"`([^`]+)`", row[0])]
+    assert sorted(told) == sorted(set(TABLES[heading].known_keys()) - REFUSED)
+
+
+@pytest.mark.parametrize("heading", TABLES)
+def test_a_default_in_a_table_is_the_one_of_the_code(heading: str):
+    fields = TABLES[heading].model_fields
+    for names, default, _ in (row for row in rows(heading) if len(row) == 3):
+        for name in re.findall(r"`([^`]+)`", names):
+            plain = isinstance(fields[name].default if name in fields else None, str | int | float)
+            told = re.fullmatch("`([^`]+)`", default)
+            assert bool(told) == plain, name
+            assert not told or yaml.safe_load(told[1]) == fields[name].default
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_the_table_of_providers_says_what_the_catalogue_does(provider: str):
+    [row] = [row for row in rows("provider") if row[0] == f"`{provider}`"]
+    facts = PROVIDERS[provider]
+    assert re.findall(r"`(\w+)`", row[1]) == list(facts.keys)
+    assert (row[3] == f"`{provider}`") == bool(facts.packages)
+    assert (row[5] == "none") == (not facts.caches_prompts)
+    assert row[6] == "{} to {}".format(*facts.parallel)
+
+
+def test_every_tool_is_told():
+    assert LANGUAGE_TOOLS - in_backticks(GUIDE) == set()
+
+
+def test_every_name_that_templates_can_use_is_told():
+    names = {*RESERVED, *ANSWER_FIELDS}.union(*OWN_NAMES.values())
+    assert names - in_backticks(GUIDE) == set()
+
+
+# -- the reference ----------------------------------------------------------------------------------------------------
+
+
+def test_every_key_of_the_results_is_told():
+    failure = Failure("Failed", "why", findings=(Finding("why", Location("workflow.yaml")),))
+    document = json.loads(results_json(build.report(failure=failure, warnings=failure.findings)))
+    told = in_backticks((ROOT / "docs/reference.md").read_text())
+    assert set(keys(document)) - told == set()
+
+
+def keys(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from keys(inner)
+
+
+def test_every_key_of_a_printed_plan_is_told():
+    document = json.loads(as_json(build.plan_of(build.workflow())))
+    told = in_backticks((ROOT / "docs/reference.md").read_text())
+    assert set(keys(document)) - told == set()
+
+
+def test_every_word_that_begins_a_log_line_is_told():
+    source = Path(progress.__file__).read_text()
+    begun = {*re.findall(r'_line\("[A-Z]+", "(\w+)"', source), *re.findall(r'"(agent_cache_\w+)"', source)}
+    assert len(begun) > 10
+    assert begun - in_backticks((ROOT / "docs/reference.md").read_text()) == set()

@@ -51,7 +51,7 @@ def lines(event: events.Event) -> list[Line]:
         case events.Statistics():
             return statistics(event)
         case events.RunFinished():
-            level: Level = "INFO" if event.status == "success" else "ERROR"
+            level: Level = "INFO" if event.status in ("success", "skipped") else "ERROR"
             told = {"status": event.status, "steps": event.steps, "tokens": event.tokens}
             return [_line(level, "run_finished", **told, duration_ms=event.duration_ms)]
 
@@ -80,7 +80,7 @@ def display(event: events.Event) -> list[Line] | None:
             return [Line("ERROR" if result.status == "failed" else "INFO", told)]
         case events.RunFinished():
             told = f"{event.status}: {event.steps} steps, {event.tokens:,} tokens, {duration(event.duration_ms)}"
-            return [Line("INFO" if event.status == "success" else "ERROR", told)]
+            return [Line("INFO" if event.status in ("success", "skipped") else "ERROR", told)]
     return None
 
 

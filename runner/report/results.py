@@ -15,7 +15,7 @@ StepStatus = Literal["success", "failed", "cancelled", "skipped"]
 Source = Literal["live", "tape", "resumed"]
 
 OUTPUTS: Final[dict[str, str]] = {
-    "status": "how the run ended: success, failed, budget, timeout, cancelled, invalid",
+    "status": "how the run ended: success, failed, budget, timeout, cancelled, invalid, skipped",
     "response": "the last answer; above 256 KiB cut with a marker, and whole in results.json",
     "structured": "the last answer as JSON, when the step asked for data",
     "results-path": "results.json of this run",
