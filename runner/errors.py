@@ -162,13 +162,17 @@ class ModelProblem(RunnerError):
     """A model call failed, in the provider's words made plain.
 
     `transient` says that asking again may help: throttling, a server's own failure, a lost or timed-out connection.
-    `retry_after` is the server's own wish, in seconds.
+    `retry_after` is the server's own wish, in seconds. `unavailable` says that another model may help: what is
+    transient, and a quota or a credit that is `used_up`.
     """
 
     exit_code = 10
     title = "Model call failed"
 
-    def __init__(self, message: str, *, transient: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, transient: bool = False, retry_after: float | None = None, used_up: bool = False
+    ) -> None:
         super().__init__(message)
         self.transient = transient
+        self.unavailable = transient or used_up
         self.retry_after = retry_after

@@ -53,7 +53,8 @@ def plan_of_file(name: str, inputs: ActionInputs, workspace: Path, *, need_value
             need_values=need_values and not findings,
         )
     except SpecError as error:
-        findings += error.findings
+        told = {finding.at for finding in findings}  # what is no text, say, need not be no address as well
+        findings += [finding for finding in error.findings if finding.at not in told]
     except UsageError:
         if not findings:
             raise

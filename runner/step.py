@@ -55,7 +55,7 @@ def step_runner(invoke: Invoke, *, emit: Emit, now: Callable[[], datetime], span
                 response=reply.text if reply else "",
                 data=reply.data if reply else None,
                 usage=tally.usage,
-                attempts=tally.attempts,
+                attempts=0 if status == "skipped" else tally.attempts,
                 turns=tally.turns,
                 source=reply.source if reply else "live",
                 model=tally.model,

@@ -26,8 +26,8 @@ def budgeted(invoke: Invoke, ledger: Ledger) -> Invoke:
     """Every step counts against the run's steps before it does anything."""
 
     async def within_budget(call: Call) -> Reply:
-        ledger.begin_step()
-        return await invoke(call)
+        async with ledger.step():
+            return await invoke(call)
 
     return within_budget
 
@@ -53,8 +53,10 @@ class Ledger:
         self._spent = 0
         self._steps = 0
         self._reserved = 0
-        self._warned = self._uncounted = False
+        self._running = 0
+        self._warned = self._uncounted = self._refused = False
         self._settled = asyncio.Condition()
+        self._idle = asyncio.Event()
 
     @property
     def statistics(self) -> BudgetStatistics:
@@ -68,13 +70,24 @@ class Ledger:
             spent = f"{self._spent:,} tokens were spent of {limit:,}"
             raise BudgetExceeded(f"{spent}: calls without max_tokens may answer more than is left")
 
-    def begin_step(self) -> None:
-        """Count a step. Raises BudgetExceeded when the run has had all its steps."""
+    @asynccontextmanager
+    async def step(self) -> AsyncIterator[None]:
+        """Count a step. Raises BudgetExceeded when the run has had all its steps, once those have ended: a refusal ends
+        the run, and what was allowed is not cut short by it."""
         limit = self._limits.max_steps
         if limit is not None and self._steps >= limit:
+            await self._idle.wait()
             self._refuse("steps", self._steps, limit, "max_steps")
         self._steps += 1
+        self._running += 1
+        self._idle.clear()
         self._warn("steps", self._steps, limit)
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if self._running == 0:
+                self._idle.set()
 
     @asynccontextmanager
     async def turn(self, estimate: int) -> AsyncIterator[Turn]:
@@ -104,7 +117,9 @@ class Ledger:
         return self._spent + self._reserved + estimate <= limit
 
     def _refuse(self, what: str, usage: int, limit: int, key: str) -> None:
-        self._emit(BudgetReached(what, usage, limit))
+        if not self._refused:  # several may wait for the same
+            self._refused = True
+            self._emit(BudgetReached(what, usage, limit))
         raise BudgetExceeded(f"{usage:,} of {limit:,} {what} are spent; the next one would not fit (budgets.{key})")
 
     def _warn(self, what: str, usage: int, limit: int | None) -> None:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def falling_back(invoke: Invoke, emit: Emit) -> Invoke:
     """The step's fallbacks in their order, each with attempts of its own.
 
-    Only for what another model can help with: throttling, a failing server, a connection that is not there. An answer
-    that does not count is not asked of somebody else.
+    Only for what another model can help with: throttling, a failing server, a connection that is not there, a quota
+    that is used up. An answer that does not count is not asked of somebody else.
     """
 
     async def with_fallbacks(call: Call) -> Reply:
@@ -26,7 +26,7 @@ def falling_back(invoke: Invoke, emit: Emit) -> Invoke:
             try:
                 return await invoke(replace(call, step=replace(call.step, agent=agent)))
             except ModelProblem as problem:
-                if following is None or not problem.transient:
+                if following is None or not problem.unavailable:
                     raise
                 emit(FellBack(call.path, agent.model.name, following.model.name, problem.message))
         raise AssertionError("the last one returns or raises")

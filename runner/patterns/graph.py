@@ -1,6 +1,7 @@
 """graph: a state machine. It begins at the first node and goes on by the first way that is open, one node at a time.
 
-A node may be taken again, up to `max_iterations` times. Where no way is open it ends, with the last node's answer.
+A node may be taken again, up to `max_iterations` times; templates see its latest answer, and the nodes in the order in
+which they were first taken. Where no way is open it ends, with the last node's answer.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 async def graph(flow: GraphFlow, scope: Scope, run: RunStep) -> Scope:
     taken: Counter[str] = Counter()
     answers: dict[str, StepResult] = {}
+    seen = Answers(lambda: [*answers.values()], answers, possible=flow.nodes.keys())
+    scope = scope.with_names(nodes=seen)
     node: str | None = next(iter(flow.nodes))
     while node is not None:
         step = flow.nodes[node]
@@ -32,18 +35,11 @@ async def graph(flow: GraphFlow, scope: Scope, run: RunStep) -> Scope:
             told = f"node '{node}' was to be taken more than {flow.max_iterations} times (max_iterations)"
             raise PolicyFailed(told, path=step.path, at=step.at, response=scope.response)
         taken[node] += 1
-        scope = scope.with_names(nodes=_seen(flow, answers), iteration=taken[node])
+        scope = scope.with_names(iteration=taken[node])
         answers[node] = await run(step, scope, nth(step.path, taken[node]))
-        scope = scope.joining([answers[node]]).with_names(
-            nodes=_seen(flow, answers), terminal_node=node, total_steps=taken.total()
-        )
+        scope = scope.joining([answers[node]]).with_names(terminal_node=node, total_steps=taken.total())
         node = _next(flow, node, scope)
     return scope
-
-
-def _seen(flow: GraphFlow, answers: dict[str, StepResult]) -> Answers:
-    """The latest answer of each node, in the order in which they were first taken."""
-    return Answers(tuple(answers.values()), dict(answers), possible=flow.nodes.keys())
 
 
 def _next(flow: GraphFlow, node: str, scope: Scope) -> str | None:

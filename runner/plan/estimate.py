@@ -5,7 +5,7 @@ Attempts after a failure are not counted, and a call with tools takes more than 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from runner.plan.flows import (
@@ -21,7 +21,7 @@ from runner.plan.flows import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from runner.plan.flows import Flow
+    from runner.plan.flows import Flow, Task
     from runner.plan.plan import Step
 
 CHARACTERS_A_TOKEN: Final = 4
@@ -40,16 +40,28 @@ class Estimate:
 
 
 def estimate(flow: Flow) -> Estimate:
-    visits = [_Visits(step, least, most) for step, least, most in _visits(flow)]
-    if isinstance(flow, RoutingFlow):
-        visits = _one_route(flow, visits)
+    if not isinstance(flow, RoutingFlow):
+        return _sum(_Visits(*visits) for visits in _visits(flow))
+    ways = [_sum(_Visits(step, 1, 1) for step in (flow.router, *route.steps)) for route in flow.routes]
+    answers = [way.answer_tokens_most for way in ways if way.answer_tokens_most is not None]
+    return Estimate(
+        calls_least=min(way.calls_least for way in ways),
+        calls_most=max(way.calls_most for way in ways),
+        prompt_tokens_least=min(way.prompt_tokens_least for way in ways),
+        answer_tokens_most=max(answers) if len(answers) == len(ways) else None,
+    )
+
+
+def _sum(found: Iterable[_Visits]) -> Estimate:
+    visits = list(found)
     limits = [one.step.agent.model.max_tokens for one in visits if one.most]
-    known = all(limit is not None for limit in limits)
     return Estimate(
         calls_least=sum(one.least for one in visits),
         calls_most=sum(one.most for one in visits),
         prompt_tokens_least=sum(one.least * _prompt_tokens(one.step) for one in visits),
-        answer_tokens_most=sum(one.most * (one.step.agent.model.max_tokens or 0) for one in visits) if known else None,
+        answer_tokens_most=sum(one.most * (one.step.agent.model.max_tokens or 0) for one in visits)
+        if all(limit is not None for limit in limits)
+        else None,
     )
 
 
@@ -73,7 +85,10 @@ class _Visits:
 def _visits(flow: Flow) -> Iterator[tuple[Step, int, int]]:
     """Every step with how often it is taken, at least and at most."""
     match flow:
-        case ChainFlow() | ParallelFlow() | WorkflowFlow() | RoutingFlow():
+        case WorkflowFlow(tasks):
+            skipped = _skippable(tasks)
+            yield from ((task.step, int(task.id not in skipped), 1) for task in tasks)
+        case ChainFlow() | ParallelFlow() | RoutingFlow():
             yield from ((step, 1, 1) for step in flow.all_steps())
         case GraphFlow(nodes, max_iterations=most):
             first = next(iter(nodes))
@@ -84,20 +99,23 @@ def _visits(flow: Flow) -> Iterator[tuple[Step, int, int]]:
             yield orchestrator, 1, 1
             yield worker, 1, rounds * flow.max_tasks
             if again is not None:
-                yield again, 0, rounds
+                yield again, 1, rounds if flow.on_exhausted == "fail" else rounds - 1
             yield from ((step, 1, 1) for step in (reduce, writeup) if step is not None)
 
 
-def _one_route(flow: RoutingFlow, visits: Sequence[_Visits]) -> list[_Visits]:
-    """The router, the route with the fewest calls for what is taken at least, and that with the most."""
-    of = {one.step.path: one for one in visits}
-
-    def most(steps: Iterable[Step]) -> int:
-        return sum(of[step.path].most for step in steps)
-
-    routes = sorted((route.steps for route in flow.routes), key=most)
-    least = [replace(of[step.path], visits_most=0) for step in routes[0]]
-    return [of[flow.router.path], *least, *(replace(of[step.path], visits_least=0) for step in routes[-1])]
+def _skippable(tasks: Sequence[Task]) -> set[str]:
+    """Ids of the tasks that a condition may skip: their own, or that of one they wait for, however indirectly."""
+    found = {task.id for task in tasks if task.step.when is not None}
+    after: dict[str, list[str]] = {task.id: [] for task in tasks}
+    for task in tasks:
+        for dep in task.deps:
+            after[dep].append(task.id)
+    pending = [*found]
+    while pending:
+        fresh = [one for one in after[pending.pop()] if one not in found]
+        found.update(fresh)
+        pending += fresh
+    return found
 
 
 def _prompt_tokens(step: Step) -> int:

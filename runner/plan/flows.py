@@ -163,12 +163,11 @@ class GraphFlow:
         yield from self.nodes.values()
 
     def needs(self) -> Needs:
-        return {
-            step.path: tuple(
-                self.nodes[other].path for other, ways in self.ways.items() if any(way.to == node for way in ways)
-            )
-            for node, step in self.nodes.items()
-        }
+        before: dict[str, dict[str, None]] = {node: {} for node in self.nodes}
+        for node, ways in self.ways.items():
+            for way in ways:
+                before[way.to][self.nodes[node].path] = None
+        return {step.path: tuple(before[node]) for node, step in self.nodes.items()}
 
     def control(self) -> Any:
         ways = {node: [[way.when, way.to] for way in ways] for node, ways in self.ways.items()}

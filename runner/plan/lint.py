@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import re
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Final
 
 from runner.errors import Finding
 from runner.plan import telemetry
 from runner.plan.catalogue import PROVIDERS
-from runner.plan.flows import ChainFlow, EvaluatorOptimizerFlow, GraphFlow, ParallelFlow, RoutingFlow, WorkflowFlow
+from runner.plan.flows import (
+    ChainFlow,
+    EvaluatorOptimizerFlow,
+    GraphFlow,
+    OrchestratorWorkersFlow,
+    ParallelFlow,
+    Upstream,
+    WorkflowFlow,
+)
 from runner.plan.templates import references, references_of_condition
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    from runner.plan.flows import Branch, Flow
     from runner.plan.plan import Plan, Step
     from runner.plan.problems import Place
     from runner.spec import models as spec
@@ -97,8 +107,8 @@ def _twins(plan: Plan, document: Document) -> Iterator[Finding]:
 
 
 def _independent_steps(plan: Plan) -> Iterator[Finding]:
-    """Steps of a chain that look at nothing before them, where that is not the order of a conversation."""
-    if not isinstance(plan.flow, ChainFlow):
+    """Steps of a chain that look at nothing before them, where that is not the order of a conversation or of notes."""
+    if not isinstance(plan.flow, ChainFlow) or plan.context.notes is not None:
         return
     for step in plan.flow.steps[1:]:
         found = [
@@ -142,29 +152,41 @@ def _hardly_reachable_score(plan: Plan, document: Document) -> Iterator[Finding]
 def _shared_sessions(plan: Plan) -> Iterator[Finding]:
     """Sessions whose steps may run at once: each waits for its turn, and nobody knows in which order."""
     match plan.flow:
-        case ChainFlow() | RoutingFlow() | GraphFlow() | EvaluatorOptimizerFlow():
-            return
         case ParallelFlow(branches):
-            groups = [branch.steps for branch in branches]
-        case WorkflowFlow(tasks):
-            groups = [(task.step,) for task in tasks]
-        case other:
-            groups = [(step,) for step in other.all_steps()]
-    for session, steps in _by_session(groups).items():
-        if len(steps) > 1:
-            told = (
-                f"session '{session}' is shared by steps that may run at once; their order may change from run to run"
-            )
-            yield Finding(told, steps[1].at, level="warning")
+            crossing = _crossing_branches(branches)
+        case WorkflowFlow():
+            crossing = _crossing_tasks(plan.flow)
+        case _:
+            return
+    for step in crossing:
+        told = f"session '{step.session}' is shared by steps that may run at once"
+        yield Finding(f"{told}; their order may change from run to run", step.at, level="warning")
 
 
-def _by_session(groups: Sequence[Sequence[Step]]) -> dict[str, list[Step]]:
-    """One step of each group that takes part in a session, by its name."""
+def _crossing_branches(branches: Sequence[Branch]) -> Iterator[Step]:
+    """For each session that several branches share, its first step in the second of them."""
     found: dict[str, list[Step]] = {}
-    for group in groups:
-        for session in sorted({step.session for step in group if step.session}):
-            found.setdefault(session, []).append(next(step for step in group if step.session == session))
-    return found
+    for branch in branches:
+        first = {step.session: step for step in reversed(branch.steps) if step.session}
+        for session, step in first.items():
+            found.setdefault(session, []).append(step)
+    yield from (steps[1] for steps in found.values() if len(steps) > 1)
+
+
+def _crossing_tasks(flow: WorkflowFlow) -> Iterator[Step]:
+    """For each session with tasks of which neither waits for the other, one of those."""
+    deps = {task.id: task.deps for task in flow.tasks}
+    steps = {task.id: task.step for task in flow.tasks}
+    latest: dict[str, str] = {}
+    told = set[str]()
+    for one in TopologicalSorter(deps).static_order():
+        session = steps[one].session
+        if session is None or session in told:
+            continue
+        if session in latest and latest[session] not in Upstream(one, deps):
+            told.add(session)
+            yield steps[one]
+        latest[session] = one
 
 
 # -- limits -----------------------------------------------------------------------------------------------------------
@@ -189,17 +211,29 @@ def _no_prompt_cache(plan: Plan, document: Document) -> Iterator[Finding]:
 def _budget_below_its_calls(plan: Plan, document: Document) -> Iterator[Finding]:
     """A budget that one call may use up, or that so many at once do not fit into."""
     largest = max((step.agent.model.max_tokens or 0 for step in plan.steps()), default=0)
-    budget, width = plan.limits.max_tokens, plan.limits.max_parallel
+    budget, width = plan.limits.max_tokens, min(plan.limits.max_parallel, _at_once(plan.flow))
     if budget is None or largest == 0:
         return
     if largest > budget:
         message = f"the budget of {budget} tokens is smaller than one call's max_tokens ({largest})"
         yield _advice(message, document, ("runtime", "budgets"))
-    elif largest * min(width, len(plan.steps())) > budget:
+    elif largest * width > budget:
         message = (
             f"{width} calls at once of {largest} max_tokens each are more than the budget of {budget}; some will wait"
         )
         yield _advice(message, document, ("runtime", "budgets"))
+
+
+def _at_once(flow: Flow) -> int:
+    """How many calls of a pattern there may be at once."""
+    match flow:
+        case ParallelFlow(branches):
+            return len(branches)
+        case WorkflowFlow(tasks):
+            return len(tasks)
+        case OrchestratorWorkersFlow():
+            return min(flow.max_workers or flow.max_tasks, flow.max_tasks)
+    return 1
 
 
 # -- what should not be there -----------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ class Answers:
     ) -> None:
         self._possible = possible
         self._order = ordered
-        self._by_id = {one.id: one for one in self._ordered if one.id} if by_id is None else by_id
+        self._by_id = by_id
         self._visible = visible
 
     @property
@@ -84,6 +84,8 @@ class Answers:
             return view(self._ordered[key])
         if self._visible is not None and key not in self._visible:
             raise KeyError(key)
+        if self._by_id is None:  # made when it is asked for: most templates do not
+            self._by_id = {one.id: one for one in self._ordered if one.id}
         if key in self._possible and key not in self._by_id:
             return None
         return view(self._by_id[key])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,7 +23,7 @@ from runner.plan.templates import References, references, references_of_conditio
 from runner.report.results import OUTPUTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from runner.plan.agents import WrittenAgent
     from runner.plan.flows import Flow
@@ -188,9 +189,28 @@ class Scopes:
 
 
 def _row(steps: Sequence[Step], base: Names) -> Iterator[tuple[Step, Names]]:
+    ids = {step.id: index for index, step in enumerate(steps) if step.id}
     for index, step in enumerate(steps):
         names = base.plus("last_response") if index else base
-        yield step, names.plus(steps=_keys(steps[:index]))
+        yield step, names.plus(steps=_Earlier(index, ids))
+
+
+class _Earlier(Collection[str | int]):
+    """Positions and ids of the first `count` steps of a row; a row of thousands has as many of these."""
+
+    def __init__(self, count: int, ids: Mapping[str, int]) -> None:
+        self._count, self._ids = count, ids
+
+    def __contains__(self, key: object) -> bool:
+        place = self._ids.get(key, self._count) if isinstance(key, str) else key
+        return isinstance(place, int) and 0 <= place < self._count
+
+    def __iter__(self) -> Iterator[str | int]:
+        yield from range(self._count)
+        yield from (name for name, index in self._ids.items() if index < self._count)
+
+    def __len__(self) -> int:
+        return self._count
 
 
 def _keys(steps: Sequence[Step]) -> list[str | int]:

@@ -30,7 +30,7 @@ MAX_BYTES = 10 * 1024 * 1024
 _HALVES = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
 MAX_NODES = 2_000_000  # a bomb of aliases expands far beyond; 100,000 steps stay below
 MAX_DEPTH = 64
-_WRITTEN = "written"  # how a key stands in the file that is read as another
+_INDEX = "index"  # a mapping node's keys by what they say, kept on it: looking through thousands each time is slow
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -48,7 +48,9 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         text = node.value
-        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+        number = int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+        str(number)  # no message could name what Python reads and does not write
+        return number
 
 
 # https://yaml.org/spec/1.2.2/#1032-tag-resolution
@@ -96,9 +98,8 @@ class Document:
         for part in path[:-1]:
             found = _child(node, part)
             node = found[1] if found else node
-        if (found := _child(node, path[-1])) is not None:
-            setattr(found[0], _WRITTEN, found[0].value)
-            found[0].value = key
+        if isinstance(node, yaml.MappingNode) and (found := _child(node, path[-1])) is not None:
+            _index(node)[key] = found
 
     def parent(self, path: Sequence[str | int]) -> Any:
         """The data that holds the last part of `path`."""
@@ -309,15 +310,22 @@ def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node, yaml.Nod
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return node.value[part], node.value[part]
     if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if part in (key.value, getattr(key, _WRITTEN, None)):
-                return key, value
+        if part in _index(node):
+            return _index(node)[str(part)]
         for key, value in node.value:
             if key.tag == "tag:yaml.org,2002:merge":
                 for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
                     if found := _child(merged, part):
                         return found
     return None
+
+
+def _index(node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+    found: dict[str, tuple[yaml.Node, yaml.Node]] | None = getattr(node, _INDEX, None)
+    if found is None:
+        found = {key.value: (key, value) for key, value in reversed(node.value)}
+        setattr(node, _INDEX, found)
+    return found
 
 
 _PLAIN_TAGS = frozenset(

@@ -1,7 +1,7 @@
 """What a file that is not valid most likely means, so that the rest of it can be checked in the same pass.
 
-A misspelled key is taken for the one it resembles, a value that cannot stand where it does is left away. What comes
-of it is checked and never run.
+A misspelled key is taken for the one it resembles, a number for the text that it should be; a value that cannot stand
+where it does is left away. What comes of it is checked and never run.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 MOST_PASSES = 4
 """A mended key brings what stands below it to light."""
+
+_LEANED_ON_BY_NOTHING = ("int", "float", "bool", "finite", "less", "greater", "literal")
+"""Kinds of wrong values, all numbers and choices, that no other part of a file names."""
 
 _STAND_INS: Mapping[str, Any] = {"version": 1, "name": "unnamed"}
 
@@ -56,12 +59,18 @@ class _Mender:
         self._data, self._known, self._rename = data, known, rename
         self._dropped: set[tuple[int, str]] = set()
         self.lost = False
-        """Whether a key of a step was left away that may have meant anything."""
+        """Whether something was left away that the rest of the file may lean on."""
 
     def not_of_its_own_making(self, wrong: Sequence[ErrorDetails]) -> list[ErrorDetails]:
-        """Without the keys that are missing because they were left away here."""
+        """Without what is missing because it was left away here: a key, or what a shape as a whole needs."""
+        cut = {parent for parent, _ in self._dropped}
         places = [(one, *self._place(one["loc"])) for one in wrong]
-        return [one for one, parent, key in places if (id(parent), key) not in self._dropped]
+        return [
+            one
+            for one, parent, key in places
+            if (id(parent), key) not in self._dropped
+            and not (one["type"] == "value_error" and id(self._place((*one["loc"], ""))[0]) in cut)
+        ]
 
     def mend(self, wrong: ErrorDetails) -> bool:
         """Mend one thing, where that is possible."""
@@ -73,16 +82,21 @@ class _Mender:
             return key in parent
         if key not in parent or (isinstance(parent[key], dict | list) and wrong["type"] != "extra_forbidden"):
             return False
+        if wrong["type"] == "string_type" and isinstance(parent[key], int | float):
+            parent[key] = str(parent[key])
+            return True
         value = parent.pop(key)
+        stranger = wrong["type"] == "extra_forbidden"
+        meant = resembled(key, self._known.get(id(parent), ())) if stranger else None
+        if meant is not None and meant not in parent:
+            parent[meant] = value
+            self._rename(wrong["loc"], meant)
+            return True
         self._dropped.add((id(parent), key))
-        if wrong["type"] != "extra_forbidden":
-            return True
-        meant = resembled(key, self._known.get(id(parent), ()))
-        if meant is None or meant in parent:
-            self.lost |= wrong["loc"][0] == "pattern"
-            return True
-        parent[meant] = value
-        self._rename(wrong["loc"], meant)
+        if not stranger:
+            self.lost |= not wrong["type"].startswith(_LEANED_ON_BY_NOTHING)
+        elif wrong["loc"][0] in ("pattern", "inputs") or (len(wrong["loc"]) == 1 and meant is None):
+            self.lost = True
         return True
 
     def _place(self, path: Sequence[str | int]) -> tuple[Any, str | int | None]:

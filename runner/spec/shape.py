@@ -22,9 +22,12 @@ class Shape(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _remember_known_keys(cls, value: Any, info: ValidationInfo) -> Any:
-        """Leave the keys this shape knows where the loader finds them, to name the nearest one to a stranger."""
+        """Leave the keys this shape knows where the loader finds them, to name the nearest one to a stranger. Of a
+        mapping that an alias puts in two places, those that may stand in both."""
         if isinstance(value, dict) and isinstance(info.context, dict):
-            info.context[id(value)] = cls.known_keys()
+            known = cls.known_keys()
+            elsewhere = info.context.get(id(value), known)
+            info.context[id(value)] = tuple(key for key in known if key in elsewhere)
         return value
 
     @classmethod

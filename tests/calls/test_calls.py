@@ -232,6 +232,25 @@ def test_the_warning_comes_once():
     assert events == [BudgetWarning("tokens", 60, 100)]
 
 
+def test_a_step_too_many_is_refused_when_those_that_were_allowed_have_ended():
+    events, ended = list[Event](), list[str]()
+
+    async def test() -> None:
+        book = ledger(events, max_steps=2, warn_threshold=2)
+
+        async def one(name: str) -> None:
+            async with book.step():
+                await asyncio.sleep(0.01)
+                ended.append(name)
+
+        refused = await asyncio.gather(*map(one, "abcd"), return_exceptions=True)
+        assert [type(one) for one in refused] == [type(None), type(None), BudgetExceeded, BudgetExceeded]
+
+    asyncio.run(test())
+    assert ended == ["a", "b"]
+    assert events == [BudgetReached("steps", 2, 2)]
+
+
 # -- answers that are data --------------------------------------------------------------------------------------------
 
 

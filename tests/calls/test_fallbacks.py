@@ -111,6 +111,22 @@ def test_an_answer_that_broke_off_is_no_part_of_the_one_that_counts(workspace: W
     assert outcome.outputs["total-tokens"] == "15"
 
 
+@pytest.mark.parametrize(
+    "refused",
+    [
+        Answer(status=429, error={"error": {"message": "quota", "code": "insufficient_quota"}}),
+        Answer(status=402, error={"error": {"message": "no credit"}}),
+    ],
+    ids=["quota", "credit"],
+)
+def test_a_quota_that_is_used_up_is_asked_of_another_at_once(workspace: Workspace, refused: Answer):
+    policy = {"retries": 3}
+    outcome = play(workspace, lambda _: refused, OpenAIServer(reply="saved"), "openai", failure_policy=policy)
+
+    assert (outcome.exit_code, outcome.outputs["response"]) == (0, "saved")
+    assert outcome.results["steps"][0]["attempts"] == 2
+
+
 @pytest.mark.parametrize("status", [400, 401, 404])
 def test_a_refusal_is_not_asked_of_another(workspace: Workspace, status: int):
     spare = OpenAIServer()

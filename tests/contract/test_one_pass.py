@@ -66,3 +66,63 @@ def test_a_part_that_is_something_else_altogether_is_told_with_the_rest(
     found = faults(workspace, f"{BROKEN}{key}: {value}\n".replace(f"\n{key}:", f"\nx-{key}:", 1))
     assert FAULTS[0] in found
     assert any(f"'x-{key}'" in line for line in found)
+
+
+VALID = """\
+version: 1
+name: x
+runtime: {provider: openai, model_id: m}
+agents: {writer: {prompt: Hi}}
+inputs: {values: {topic: tea}}
+pattern: {type: chain, config: {steps: [{agent: writer, id: draft, vars: {tone: dry}, input: "{{ topic }} {{ tone }}"},
+  {agent: writer, input: "{{ steps.draft.response }}"}]}}
+"""
+OPTIMIZER = VALID.partition("pattern:")[0] + (
+    "pattern: {type: evaluator_optimizer, config: {producer: writer, evaluator: {agent: writer}, min_score: 8}}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "right", "wrong", "message"),
+    [
+        (VALID, "model_id: m", "model_id: 5", "3:39: runtime.model_id: 5 should be a valid string"),
+        (VALID, "prompt: Hi", "prompt: 5", "4:27: agents.writer.prompt: 5 should be a valid string"),
+        (VALID, "{topic: tea}", "tea", "5:18: inputs.values: 'tea' should be a mapping"),
+        (VALID, "{tone: dry}", "dry", "6:74: pattern.config.steps[0].vars: 'dry' should be a mapping"),
+        (VALID, "agent: writer, id", "agent: 5, id", "6:49: pattern.config.steps[0].agent: 5 should be a valid string"),
+        (OPTIMIZER, "min_score: 8", "accept: 8", "6:101: pattern.config.accept: 8 should be a mapping"),
+        (OPTIMIZER, "min_score: 8", "min_score: '8'", "6:104: pattern.config.min_score: '8' should be a valid number"),
+    ],
+)
+def test_what_is_left_away_to_read_on_is_not_missed(
+    workspace: Workspace, text: str, right: str, wrong: str, message: str
+) -> None:
+    assert faults(workspace, text.replace(right, wrong)) == [message]
+
+
+def test_what_a_mended_key_says_is_judged(workspace: Workspace) -> None:
+    text = VALID + "env: {secrets: [{source: env, nmae: 9x}]}\n"
+    found = faults(workspace, text)
+    assert "unknown key 'nmae'" in found[1]
+    assert "the name '9x' may hold only letters" in found[0]
+
+
+def test_an_input_that_was_declared_in_the_wrong_place_is_not_undefined_as_well(workspace: Workspace) -> None:
+    (fault,) = faults(workspace, VALID.replace("{values: {topic: tea}}", "{topic: string}"))
+    assert "an input is declared below 'required' or 'optional'" in fault
+
+
+def test_a_number_in_the_place_of_a_name_is_read_as_that_name(workspace: Workspace) -> None:
+    found = faults(workspace, VALID.replace("id: draft", "id: 5").replace("steps.draft", "steps['6']"))
+    assert [line.partition(": ")[2] for line in found] == [
+        "pattern.config.steps[0].id: 5 should be a valid string",
+        "steps.6 cannot be seen here; choose one of: 5",
+    ]
+
+
+def test_an_alias_in_two_places_is_told_what_may_stand_in_both(workspace: Workspace) -> None:
+    config = "orchestrator: &a {agent: writer, input: x}, worker_template: *a, reduce: *a"
+    text = VALID.partition("pattern:")[0] + f"pattern: {{type: orchestrator_workers, config: {{{config}}}}}\n"
+    assert [line.partition(": ")[2] for line in faults(workspace, text)] == [
+        "unknown key 'input'; choose one of: agent"
+    ]

@@ -221,6 +221,16 @@ def test_a_limit_on_steps_holds_inside_it(workspace: Workspace, name: str):
     assert "2 of 2 steps" in outcome.summary
 
 
+def test_workers_that_a_limit_on_steps_allows_are_not_cut_short_by_one_too_many(workspace: Workspace):
+    answers = {"Plan.": {"tasks": [{"task": f"{number}"} for number in range(9)]}}
+    outcome = play(workspace, workers(), answers, runtime={"budgets": {"max_steps": 4}})
+
+    assert outcome.exit_code == 20
+    assert [(step["status"], step["attempts"]) for step in outcome.results["steps"]] == [
+        *[("success", 1)] * 4, *[("skipped", 0)] * 6
+    ]  # fmt: skip
+
+
 @EACH
 def test_a_limit_on_tokens_holds_inside_it(workspace: Workspace, name: str):
     """Room for one answer of 200 tokens and not for another."""

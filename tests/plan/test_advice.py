@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.build import chain, dag, parallel, warnings_of, workflow
+from tests.build import chain, dag, parallel, warnings_of, workers, workflow
 from tests.plan.test_config_hash import accepting, graph, optimizer
 
 TWINS = {"writer": {"prompt": "You write."}, "author": {"prompt": "You write."}}
@@ -150,13 +150,38 @@ def test_a_session_within_one_branch_has_an_order() -> None:
     assert warnings_of(workflow(pattern=parallel(branch))) == []
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [dag({"id": "a", "session": "s"}, {"id": "m", "deps": ["a"]}, {"id": "b", "session": "s", "deps": ["m"]}),
+     workers(reduce={"session": "s"}, writeup={"session": "s"})],
+)  # fmt: skip
+def test_a_session_whose_steps_wait_for_each_other_has_an_order(pattern: dict[str, Any]) -> None:
+    assert warnings_of(workflow(pattern=pattern)) == []
+
+
+def test_a_session_is_told_once_however_many_share_it() -> None:
+    tasks = [{"id": name, "session": "s"} for name in "abc"]
+    assert len(warnings_of(workflow(pattern=dag(*tasks)))) == 1
+
+
+def test_steps_that_leave_each_other_notes_are_in_their_place() -> None:
+    notes = {"context_policy": {"notes": {"file": "notes.md"}}}
+    assert warnings_of(workflow(pattern=chain("A.", "B."), **notes)) == []
+
+
 # -- limits and secrets -----------------------------------------------------------------------------------------------
 
 
 def test_calls_at_once_that_the_budget_cannot_hold_are_told() -> None:
     runtime = {"max_tokens": 100, "max_parallel": 5, "budgets": {"tokens": 250}}
     (told,) = warnings_of(workflow(runtime=runtime, pattern=dag({"id": "a"}, {"id": "b"}, {"id": "c"})))
-    assert "5 calls at once of 100 max_tokens each are more than the budget of 250" in told
+    assert "3 calls at once of 100 max_tokens each are more than the budget of 250" in told
+
+
+@pytest.mark.parametrize("pattern", [chain("A", "{{ last_response }}", "{{ last_response }}"), parallel(a="x", b="y")])
+def test_calls_that_are_never_all_at_once_need_no_room_for_all(pattern: dict[str, Any]) -> None:
+    runtime = {"max_tokens": 100, "max_parallel": 5, "budgets": {"tokens": 250}}
+    assert warnings_of(workflow(runtime=runtime, pattern=pattern)) == []
 
 
 @pytest.mark.parametrize("key", ["sk-" + "a1B2" * 8, "ghp_" + "a" * 36, "AKIA" + "ABCD" * 4, "xoxb-" + "1" * 24])

@@ -43,6 +43,24 @@ def test_one_route_is_taken_and_nobody_knows_which() -> None:
     assert calls(routing(router={**ASKED, "max_retries": 2}, routes=routes)) == (1 + 1, 3 + 3)
 
 
+def test_the_route_with_the_longest_answers_need_not_be_that_with_the_most_calls() -> None:
+    agents = {"writer": {"prompt": "w"}, "poet": {"prompt": "p", "inference": {"max_tokens": 5_000}}}
+    routes = {"many": {"then": [ASKED, ASKED]}, "long": {"then": [{"agent": "poet"}]}}
+
+    def most(**runtime: int) -> int | None:
+        config = {"router": {**ASKED, "max_retries": 0}, "routes": routes}
+        file = workflow(agents=agents, runtime=runtime, pattern={"type": "routing", "config": config})
+        return estimated(file).answer_tokens_most
+
+    assert most(max_tokens=100) == 100 + 5_000
+    assert most() is None
+
+
+def test_what_waits_for_a_task_that_may_be_skipped_may_be_skipped_too() -> None:
+    tasks = {"id": "a", "when": "true"}, {"id": "b", "deps": ["a"]}, {"id": "c", "deps": ["b"]}, {"id": "d"}
+    assert calls(workflow(pattern=dag(*tasks))) == (1, 4)
+
+
 def test_a_graph_takes_its_first_node_and_each_at_most_so_many_times() -> None:
     assert calls(graph(max_iterations=4)) == (1, 8)
 
@@ -53,7 +71,8 @@ def test_drafts_are_judged_until_the_iterations_are_used_up() -> None:
 
 def test_there_are_as_many_workers_as_the_orchestrator_may_make_tasks() -> None:
     assert calls(limited(max_tasks=10)) == (2, 2 + 10)
-    assert calls(limited(max_tasks=10, max_rounds=3)) == (2, 2 + 30 + 3 * 2)
+    assert calls(limited(max_tasks=10, max_rounds=3)) == (3, 2 + 30 + 2 * 2)
+    assert calls(limited(max_tasks=10, max_rounds=3, on_exhausted="fail")) == (3, 2 + 30 + 3 * 2)
     assert calls(workers(reduce=ASKED, writeup=ASKED))[0] == 4
 
 

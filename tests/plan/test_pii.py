@@ -210,17 +210,15 @@ def test_names_of_properties_are_redacted_and_stay_apart() -> None:
     }
 
 
-MEGABYTE = 1_000_000
-
-
 @pytest.mark.parametrize(
     "piece",
     ["a", "a@", "a.", "a@a.", "@", "-", "1", "1 ", "1-", "+1", "00", "(", "0 ", "06 ", "415-", "4111 ", "DE89 ", "a-",
      "A1", "DE8912345678", "+49 ", "é.", "a@b.1", "(0)", "+1(0)", "1.1."],
 )  # fmt: skip
-def test_a_megabyte_takes_less_than_a_second(piece: str) -> None:
-    text = piece * (MEGABYTE // len(piece))
+def test_two_hundred_thousand_characters_take_a_fraction_of_a_second(piece: str) -> None:
+    """So a megabyte takes a second: a pattern that goes back and back would take minutes for this, too."""
+    text = piece * (200_000 // len(piece))
     began = time.process_time()
     redact(text)
     redact(text[:-1] + "@")
-    assert time.process_time() - began < 2  # two of them
+    assert time.process_time() - began < 0.5  # two of them

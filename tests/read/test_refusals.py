@@ -236,7 +236,7 @@ def test_a_tag_that_is_no_plain_value_is_refused(tag: str) -> None:
     assert found[0].startswith("workflow.yaml:2:7: tag ")
 
 
-@pytest.mark.parametrize("scalar", ["!!int x", "!!float x", "!!bool x", "!!int ''", "9" * 5000])
+@pytest.mark.parametrize("scalar", ["!!int x", "!!float x", "!!bool x", "!!int ''", "9" * 5000, "0x" + "f" * 5000])
 def test_a_scalar_that_its_own_tag_cannot_read_is_refused(scalar: str) -> None:
     (found,) = changed("name: test", f"name: {scalar}")
     assert found.startswith("workflow.yaml:2:7: not valid YAML: this cannot be read as ")

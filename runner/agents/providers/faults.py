@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Fault:
     """A provider's error. `status` is that of the HTTP answer, when there was one; `transient` goes before what the
-    status says of that."""
+    status says of that. A quota that is `used_up` does not come back by waiting."""
 
     message: str
     status: int | None = None
     transient: bool | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    used_up: bool = False
 
 
 _MEANING: Final = {
     400: "the provider refused the request",
     401: "the provider refused the credentials",
+    402: "the provider's credit is used up",
     403: "the provider does not allow this with these credentials",
     404: "the provider knows no such model or address",
     408: "the provider timed out",
@@ -48,7 +50,12 @@ def explain(error: BaseException, read: Callable[[BaseException], Fault | None],
         refused = "the provider failed" if status >= 500 else "the provider refused the request"
         message = f"{_MEANING.get(status, refused)} (HTTP {status}): {message}"
     transient = status in _TRANSIENT if fault.transient is None else fault.transient
-    return ModelProblem(message, transient=transient, retry_after=retry_after(fault.headers, now))
+    return ModelProblem(
+        message,
+        transient=transient and not fault.used_up,
+        retry_after=retry_after(fault.headers, now),
+        used_up=fault.used_up or status == 402,
+    )
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:

@@ -87,9 +87,9 @@ class StrictOpenAIModel(OpenAIModel):
 def read_fault(error: BaseException) -> Fault | None:
     match error:
         case openai.APIStatusError():
-            # A quota that is used up is a 429 like throttling, and does not come back by waiting.
-            transient = False if error.code == "insufficient_quota" else None
-            return Fault(_told(error), error.status_code, transient, error.response.headers)
+            # A quota that is used up is a 429, like throttling.
+            used_up = error.code == "insufficient_quota"
+            return Fault(_told(error), error.status_code, headers=error.response.headers, used_up=used_up)
         case openai.APIConnectionError():  # its cause tells more, when there is one
             return http_fault(error.__cause__) if error.__cause__ else Fault(error.message, transient=True)
         case openai.APIError():  # sent inside a stream that had begun well, so without a status
