@@ -320,18 +320,22 @@ print(json.dumps([code, [name for name in {HEAVY} if name in sys.modules]]))
         (["--help"], {}, 0),
         (["schema"], {}, 0),
         (["validate", "workflow.yaml"], {}, 0),
+        (["validate", "flows"], {}, 3),
         (["plan", "workflow.yaml"], {}, 0),
         (["run", "workflow.yaml", "--max-parallel", "none"], {}, 2),
         (["run", "workflow.yaml"], {}, 2),  # the key for openai is missing
         (["run", "missing.yaml"], {}, 12),
         ([], {"INPUT_SPEC": "workflow.yaml", "INPUT_MODE": "rewind"}, 2),
     ],
-    ids=["help", "schema", "validate", "plan", "bad flag", "no key", "no file", "bad input"],
+    ids=["help", "schema", "validate", "a directory", "plan", "bad flag", "no key", "no file", "bad input"],
 )
 def test_without_a_run_no_sdk_is_loaded(
     tmp_path: Path, arguments: list[str], environ: dict[str, str], code: int
 ) -> None:
     (tmp_path / "workflow.yaml").write_text(as_text(workflow()))
+    (tmp_path / "flows").mkdir()
+    for name, agent in {"good": {}, "broken": {"promt": "x"}, "worse": {"tools": ["nothing"]}}.items():
+        (tmp_path / f"flows/{name}.yaml").write_text(as_text(workflow(agents={"writer": agent})))
     ended = subprocess.run(
         [sys.executable, "-W", "error", "-c", CALL_THE_DOOR, json.dumps([arguments, environ])],
         cwd=tmp_path,

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from runner.patterns import registry
 from tests.build import graph, optimizer, routing, way, workers
 from tests.workspace import Workspace, chain, parallel, tasks, workflow
 
@@ -73,6 +74,10 @@ PATTERNS = {
     "evaluator_optimizer": (optimizer(max_iters=1, evaluator={"agent": "judge"}), 2),
     "orchestrator_workers": (workers(orchestrator={"agent": "planner"}), 2),
 }
+
+
+def test_no_pattern_is_left_out() -> None:
+    assert PATTERNS.keys() == registry.PATTERNS.keys()
 
 
 @pytest.mark.parametrize("name", PATTERNS)

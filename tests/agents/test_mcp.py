@@ -114,6 +114,23 @@ def test_two_agents_in_parallel_share_one_process_that_is_gone_at_the_end(worksp
     assert gone(int(pids.pop()))
 
 
+def test_a_server_is_started_once_for_all_agents_and_branches(workspace: Workspace) -> None:
+    """Nor is one started that nobody speaks to."""
+    agents = {name: {"prompt": "p", "tools": ["small"]} for name in ("writer", "critic")}
+    pattern = parallel(**{f"b{at}": ["go", {"agent": "critic", "input": "go"}] for at in range(3)})
+    counted = {
+        "id": "small",
+        "command": "/bin/sh",
+        "args": ["-c", f"echo x >> starts; exec {sys.executable} -P {PROGRAM}"],
+    }
+    with OpenAIServer() as model:
+        outcome = workspace.run(asking(model.url, counted, pattern=pattern, agents=agents))
+
+    assert outcome.outputs["status"] == "success"
+    assert len(model.requests) == 6
+    assert (workspace.root / "starts").read_text() == "x\n"
+
+
 def test_only_agents_that_name_a_server_have_its_tools(workspace: Workspace) -> None:
     agents = {"writer": {"prompt": "p"}, "critic": {"prompt": "p", "tools": ["small"]}}
     with OpenAIServer() as model:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.build import workflow
+
 if TYPE_CHECKING:
     from tests.workspace import Workspace
 
@@ -126,3 +128,20 @@ def test_an_alias_in_two_places_is_told_what_may_stand_in_both(workspace: Worksp
     assert [line.partition(": ")[2] for line in faults(workspace, text)] == [
         "unknown key 'input'; choose one of: agent"
     ]
+
+
+def test_a_directory_of_broken_files_is_told_of_in_one_pass(workspace: Workspace) -> None:
+    """Every fault of every file, each annotated with its line as far as the host shows annotations."""
+    names = [f"flows/{name}.yaml" for name in ("a", "b", "deep/c")]
+    for name in names:
+        workspace.write(name, BROKEN)
+    workspace.write("flows/good.yaml", workflow())
+    ended = workspace.action(spec="flows", mode="validate")
+
+    assert ended.exit_code == 3
+    told = [line.partition("flows/")[2] for line in ended.logged("ERROR") if "Invalid workflow" in line]
+    for name in names:
+        assert [line.partition(".yaml:")[2] for line in told if f"flows/{line}".startswith(name)] == FAULTS
+    assert "flows/good.yaml: valid" in ended.log
+    lines = [line.partition(",line=")[2].partition(",")[0] for line in ended.annotations]
+    assert lines == [fault.partition(":")[0] for fault in FAULTS[:10]]

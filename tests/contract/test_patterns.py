@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from runner.patterns.registry import PATTERNS
 from tests.build import chain, dag, graph, optimizer, routing, way, workers
 from tests.contract.test_reuse import AWS
 from tests.servers import Answer, BedrockServer, OllamaServer, OpenAIServer, Request
@@ -105,11 +106,40 @@ RUNS: dict[str, tuple[dict[str, Any], dict[str, Any], str, list[str], set[str]]]
 }  # fmt: skip
 EACH = pytest.mark.parametrize("name", RUNS)
 
+WRITTEN: dict[str, tuple[dict[str, Any], dict[str, Any], str, list[str], set[str]]] = {
+    "chain": (
+        chain("One.", "Two: {{ last_response }}"),
+        {"One.": "first", "Two: first": "second"},
+        "second",
+        ["steps[0]", "steps[1]"],
+        {"steps 0 → steps 1"},
+    ),
+    "parallel": (
+        parallel(a=["One."], b=["Two."], reduce={"input": "{{ branches.a.response }}, {{ branches.b.response }}"}),
+        {"One.": "first", "Two.": "second", "first, second": "both"},
+        "both",
+        ["branches.a.steps[0]", "branches.b.steps[0]", "reduce"],
+        {"branches.a.steps 0 → reduce", "branches.b.steps 0 → reduce"},
+    ),
+    "workflow": (
+        dag({"id": "a"}, {"id": "b", "deps": ["a"], "input": "Use {{ tasks.a.response }}."}),
+        {"Do a.": "first", "Use first.": "second"},
+        "second",
+        ["tasks.a", "tasks.b"],
+        {"tasks.a → tasks.b"},
+    ),
+}  # fmt: skip
+"""The patterns whose way is written in the file."""
+
+
+def test_every_pattern_has_a_run() -> None:
+    assert (RUNS | WRITTEN).keys() == PATTERNS.keys()
+
 
 @pytest.mark.parametrize("provider", SERVERS)
-@EACH
+@pytest.mark.parametrize("name", RUNS | WRITTEN)
 def test_a_whole_run(workspace: Workspace, name: str, provider: str):
-    pattern, answers, response, paths, edges = RUNS[name]
+    pattern, answers, response, paths, edges = (RUNS | WRITTEN)[name]
     workspace.environ |= AWS
     with SERVERS[provider](reply=Script(answers)) as server:
         outcome = workspace.run(workflow(server.url, pattern, provider=provider))
