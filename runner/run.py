@@ -125,10 +125,11 @@ def _live_agents(plan: Plan, around: Surroundings, ledger: Ledger, emit: Emit) -
     names = {**of_inputs(plan.variables), "secrets": around.secrets}
     bench = Bench(
         around.workspace,
-        (around.artifacts,),
+        (around.artifacts, *(around.workspace / one.path for one in plan.secrets if one.source == "file" and one.path)),
         around.now,
         around.environ,
         fill=lambda text: render(text, names),
+        scrub=around.scrub,
         deny_network=plan.deny_network,
     )
     return LiveAgents(home, plan.tools, bench, ledger, emit, around.span, plan.context)

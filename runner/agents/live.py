@@ -13,6 +13,7 @@ from strands.types.exceptions import ContextWindowOverflowException
 
 from runner.agents import providers
 from runner.agents.cache import AgentCache, Blueprint
+from runner.agents.closing import all_closed
 from runner.agents.compacting import CompactingModel, Conversation
 from runner.agents.metered import MeteredModel
 from runner.agents.pool import ClientKey, ClientPool
@@ -69,12 +70,10 @@ class LiveAgents:
     async def close(self) -> None:
         """Close tools and clients, and the connections under them. Raises what their closing raised."""
         try:
-            await self._box.close()
+            # At once: a server that takes its time leaves the clients theirs.
+            await all_closed(self._box.close(), self.pool.close())
         finally:
-            try:
-                await self.pool.close()
-            finally:
-                await self._home.http.close()
+            await self._home.http.close()
 
     async def invoke(self, call: Call) -> Reply:
         """One question to one blank agent. Raises ModelProblem for every answer that does not count."""

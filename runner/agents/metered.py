@@ -6,6 +6,7 @@ retries cannot go round it.
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from strands.models.model import Model
@@ -15,7 +16,7 @@ from runner.errors import ModelProblem
 from runner.report.results import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable
+    from collections.abc import AsyncGenerator
 
     from runner.calls.budget import Ledger
     from runner.calls.call import Tally
@@ -49,13 +50,14 @@ class MeteredModel(WrappedModel):
             self._tally.turns += 1
             reason = None
             try:
-                events: AsyncIterable[Any] = self._inner.stream(messages, *args, **kwargs)
-                async for event in events:
-                    turn.begun = True
-                    reason = event.get("messageStop", {}).get("stopReason", reason)
-                    if counted := event.get("metadata", {}).get("usage"):
-                        turn.usage = usage(counted, cached_apart=self._cached_apart)
-                    yield event
+                events: Any = self._inner.stream(messages, *args, **kwargs)
+                async with aclosing(events):
+                    async for event in events:
+                        turn.begun = True
+                        reason = event.get("messageStop", {}).get("stopReason", reason)
+                        if counted := event.get("metadata", {}).get("usage"):
+                            turn.usage = usage(counted, cached_apart=self._cached_apart)
+                        yield event
             finally:
                 self._tally.usage += turn.usage
             if reason not in _ENDS:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from runner.agents.closing import all_closed
 from runner.report.results import ClientStatistics
 
 
@@ -77,10 +78,7 @@ class ClientPool:
         for entry in entries:
             entry.opening.cancel()
         await asyncio.gather(*(entry.opening for entry in entries), return_exceptions=True)
-        closing = [*self._closing, *(_close(entry) for entry in entries)]
-        ends = await asyncio.gather(*closing, return_exceptions=True)
-        if failures := [end for end in ends if isinstance(end, Exception)]:
-            raise ExceptionGroup("clients could not be closed", failures)
+        await all_closed(*self._closing, *(_close(entry) for entry in entries))
 
     def _entry(self, key: ClientKey, *, count: bool) -> _Entry:
         entry = self._entries.get(key)

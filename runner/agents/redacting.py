@@ -6,6 +6,7 @@ It sits at `stream` like the ledger's wrapper, so that summaries and later turns
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -32,12 +33,16 @@ class RedactingModel(WrappedModel):
         """The inner model's events, of a conversation without personal data."""
         if blocks := kwargs.get("system_prompt_content"):
             kwargs["system_prompt_content"] = [self._block(block) for block in blocks]
-        messages = [{**one, "content": [self._block(block) for block in one["content"]]} for one in messages]
+        # In a thread: what a tool gave may have been made to take long.
+        messages = await asyncio.to_thread(self._messages, messages)
         system_prompt = self._redact(system_prompt) if system_prompt else system_prompt
         events: Any = self._inner.stream(messages, _descriptions(tool_specs), system_prompt, **kwargs)
         async with aclosing(events):
             async for event in events:
                 yield event
+
+    def _messages(self, messages: Any) -> Any:
+        return [{**one, "content": [self._block(block) for block in one["content"]]} for one in messages]
 
     def _block(self, block: Any) -> Any:
         """A block of content. Ids and names stay, for they tie blocks together; what a model thought is signed."""

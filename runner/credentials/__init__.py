@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from runner.credentials.scrub import Scrubber
 from runner.errors import UsageError
@@ -48,8 +48,16 @@ def scrubber(environ: Mapping[str, str]) -> Scrubber:
     proxies = (environ.get(name, "") for name in environ if name.lower().endswith("_proxy"))
     headers = f"{environ.get('OTEL_EXPORTER_OTLP_HEADERS', '')},{environ.get('OTEL_EXPORTER_OTLP_TRACES_HEADERS', '')}"
     values |= {pair.partition("=")[2].strip() for pair in headers.split(",")}
-    values |= {urlsplit(proxy).password or "" for proxy in proxies}
-    return Scrubber(values)
+    passwords = {_password(proxy) for proxy in proxies}
+    return Scrubber(values | passwords | {unquote(one) for one in passwords})
+
+
+def _password(proxy: str) -> str:
+    """What is secret in the address of a proxy: all of it, where it is no address."""
+    try:
+        return urlsplit(proxy).password or ""
+    except ValueError:
+        return proxy
 
 
 def _missing(model: ModelRecipe, environ: Mapping[str, str]) -> Iterator[str]:

@@ -48,7 +48,7 @@ class Vault:
         except ClientError as error:
             told = error.response.get("Error", {})
             raise Unavailable(f"AWS does not give '{one.key}': {told.get('Code')}: {told.get('Message')}") from None
-        except BotoCoreError as error:  # no credentials, no region, nobody there, a name that is none
+        except (BotoCoreError, ValueError) as error:  # no credentials, no region, nobody there; a name that is none
             raise Unavailable(f"AWS cannot be asked for '{one.key}': {error}") from None
         whole = self._values[one.source, one.key]
         return whole if one.path is None else _inside(whole, one)

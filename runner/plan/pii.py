@@ -73,11 +73,50 @@ _AS_DIGITS: Final = {ord(letter): str(int(letter, 36)) for letter in "ABCDEFGHIJ
 _DOUBLED: Final = str.maketrans("0123456789", "0246813579")
 
 
+_MARK: Final = re.compile(r"\[(?:EMAIL|IBAN|CARD|SSN|PHONE)\]")
+_PASSES: Final = 3
+_REACH: Final = 160
+"""Characters; no number that is looked for is as long, with all the gaps in it."""
+
+
 def redact(text: str) -> str:
     """The text with `[EMAIL]`, `[IBAN]`, `[CARD]`, `[SSN]` and `[PHONE]` where such things were."""
-    while (found := _once(text)) != text:  # what was taken out may have hidden where its neighbour begins
+    for _ in range(_PASSES):  # what was taken out may have hidden where its neighbour begins
+        if (found := _once(text)) == text:
+            return text
         text = found
+    return _around_marks(text)
+
+
+def _around_marks(text: str) -> str:
+    """The text when nothing more is found. What hides one another in a row would take a pass each, so it is looked
+    around what was taken out, from the end on, and nowhere else."""
+    places = [mark.start() for mark in _MARK.finditer(text)]
+    while places:
+        at = places.pop()
+        if (found := _near(text, at)) is None:
+            continue
+        start, end, name = found
+        text = f"{text[:start]}{name}{text[end:]}"
+        if start < at:
+            at += len(name) - (end - start)
+        while places and places[-1] > start:  # what is around these is around one of the next two
+            places.pop()
+        places += sorted((start, at))
     return text
+
+
+def _near(text: str, place: int) -> tuple[int, int, str] | None:
+    """The first thing that ends before a mark or begins behind it: its start, its end, what it is."""
+    last = text.index("]", place) + 3
+    for name, pattern, length in _RULES:
+        at = max(0, place - _REACH)
+        while (near := pattern.search(text, at, last + _REACH)) and near.start() <= last:
+            whole = pattern.match(text, near.start())
+            if whole and (taken := length(whole)):
+                return whole.start(), whole.start() + taken, name
+            at = near.start() + 1
+    return None
 
 
 def _once(text: str) -> str:

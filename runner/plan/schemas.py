@@ -90,6 +90,8 @@ def _read(key: str, name: str, root: Path | None, workspace: Path | None) -> dic
         path = (root / name).resolve()
         if not path.is_relative_to((workspace or root).resolve()):
             raise _problem(f"{key} '{name}' lies outside the workspace")
+        if path.exists() and not path.is_file():  # a pipe would hold up whoever opens it
+            raise _problem(f"{key} '{name}' is not a regular file")
         if path.stat().st_size > MAX_BYTES:
             raise _problem(f"{key} '{name}' is larger than {MAX_BYTES // 1024} KiB")
         found = json.loads(path.read_text(encoding="utf-8"))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from runner.plan import names
+from runner.errors import TemplateProblem
+from runner.plan import headers, names
+from runner.plan.templates import references
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +19,6 @@ if TYPE_CHECKING:
     Problem = tuple[str, tuple[str | int, ...]]
 
 _ENV_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 def problems(server: spec.McpServer, inputs: spec.Inputs) -> Iterator[Problem]:
@@ -32,11 +34,10 @@ def problems(server: spec.McpServer, inputs: spec.Inputs) -> Iterator[Problem]:
         for name in ("args", "env"):
             if getattr(server, name):
                 yield f"'{name}' belongs to a command; what a url needs goes into 'headers'", (name,)
-    for kind, given, rule in (("env", server.env, _ENV_NAME), ("headers", server.headers, _HEADER_NAME)):
-        for name in given:
-            if not rule.fullmatch(name):
-                what = "an environment variable" if kind == "env" else "a header"
-                yield f"{name!r} cannot be the name of {what}", (kind, name)
+    for name in server.env:
+        if not _ENV_NAME.fullmatch(name):
+            yield f"{name!r} cannot be the name of an environment variable", ("env", name)
+    yield from ((problem, ("headers", name)) for problem, name in headers.problems(server.headers))
     scope = names.Names(frozenset({"secrets", *inputs.required, *inputs.optional, *inputs.values}))
     yield from _bad_templates(server, scope)
 
@@ -47,6 +48,11 @@ def _bad_templates(server: spec.McpServer, scope: names.Names) -> Iterator[Probl
     templates += [(value, ("headers", name)) for name, value in server.headers.items()]
     for template, place in templates:
         yield from ((problem, place) for problem in names.problems(template, scope))
+    for name, template in server.headers.items():
+        with suppress(TemplateProblem):  # told above
+            found = references(template)
+            exposed = headers.exposed(name, found.names | found.guarded, server.url or "", near=True)
+            yield from ((problem, ("headers", name)) for problem in exposed)
 
 
 def _bad_url(url: str) -> str | None:

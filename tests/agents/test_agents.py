@@ -11,8 +11,13 @@ from typing import Any
 
 import pytest
 
+from runner.agents.metered import MeteredModel
 from runner.agents.providers.faults import Fault, explain, retry_after
 from runner.agents.tools.arithmetic import calculate
+from runner.calls.budget import Ledger
+from runner.calls.call import Tally
+from runner.plan.plan import Limits
+from tests.agents.test_compaction import Scripted
 from tests.contract.test_reuse import KEYS
 from tests.servers import SERVERS, Answer, OpenAIServer
 from tests.workspace import Workspace, chain, tasks, workflow
@@ -276,3 +281,26 @@ def test_a_run_has_one_event_loop(workspace: Workspace, provider: str, monkeypat
 
     assert outcome.outputs["status"] == "success"
     assert made == [1]
+
+
+def test_a_turn_that_is_given_up_gives_up_its_request_at_once():
+    open_requests: list[Any] = []
+
+    class Endless(Scripted):
+        async def stream(self, *_: Any, **__: Any) -> Any:
+            open_requests.append(self)
+            try:
+                while True:
+                    yield {"contentBlockDelta": {"delta": {"text": "and "}}}
+            finally:
+                open_requests.remove(self)
+
+    async def give_up() -> None:
+        model = MeteredModel(Endless(), Ledger(Limits(), lambda _: None), Tally(), cached_apart=False)
+        events = model.stream([])
+        await anext(events)
+        assert open_requests
+        await events.aclose()
+        assert open_requests == []
+
+    asyncio.run(give_up())

@@ -19,6 +19,7 @@ from runner.agents.tools import search
 from runner.agents.tools.files import MAX_READ, MAX_WRITE
 from runner.agents.tools.rooted import Rooted
 from runner.agents.tools.tool import MAX_RESULT, ToolProblem
+from tests.agents import toolwork
 from tests.agents.using import Told, bench, use
 from tests.servers import Answer, OpenAIServer
 from tests.workspace import Workspace, chain, workflow
@@ -442,3 +443,16 @@ def test_a_search_of_too_much_stops_and_says_where(tree: Path, monkeypatch: pyte
         "[1 matches in 1 of 1 files]",
         "[not everything was searched: stopped after 1 files or 8 MiB, before b/one.txt]",
     ]
+
+
+def test_a_file_that_is_a_secret_of_the_workflow_is_no_tools(workspace: Workspace):
+    (workspace.root / "key.txt").write_text("sesame-open-9\n")
+    (workspace.root / "link").symlink_to("key.txt")
+    calls: list[tuple[str, Any]] = [("file_read", {"path": name}) for name in ("key.txt", "link")]
+    calls.append(("grep", {"path": ".", "pattern": "sesame"}))
+    env = {"secrets": [{"source": "file", "key": "KEY", "path": "key.txt"}]}
+    agents = {"writer": {"prompt": "p", "tools": ["file_read", "grep"]}}
+    used = toolwork.use(workspace, *calls, env=env, agents=agents)
+
+    assert [one.endswith("a secret, which is not for tools") for one in used.told[:2]] == [True, True]
+    assert used.told[2].startswith("[0 matches")

@@ -48,7 +48,12 @@ def secrets(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> dict[str, 
     workspace.environ["TOKEN"] = TOKEN
     found: dict[str, str] = {"TOKEN": TOKEN}
     execute = run.execute
-    monkeypatch.setattr(run, "execute", lambda plan, around: execute(plan, replace(around, secrets=found)))
+
+    def with_secrets(plan: Any, around: Any) -> Any:
+        around.scrub.learn(found.values())
+        return execute(plan, replace(around, secrets=found))
+
+    monkeypatch.setattr(run, "execute", with_secrets)
     return found
 
 
@@ -230,6 +235,7 @@ ESCAPES = [
     "/%2E./admin",
     "/..%2fadmin",
     "/%252e%252e/admin",
+    "/%" + "25" * 1000,
     "/..;/admin",
     "/%5c..%5cadmin",
     "/./admin",

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from runner.agents.tools.names import told_apart, valid
+from runner.credentials.scrub import Scrubber
 from tests.build import NOON, findings_of
 from tests.build import secrets as declare
 from tests.servers import Answer, OpenAIServer, Request
@@ -200,6 +201,15 @@ def test_a_server_knows_its_own_env_and_no_key_of_ours(workspace: Workspace) -> 
     found = json.loads(said(model.requests[1]))
     found.pop("LC_CTYPE", None)  # Python's own doing
     assert found == {"PATH": "/bin", "LANG": "de_DE", "TOKEN": "own"}
+
+
+def test_a_secret_that_a_server_repeats_is_not_told_to_the_model(workspace: Workspace) -> None:
+    workspace.environ["THE_KEY"] = "sesame-open-9"
+    env = {"secrets": [{"source": "env", "key": "THE_KEY"}]}
+    with OpenAIServer(reply=uses(("env", {}))) as model:
+        workspace.run(asking(model.url, server(env={"TOKEN": "{{ secrets.THE_KEY }}"}), env=env))
+
+    assert json.loads(said(model.requests[1]))["TOKEN"] == "***"
 
 
 def test_a_server_works_in_the_workspace_and_may_live_there(workspace: Workspace) -> None:
@@ -415,7 +425,8 @@ def box_of(declared: Mapping[str, Any], secrets: Mapping[str, str], workspace: P
 
     content = workflow("http://x", chain("go"), agents={"writer": {"prompt": "p", "tools": ["small"]}})
     plan = plan_of({**content, "tools": {"mcp": [declared]}, "env": declare("KEY")})
-    bench = Bench(workspace, (), lambda: NOON, fill=lambda text: render(text, {"secrets": secrets}))
+    names = {"secrets": secrets}
+    bench = Bench(workspace, (), lambda: NOON, fill=lambda text: render(text, names), scrub=Scrubber(secrets.values()))
     return ToolBox(plan.tools, bench, lambda _: None)
 
 
@@ -524,7 +535,12 @@ def test_a_start_never_holds_the_event_loop_for_50_ms(tmp_path: Path) -> None:
         ({"url": "http://{{ host }}/"}, "19:10: url 'http://{{ host }}/' is not the address of an MCP server"),
         ({"url": "http://a:b@x/"}, "19:10: a url cannot carry credentials"),
         ({"command": "a", "env": {"A B": "1"}}, "21:12: 'A B' cannot be the name of an environment variable"),
-        ({"url": "http://x", "headers": {"A:": "1"}}, "21:13: 'A:' cannot be the name of a header"),
+        ({"url": "http://x", "headers": {"A:": "1"}}, "21:13: 'A:' is not the name of a header"),
+        ({"url": "http://x", "headers": {"Host": "1"}}, "21:13: header 'Host' is written by whoever sends the request"),
+        (
+            {"url": "http://x.test/mcp", "headers": {"A": "{{ secrets.B }}"}},
+            "21:10: header 'A' would send a secret over http://, for everybody to read; use https://",
+        ),
         ({"command": "a", "headers": {"A": "1"}}, "21:7: 'headers' belong to a url"),
         ({"url": "http://x", "env": {"A": "1"}}, "21:7: 'env' belongs to a command"),
         ({"url": "http://x", "args": ["a"]}, "21:5: 'args' belongs to a command"),
@@ -534,7 +550,8 @@ def test_a_start_never_holds_the_event_loop_for_50_ms(tmp_path: Path) -> None:
     ],
 )
 def test_a_declaration_that_could_not_work_is_found_where_it_stands(declared: dict[str, Any], finding: str) -> None:
-    [found] = findings_of({**workflow("http://x", chain("go")), "tools": {"mcp": [{"id": "a", **declared}]}})
+    tools = {"mcp": [{"id": "a", **declared}]}
+    [found] = findings_of({**workflow("http://x", chain("go")), "tools": tools, "env": declare("KEY", "B")})
     assert finding in found
 
 
@@ -543,6 +560,12 @@ def test_templates_over_secrets_and_inputs_are_valid() -> None:
     content = {**workflow("http://x", chain("go")), "inputs": {"required": {"topic": "string"}}}
     content |= {"tools": {"mcp": [{"id": "a", "command": "a", "env": env}]}, "env": declare("KEY")}
     assert findings_of(content, variables={"topic": "tea"}) == []
+
+
+@pytest.mark.parametrize("url", ["https://x.test/mcp", "http://localhost:8000/mcp", "http://10.1.2.3/mcp"])
+def test_secrets_go_over_tls_or_to_a_server_nearby(url: str) -> None:
+    declared = {"id": "a", "url": url, "headers": {"A": "{{ secrets.KEY }}"}}
+    assert findings_of({**workflow("http://x", chain("go")), "tools": {"mcp": [declared]}, "env": declare("KEY")}) == []
 
 
 def test_a_server_is_refused_where_the_network_is() -> None:

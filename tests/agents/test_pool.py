@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from runner.agents.closing import all_closed
 from runner.agents.pool import Client, ClientKey, ClientPool
 from runner.report.results import ClientStatistics
 
@@ -198,6 +199,27 @@ def test_closing_closes_every_client_also_when_one_refuses():
         await use(pool, 1, 2, 3)
         with pytest.raises(ExceptionGroup):
             await pool.close()
+        assert shop.open == []
+
+    run(test)
+
+
+def test_what_refuses_to_close_hides_nothing_and_stops_nothing():
+    async def test() -> None:
+        shop = Shop()
+        pool = ClientPool(shop)
+        await use(pool, 1)
+
+        async def refuse(why: str) -> None:
+            raise OSError(why)
+
+        async def slow() -> None:
+            await asyncio.sleep(0.01)
+            await pool.close()
+
+        with pytest.raises(ExceptionGroup) as raised:
+            await all_closed(refuse("one"), slow(), refuse("two"))
+        assert [str(one) for one in raised.value.exceptions] == ["one", "two"]
         assert shop.open == []
 
     run(test)

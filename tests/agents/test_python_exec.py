@@ -94,16 +94,23 @@ def test_it_has_three_variables_an_empty_directory_and_nothing_to_read(monkeypat
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="only root has privileges to drop")
-@pytest.mark.parametrize(("owner", "runs_as"), [(0, NOBODY), (1234, 1234)])
-def test_root_becomes_the_workspaces_owner_or_nobody_and_has_no_group_of_theirs(
-    temporary: Path, owner: int, runs_as: int
-):
-    workspace = temporary / "workspace"
-    workspace.mkdir()
-    os.chown(workspace, owner, 999)
+def test_root_becomes_nobody_and_has_no_group():
     code = "import os; print(os.getresuid(), os.getresgid(), os.getgroups())"
-    told = asyncio.run(use("python_exec", bench(workspace), code=code)).text
-    assert told.split("stdout:\n")[1] == f"{(runs_as,) * 3} {(NOBODY,) * 3} []"
+    assert run(code).text.split("stdout:\n")[1] == f"{(NOBODY,) * 3} {(NOBODY,) * 3} []"
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root has privileges to drop")
+def test_it_cannot_write_what_the_workspaces_owner_can(temporary: Path):
+    """Such as the files of the job's later steps: their variables, their programs, their outputs."""
+    workspace, variables = temporary / "workspace", temporary / "set_env"
+    workspace.mkdir()
+    variables.touch()
+    for path in (workspace, variables):
+        os.chown(path, 1234, 1234)
+    code = f"open({str(variables)!r}, 'a').write('PATH=/tmp')"
+    told = asyncio.run(use("python_exec", bench(workspace), code=code))
+    assert "PermissionError" in told.text
+    assert variables.read_text() == ""
 
 
 def test_it_has_no_right_that_root_has():

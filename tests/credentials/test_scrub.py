@@ -79,3 +79,12 @@ def test_a_value_of_the_environment_that_is_only_a_word_stays() -> None:
 def test_the_password_of_a_proxy_and_the_headers_of_a_collector_are_secrets() -> None:
     scrub = scrubber({"https_proxy": "http://me:hunter2hunter2@p", "OTEL_EXPORTER_OTLP_HEADERS": "a=0123456789,b=c"})
     assert scrub("hunter2hunter2 0123456789 c") == "*** *** c"
+
+
+def test_the_password_of_a_proxy_is_taken_out_as_it_is_written_and_as_it_is_meant() -> None:
+    scrub = scrubber({"HTTPS_PROXY": "http://me:open%40sesame@proxy.test:8080"})
+    assert scrub("open%40sesame open@sesame") == "*** ***"
+
+
+def test_a_proxy_that_is_no_address_is_taken_out_whole() -> None:
+    assert scrubber({"HTTP_PROXY": "http://me:sesame@[proxy"})("no proxy http://me:sesame@[proxy") == "no proxy ***"

@@ -213,6 +213,12 @@ def test_an_aws_that_is_not_there_is_told() -> None:
     assert said.startswith("secret 'A' (source ssm): AWS cannot be asked for 'A': Could not connect")
 
 
+def test_an_address_of_aws_that_is_none_is_told() -> None:
+    environ = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_ENDPOINT_URL": "nowhere"}
+    said = refusal({"key": "A", "source": "ssm"}, environ=environ)
+    assert said.startswith("secret 'A' (source ssm): AWS cannot be asked for 'A': Invalid endpoint: nowhere")
+
+
 def test_problems_of_all_sources_are_told_at_once_in_the_order_of_the_file() -> None:
     with AwsServer() as server:
         said = refusal({"key": "A", "source": "ssm"}, {"key": "B", "source": "env"}, environ=server.environ)

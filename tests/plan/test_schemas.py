@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,11 @@ def test_a_missing_file_is_told_where_it_is_named(tmp_path: Path) -> None:
     ]
 
 
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.json")
+    assert said("a.json", tmp_path) == "output_schema 'a.json' is not a regular file"
+
+
 @pytest.mark.parametrize("name", ["../a.json", "/etc/passwd", "sub/../../a.json", "link.json"])
 def test_a_file_outside_the_workspace_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "a.json").write_text("{}")
@@ -82,7 +88,7 @@ def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:
 
 
 def test_a_directory_is_no_schema(tmp_path: Path) -> None:
-    assert said(".", tmp_path) == "output_schema '.' cannot be read: Is a directory"
+    assert said(".", tmp_path) == "output_schema '.' is not a regular file"
 
 
 # -- what it says -----------------------------------------------------------------------------------------------------

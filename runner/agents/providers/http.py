@@ -19,6 +19,7 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from runner.agents.closing import all_closed
 from runner.agents.providers.faults import Fault, one_line
 
 END_OF_STREAM: Final = b"[DONE]"
@@ -53,8 +54,7 @@ class Transport:
         return httpx.AsyncClient(transport=self.shared, timeout=TIMEOUT, follow_redirects=False)
 
     async def close(self) -> None:
-        for transport in self._through.values():
-            await transport.aclose()
+        await all_closed(*(transport.aclose() for transport in self._through.values()))
 
     @cached_property
     def tls(self) -> ssl.SSLContext:

@@ -14,10 +14,10 @@ from runner.agents.tools.connections import Connections
 
 @dataclass(frozen=True)
 class Bench:
-    """`closed` are directories inside the workspace that are not the tools': the run's own files.
+    """`closed` are files and directories inside the workspace that are not the tools': the run's own, and secrets.
 
     `fill` renders what a file says about a tool with the run's secrets; what it gives is never shown or written.
-    With `deny_network` nothing that a tool starts may reach a network.
+    `scrub` takes those secrets out of a text. With `deny_network` nothing that a tool starts may reach a network.
     """
 
     workspace: Path
@@ -25,6 +25,7 @@ class Bench:
     now: Callable[[], datetime]
     environ: Mapping[str, str] = field(default_factory=dict)
     fill: Callable[[str], str] = lambda text: text
+    scrub: Callable[[str], str] = lambda text: text
     deny_network: bool = False
 
     @cached_property

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
+from runner.agents.closing import all_closed
 from runner.agents.tools import skills
 from runner.agents.tools.executor import Executor
 from runner.agents.tools.mcp import Server, open_all
@@ -56,8 +56,7 @@ class ToolBox:
 
     async def close(self) -> None:
         """Stop what was started."""
-        closing = [server.close() for server in self._servers.values()]
-        await asyncio.gather(self._bench.connections.close(), *closing)
+        await all_closed(self._bench.connections.close(), *(server.close() for server in self._servers.values()))
 
     def tools(self, names: Iterable[str]) -> Iterator[Any]:
         """The SDK's tools for an agent that has these, each with a name of its own."""

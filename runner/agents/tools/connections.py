@@ -21,6 +21,7 @@ import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from runner.agents.closing import all_closed
 from runner.agents.providers.http import proxy_for
 from runner.agents.tools import guard
 from runner.agents.tools.tool import ToolProblem
@@ -105,8 +106,7 @@ class Connections:
 
     async def close(self) -> None:
         sessions, self._sessions = self._sessions, {}
-        for session in sessions.values():
-            await session.close()
+        await all_closed(*(session.close() for session in sessions.values()))
 
     async def _ask(self, request: Request) -> Answer:
         url, host = request.url, request.url.raw_host or ""

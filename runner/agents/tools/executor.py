@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from runner.plan.tools import HttpTool
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
-SHORTEST: Final = 8
-"""A shorter word of a header is not taken out of answers: it would be blotted out everywhere."""
+MAX_ENCODED: Final = 8
+"""How often a path is decoded: each time costs, and a path of 8 KB can be made that takes thousands."""
 
 
 class Executor:
@@ -35,8 +35,7 @@ class Executor:
         self._recipe, self._connections = recipe, bench.connections
         self._base = _base(recipe)
         self._headers = {name: _filled(recipe, name, bench) for name in recipe.headers}
-        filled = (value for name, value in self._headers.items() if value != recipe.headers[name])
-        self._secret = {word for value in filled for word in value.split() if len(word) >= SHORTEST}
+        self._scrub = bench.scrub
 
     def tool(self) -> PythonAgentTool:
         """For an Agent."""
@@ -53,7 +52,7 @@ class Executor:
         url = self._url(given["path"], given["query"])
         request = Request(method, url, headers, body, self._recipe.allow_private)
         answer = await self._connections.visit(request, self._onward)
-        return self._without_secrets(answer.told())
+        return self._scrub(answer.told())  # a server may repeat what it was sent; the model could take that elsewhere
 
     def _url(self, path: str, query: Mapping[str, str]) -> URL:
         check_path(path)
@@ -78,12 +77,6 @@ class Executor:
         root = self._base.raw_path.rstrip("/")
         return origin == ours and (url.raw_path == root or url.raw_path.startswith(f"{root}/"))
 
-    def _without_secrets(self, text: str) -> str:
-        """A server may repeat what it was sent; the model could take that elsewhere."""
-        for word in sorted(self._secret, key=len, reverse=True):
-            text = text.replace(word, "***")
-        return text
-
 
 def check_path(path: str) -> None:
     """Raises ToolProblem for a path that is not plainly below where it is put."""
@@ -93,13 +86,16 @@ def check_path(path: str) -> None:
         raise ToolProblem("the path has a fragment (#); servers are not asked for those")
     if re.search(r"[\x00-\x1f\x7f]", path):
         raise ToolProblem("the path has control characters in it")
-    plain, was = path.partition("?")[0], None
-    while plain != was:  # a server may decode more than once
+    plain = path.partition("?")[0]
+    for _ in range(MAX_ENCODED):  # a server may decode more than once
         plain, was = unquote(plain), plain
         if re.search(r"[\x00-\x1f\x7f\\]", plain):
             raise ToolProblem("the path has control characters or backslashes in it")
         if any(part.partition(";")[0] in (".", "..") for part in plain.split("/")):
             raise ToolProblem("the path has '.' or '..' in it; give the path that is meant")
+        if plain == was:
+            return
+    raise ToolProblem("the path is encoded again and again; give it as it is")
 
 
 def methods(recipe: HttpTool) -> list[str]:

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 from runner.agents.providers.faults import one_line
 from runner.errors import TemplateProblem, UsageError
-from runner.plan.templates import references
 from runner.report.events import ToolsLost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from runner.agents.tools.bench import Bench
     from runner.agents.tools.mcp_link import Link, ServerTool
@@ -31,7 +30,6 @@ CLOSING_S: Final = 1.5
 """Seconds a server and its connection have to end by themselves; the run gives all of its closing three."""
 
 MAX_SHOWN: Final = 120
-SHORTEST_SECRET: Final = 4
 
 
 class Server:
@@ -83,14 +81,14 @@ class Server:
             with contextlib.suppress(RuntimeError):  # the run's loop has ended
                 loop.call_soon_threadsafe(self._lost)
 
-        self._link = Link(recipe, self._bench.workspace, self._bench.environ, lost)
+        self._link = Link(recipe, self._bench, lost)
         if not self._closing:
             self.tools = self._link.start()
 
     def _lost(self) -> None:
         """It ended in the middle of the run: its tools answer so from now on, and the log says it once."""
         if self.tools and not self._closing and self._link is not None:
-            seen = self._link.seen(self._scrubbed) or "the connection was lost"
+            seen = self._link.seen() or "the connection was lost"
             self._emit(ToolsLost(self._recipe.name, seen))
 
     # -- what is said of it -------------------------------------------------------------------------------------------
@@ -115,25 +113,9 @@ class Server:
         recipe = self._recipe
         said = shlex.join([recipe.command, *recipe.args]) if recipe.command else str(recipe.url)
         shown = said if len(said) <= MAX_SHOWN else f"{said[:MAX_SHOWN]}…"
-        seen = self._link.seen(self._scrubbed) if self._link is not None else ""
-        return UsageError(
-            f"MCP server '{recipe.name}' ({shown}) {self._scrubbed(what + (f'; {seen}' if seen else ''))}"
-        )
-
-    def _scrubbed(self, text: str) -> str:
-        """A text without the secrets that this server was given."""
-        for secret in sorted(self._secrets(), key=len, reverse=True):
-            text = text.replace(secret, "***")
-        return text
-
-    def _secrets(self) -> Iterator[str]:
-        for template in self._recipe.templates():
-            for name, key in references(template).parts:
-                if name == "secrets":
-                    with contextlib.suppress(TemplateProblem):
-                        secret = self._bench.fill(f"{{{{ secrets[{str(key)!r}] }}}}")
-                        if len(secret) >= SHORTEST_SECRET:
-                            yield secret
+        seen = self._link.seen() if self._link is not None else ""
+        told = what + (f"; {seen}" if seen else "")
+        return UsageError(f"MCP server '{recipe.name}' ({shown}) {self._bench.scrub(told)}")
 
 
 async def open_all(servers: Iterable[Server]) -> None:

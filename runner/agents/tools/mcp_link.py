@@ -25,11 +25,10 @@ from runner.agents.tools.tool import cut
 from runner.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mcp.types import Tool
     from strands.types.tools import ToolGenerator, ToolUse
 
+    from runner.agents.tools.bench import Bench
     from runner.plan.tools import McpServer
 
 MAX_TOOLS: Final = 256
@@ -80,11 +79,9 @@ class Link:
     url answered instead.
     """
 
-    def __init__(
-        self, recipe: McpServer, workspace: Path, environ: Mapping[str, str], lost: Callable[[], None]
-    ) -> None:
-        self._recipe, self._lost = recipe, lost
-        self._process = Process(recipe, workspace, environ) if recipe.command is not None else None
+    def __init__(self, recipe: McpServer, bench: Bench, lost: Callable[[], None]) -> None:
+        self._recipe, self._scrub, self._lost = recipe, bench.scrub, lost
+        self._process = Process(recipe, bench.workspace, bench.environ) if recipe.command is not None else None
         self._cut = self._stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -96,9 +93,9 @@ class Link:
     def ended(self) -> bool:
         return self._process is not None and bool(self._process.ended)
 
-    def seen(self, scrub: Callable[[str], str]) -> str:
+    def seen(self) -> str:
         """What is known of a server that does not answer; nothing where nothing was seen."""
-        return self._process.seen(scrub) if self._process is not None else scrub(self.refused)
+        return self._process.seen(self._scrub) if self._process is not None else self._scrub(self.refused)
 
     def start(self) -> tuple[ServerTool, ...]:
         """Start it and ask for its tools. Raises UsageError, and whatever the SDK raises."""
@@ -150,7 +147,8 @@ class Link:
             return self._gone(), "error"
         if result["status"] == "error" and self.ended:
             return self._gone(), "error"
-        return _text(result), result["status"]
+        # It may repeat what it was given; the model could take that elsewhere.
+        return await asyncio.to_thread(self._scrub, _text(result)), result["status"]
 
     def _gone(self) -> str:
         return f"Error: the MCP server '{self._recipe.name}' has ended; its tools cannot be used any more"

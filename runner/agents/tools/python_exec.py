@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 SCRIPT: Final = Path(__file__).with_name("confine.py")
 SET_DUMPABLE: Final = 4  # linux/prctl.h
 NOBODY: Final = 65534
+"""Whom the code runs as, and its group, where we are root. Not the workspace's owner: that one may write the files in
+which the CI host is told of variables and programs for the job's later steps, and on hosted runners is in the group of
+the Docker daemon's socket."""
+
 MAX_CODE: Final = 100_000
 MAX_OUTPUT: Final = 25_000
 """Bytes of each of stdout and stderr that are kept; what comes after them is counted and thrown away."""
@@ -71,7 +75,7 @@ async def execute(bench: Bench, code: str, seconds: float) -> str:
         raise ToolProblem("python_exec runs on Linux only")
     if len(code) > MAX_CODE:
         raise ToolProblem(f"the code is longer than {MAX_CODE:,} characters")
-    user = _user(bench.workspace)
+    user = (NOBODY, NOBODY) if os.geteuid() == 0 else None
     home = Path(tempfile.mkdtemp(prefix="python-exec-"))
     try:
         (home / "code.py").write_bytes(code.encode("utf-8", "replace"))
@@ -81,14 +85,6 @@ async def execute(bench: Bench, code: str, seconds: float) -> str:
         return await _run(bench, home, user, seconds)
     finally:
         await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
-
-
-def _user(workspace: Path) -> tuple[int, int] | None:
-    """Whom the code runs as: the workspace's owner, nobody when that is root; None for ourselves, who are not root."""
-    if os.geteuid() != 0:
-        return None
-    # Not the owner's group: on hosted runners that is the group of the Docker daemon's socket.
-    return os.stat(workspace).st_uid or NOBODY, NOBODY
 
 
 async def _run(bench: Bench, home: Path, user: tuple[int, int] | None, seconds: float) -> str:

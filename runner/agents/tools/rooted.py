@@ -48,7 +48,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Rooted:
-    """The files below one directory, but for what no tool may see: `.git`, credentials, the `closed` directories."""
+    """The files below one directory, but for what no tool may see: `.git`, credentials, what is `closed`."""
 
     root: str
     closed: tuple[Parts, ...] = ()
@@ -82,7 +82,7 @@ class Rooted:
         if any(_is_git(part) for part in parts):
             return "in .git, which is not for tools: it holds the checkout's token"
         if any(parts[: len(one)] == one for one in self.closed):
-            return "in the run's own directory, which is not for tools"
+            return "the run's own or a secret, which is not for tools"
         if parts and _CREDENTIALS.fullmatch(parts[-1].casefold()):
             return "a file of credentials, which is not for tools"
         return None
