@@ -10,6 +10,8 @@ import sys
 import time
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from runner.plan.make import make_plan
@@ -46,8 +48,17 @@ def run(text: str) -> RunReport:
     document = parse(text, "bench")
     plan = make_plan(to_spec(document), document)
     span = Tracing({}, Telemetry(), enabled=False).span
-    around = Surroundings({}, lambda event: None, lambda: datetime.now(UTC), span, random.Random(1))
-    return asyncio.run(execute(plan, around))
+    with TemporaryDirectory() as workspace:
+        around = Surroundings(
+            environ={},
+            workspace=Path(workspace),
+            artifacts=Path(workspace, "artifacts"),
+            emit=lambda event: None,
+            now=lambda: datetime.now(UTC),
+            span=span,
+            random=random.Random(1),
+        )
+        return asyncio.run(execute(plan, around))
 
 
 if __name__ == "__main__":

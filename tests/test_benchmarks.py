@@ -1,0 +1,14 @@
+"""The benchmarks run, and count what they say they count."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.bench import run
+
+
+@pytest.mark.parametrize(("wide", "in_flight"), [(True, 2), (False, 1)])
+def test_a_measured_run_tells_what_was_counted(wide: bool, in_flight: int) -> None:
+    seconds, told = run(4, 2, wide=wide)
+    assert seconds >= 4 * 0.05 / in_flight
+    assert told.startswith(f"1 build, 1 client, {in_flight} connections, {in_flight} in flight, ")
