@@ -10,6 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.calls.budget import Ledger
+from runner.course import Course
 from runner.errors import (
     BudgetExceeded,
     Finding,
@@ -24,22 +25,21 @@ from runner.errors import (
 from runner.notes import Notebook
 from runner.onion import wrapped
 from runner.patterns.registry import PATTERNS
-from runner.plan.flows import CHANGING, planned
 from runner.plan.pii import redact
 from runner.plan.scope import Scope, of_inputs
-from runner.report.events import BudgetWarning, Crashed, FellBack, RunStarted, Statistics, StepFinished, Warned
-from runner.report.results import Failure, RunReport, StepResult
+from runner.report.events import Crashed, RunStarted, Statistics, Warned
+from runner.report.results import Failure, RunReport
 from runner.step import step_runner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
     from datetime import datetime
     from pathlib import Path
 
     from runner.agents.live import LiveAgents
-    from runner.plan.plan import ContextPlan, Plan, Step
-    from runner.report.events import Emit, Event
-    from runner.step import RunStep, Span
+    from runner.plan.plan import ContextPlan, Plan
+    from runner.report.events import Emit
+    from runner.step import Span
 
 OTHER_THREADS: Final = 8
 """For what else waits in a thread: names being looked up, clients being opened."""
@@ -53,7 +53,7 @@ class Surroundings:
     """Where a run happens: everything it knows of the world.
 
     `artifacts` is the directory of the run's own files, which no tool may touch; `secrets` are those that the file
-    declares, by key. `scrub` takes secrets out of a text, `trace` gives the spans that have ended
+    declares, by the names it calls them. `scrub` takes secrets out of a text, `trace` gives the spans that have ended
     so far as JSON.
     """
 
@@ -74,42 +74,32 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
     loop = asyncio.get_running_loop()
     # A call of Bedrock holds a thread; the default is a handful on a small machine.
     loop.set_default_executor(ThreadPoolExecutor(plan.limits.max_parallel + OTHER_THREADS, "call"))
-    results: dict[str, StepResult] = {}
-    way: dict[str, tuple[str, ...]] = {}
-    warnings = list(plan.warnings)
-
-    def emit(event: Event) -> None:
-        if isinstance(event, StepFinished):
-            results[event.result.path] = event.result
-        elif told := _worth_a_warning(event):
-            warnings.append(Finding(told, Location(plan.file), level="warning"))
-        around.emit(event)
-
+    course = Course(plan, around.emit)
     before, started = loop.time(), around.now()
-    emit(RunStarted(plan.name, plan.flow.type, len(plan.steps()), plan.config_hash))
-    ledger = Ledger(plan.limits, emit)
-    agents = _live_agents(plan, around, ledger, emit)
+    course.emit(RunStarted(plan.name, plan.flow.type, len(plan.steps()), plan.config_hash))
+    ledger = Ledger(plan.limits, course.emit)
+    agents = _live_agents(plan, around, ledger, course.emit)
     report = RunReport(plan.name, "success", 0, "live", started, 0, plan.flow.type, plan.config_hash)
     report = replace(report, step_outputs=dict.fromkeys(plan.step_outputs, ""))  # set also when the run fails
     try:
-        report = await _outcome(plan, report, around, agents, ledger, emit, way)
+        report = await _outcome(plan, report, around, course, _play(plan, around, course, agents, ledger))
         if report.status == "success":
             ledger.audit()
-            report = _unless_nothing_ran(report, results, warnings, plan)
+            report = _with_an_answer(report, course)
     except BudgetExceeded as overspent:
         report = _failed(report, overspent)
     finally:
-        warnings += await _close(agents)
-    emit(Statistics(agents.cache.statistics, agents.pool.statistics))
+        course.warnings += await _close(agents)
+    course.emit(Statistics(agents.cache.statistics, agents.pool.statistics))
     return replace(
         report,
         duration_ms=round(1000 * (loop.time() - before)),
-        steps=tuple(_in_order(plan, results, way)),
-        needs={**plan.needs(), **way},
+        steps=course.steps,
+        needs=course.needs,
         cache=agents.cache.statistics,
         clients=agents.pool.statistics,
         budget=ledger.statistics,
-        warnings=tuple(warnings),
+        warnings=tuple(course.warnings),
     )
 
 
@@ -135,31 +125,26 @@ def _live_agents(plan: Plan, around: Surroundings, ledger: Ledger, emit: Emit) -
     return LiveAgents(home, plan.tools, bench, ledger, emit, around.span, plan.context)
 
 
+async def _play(plan: Plan, around: Surroundings, course: Course, agents: LiveAgents, ledger: Ledger) -> Scope:
+    """Open what the run needs, and let the pattern run. Returns the scope behind it."""
+    notebook = _notebook(plan.context, around)
+    invoke = wrapped(agents.invoke, plan, ledger=ledger, notebook=notebook, emit=course.emit, random=around.random)
+    run_step = course.followed(step_runner(invoke, emit=course.emit, now=around.now, span=around.span))
+    if notebook is not None and (strange := await notebook.open()):
+        course.emit(Warned(strange))
+    await agents.open()
+    flow, span = plan.flow, around.span
+    with span("workflow.execute", workflow=plan.name, config_hash=plan.config_hash), span(f"pattern.{flow.type}"):
+        return await PATTERNS[flow.type](flow, Scope(of_inputs(plan.variables)), run_step)
+
+
 async def _outcome(
-    plan: Plan,
-    report: RunReport,
-    around: Surroundings,
-    agents: LiveAgents,
-    ledger: Ledger,
-    emit: Emit,
-    way: dict[str, tuple[str, ...]],
+    plan: Plan, report: RunReport, around: Surroundings, course: Course, playing: Coroutine[Any, Any, Scope]
 ) -> RunReport:
     """The report of how the pattern ended, without the statistics."""
-    notebook = _notebook(plan.context, around)
-    invoke = wrapped(agents.invoke, plan, ledger=ledger, notebook=notebook, emit=emit, random=around.random)
-    run_step = step_runner(invoke, emit=emit, now=around.now, span=around.span)
-    run_step = followed(run_step, way)
-    flow, span = plan.flow, around.span
     try:
         async with asyncio.timeout(plan.limits.timeout_s):
-            if notebook is not None and (strange := await notebook.open()):
-                emit(Warned(strange))
-            await agents.open()
-            with (
-                span("workflow.execute", workflow=plan.name, config_hash=plan.config_hash),
-                span(f"pattern.{flow.type}"),
-            ):
-                scope = await PATTERNS[flow.type](flow, Scope(of_inputs(plan.variables)), run_step)
+            scope = await playing
         return _with_outputs(plan, report, scope, around.trace)
     except RunnerError as error:
         return _failed(report, error)
@@ -168,7 +153,7 @@ async def _outcome(
     except asyncio.CancelledError:
         return _failed(report, RunCancelled("the run was asked to stop"))
     except Exception as error:
-        emit(Crashed(traceback.format_exc()))
+        course.emit(Crashed(traceback.format_exc()))
         return _failed(report, RunnerError(f"a bug of ours: {type(error).__name__}: {error}"))
 
 
@@ -232,50 +217,11 @@ async def _close(agents: LiveAgents) -> list[Finding]:
     return [Finding(f"a client was not closed: {problem}", Location(""), level="warning")]
 
 
-def followed(run_step: RunStep, way: dict[str, tuple[str, ...]]) -> RunStep:
-    """`run_step`, with the way of the run written down: every path in the order it was taken, and what led there."""
-
-    async def follow(step: Step, scope: Scope, path: str) -> StepResult:
-        way[path] = scope.sources
-        return await run_step(step, scope, path)
-
-    return follow
-
-
-def _in_order(plan: Plan, results: Mapping[str, StepResult], way: Mapping[str, object]) -> list[StepResult]:
-    """Every step that was taken, and after them those that were not, which are `skipped`; in the plan's order, or in
-    that of the run where the pattern takes steps again."""
-    taken = {planned(path) for path in way}
-    order = {step.path: index for index, step in enumerate(plan.steps())}
-    found = [results[path] for path in way if path in results]
-    found += [
-        StepResult(step.path, step.agent.id, step.config_hash, "skipped", id=step.id)
-        for step in plan.steps()
-        if step.path not in taken
-    ]
-    return found if plan.flow.type in CHANGING else sorted(found, key=lambda result: order[result.path])
-
-
-def _worth_a_warning(event: Event) -> str | None:
-    """What of the run's events its report tells as well."""
-    match event:
-        case BudgetWarning():
-            return f"{event.usage:,} of {event.limit:,} {event.what} are spent ({event.percent} %)"
-        case Warned():
-            return event.message
-        case FellBack():
-            return f"{event.path}: {event.unavailable} was not available and {event.asked} was asked: {event.reason}"
-    return None
-
-
-def _unless_nothing_ran(
-    report: RunReport, results: Mapping[str, StepResult], warnings: list[Finding], plan: Plan
-) -> RunReport:
+def _with_an_answer(report: RunReport, course: Course) -> RunReport:
     """A run in which no condition held has done nothing, and says so; as does one whose answer was skipped."""
-    if any(result.status != "skipped" for result in results.values()):
-        if not report.response:
-            told = "the run has no answer: every step that could give it was skipped"
-            warnings.append(Finding(told, Location(plan.file), level="warning"))
-        return report
-    warnings.append(Finding("nothing ran: no step's `when` holds", Location(plan.file), level="warning"))
-    return replace(report, status="skipped")
+    if course.nothing_ran:
+        course.warn("nothing ran: no step's `when` holds")
+        return replace(report, status="skipped")
+    if not report.response:
+        course.warn("the run has no answer: every step that could give it was skipped")
+    return report

@@ -1,0 +1,85 @@
+"""The course of one run: what became of every step, what led there, and what was worth a warning on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.errors import Finding, Location
+from runner.plan.flows import CHANGING, planned
+from runner.report.events import BudgetWarning, FellBack, StepFinished, Warned
+from runner.report.results import StepResult
+
+if TYPE_CHECKING:
+    from runner.plan.plan import Plan, Step
+    from runner.plan.scope import Scope
+    from runner.report.events import Emit, Event
+    from runner.step import RunStep
+
+
+class Course:
+    """Written down while the run goes on, and true whenever it is asked."""
+
+    def __init__(self, plan: Plan, emit: Emit) -> None:
+        self._plan, self._listener = plan, emit
+        self._results: dict[str, StepResult] = {}
+        self._way: dict[str, tuple[str, ...]] = {}
+        self.warnings = list(plan.warnings)
+
+    def emit(self, event: Event) -> None:
+        """Hear of an event, and pass it on."""
+        if isinstance(event, StepFinished):
+            self._results[event.result.path] = event.result
+        elif told := _worth_a_warning(event):
+            self.warn(told)
+        self._listener(event)
+
+    def warn(self, message: str) -> None:
+        """Something that the report tells beside how the run ended."""
+        self.warnings.append(Finding(message, Location(self._plan.file), level="warning"))
+
+    def followed(self, run_step: RunStep) -> RunStep:
+        """`run_step`, with every path written down in the order it is taken, and what led there."""
+
+        async def follow(step: Step, scope: Scope, path: str) -> StepResult:
+            self._way[path] = scope.sources
+            return await run_step(step, scope, path)
+
+        return follow
+
+    @property
+    def nothing_ran(self) -> bool:
+        return all(result.status == "skipped" for result in self._results.values())
+
+    @property
+    def needs(self) -> dict[str, tuple[str, ...]]:
+        """What led to each step, and for those not taken what could have."""
+        return {**self._plan.needs(), **self._way}
+
+    @property
+    def steps(self) -> tuple[StepResult, ...]:
+        """Every step that was taken, and after them those that were not, which are `skipped`; in the plan's order, or
+        in that of the run where the pattern takes steps again."""
+        planned_steps = self._plan.steps()
+        taken = {planned(path) for path in self._way}
+        found = [self._results[path] for path in self._way if path in self._results]
+        found += [
+            StepResult(step.path, step.agent.id, step.config_hash, "skipped", id=step.id)
+            for step in planned_steps
+            if step.path not in taken
+        ]
+        if self._plan.flow.type in CHANGING:
+            return tuple(found)
+        order = {step.path: index for index, step in enumerate(planned_steps)}
+        return tuple(sorted(found, key=lambda result: order[result.path]))
+
+
+def _worth_a_warning(event: Event) -> str | None:
+    """What of the run's events its report tells as well."""
+    match event:
+        case BudgetWarning():
+            return f"{event.usage:,} of {event.limit:,} {event.what} are spent ({event.percent} %)"
+        case Warned():
+            return event.message
+        case FellBack():
+            return f"{event.path}: {event.unavailable} was not available and {event.asked} was asked: {event.reason}"
+    return None
