@@ -52,6 +52,8 @@ class RunnerError(Exception):
         super().__init__(message)
         self.message = message
         self.at = at
+        self.response = ""
+        """The best answer there is by then, set by the pattern that has one: it is not lost."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -109,8 +111,7 @@ class StepFailed(RunnerError):
 
 
 class PolicyFailed(StepFailed):
-    """Every step answered, and the pattern's own rule says that this is not enough. `response` is the best answer
-    there is, which is not lost."""
+    """Every step answered, and the pattern's own rule says that this is not enough."""
 
     title = "Not good enough"
 

@@ -15,7 +15,6 @@ from runner.errors import (
     BudgetExceeded,
     Finding,
     Location,
-    PolicyFailed,
     RunCancelled,
     RunnerError,
     RunTimeout,
@@ -193,7 +192,7 @@ def _with_outputs(plan: Plan, report: RunReport, scope: Scope, trace: Callable[[
 def _failed(report: RunReport, error: RunnerError) -> RunReport:
     path = error.path if isinstance(error, StepFailed) else None
     failure = Failure(error.title, error.message, path, error.findings)
-    response = error.response if isinstance(error, PolicyFailed) else report.response
+    response = error.response or report.response
     return replace(report, status=error.status, exit_code=error.exit_code, failure=failure, response=response)
 
 

@@ -1,6 +1,6 @@
 """evaluator_optimizer: produce, evaluate, revise, until a draft is good enough or the iterations are used up.
 
-The best draft is kept, whatever comes after it.
+The best draft is kept, whatever comes after it, also a failure.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.errors import PolicyFailed
+from runner.errors import PolicyFailed, RunnerError
 from runner.plan.flows import nth
 
 if TYPE_CHECKING:
@@ -40,11 +40,15 @@ class Round:
 async def evaluator_optimizer(flow: EvaluatorOptimizerFlow, scope: Scope, run: RunStep) -> Scope:
     rounds: list[Round] = []
     for number in range(1, flow.max_iters + 1):
-        rounds.append(await _round(flow, number, scope, run))
+        try:
+            rounds.append(await _round(flow, number, scope, run))
+        except RunnerError as error:
+            error.response = _best(rounds).draft.response if rounds else ""
+            raise
         scope = rounds[-1].seen_in(scope)
         if rounds[-1].score >= flow.min_score:
             return scope
-    best = max(rounds, key=lambda one: one.score)  # the first of them, where several are
+    best = _best(rounds)
     match flow.on_exhausted:
         case "accept_best":
             return best.seen_in(scope)
@@ -53,6 +57,11 @@ async def evaluator_optimizer(flow: EvaluatorOptimizerFlow, scope: Scope, run: R
         case "fail":
             told = f"no draft of {len(rounds)} reached min_score {flow.min_score:g}; the best has {best.score:g}"
             raise PolicyFailed(told, path=flow.evaluator.path, at=flow.evaluator.at, response=best.draft.response)
+
+
+def _best(rounds: list[Round]) -> Round:
+    """The one with the highest score; the first of them, where several have it."""
+    return max(rounds, key=lambda one: one.score)
 
 
 async def _round(flow: EvaluatorOptimizerFlow, number: int, scope: Scope, run: RunStep) -> Round:

@@ -485,6 +485,18 @@ def test_when_no_draft_is_good_enough_the_best_is_still_the_response(workspace: 
     assert "no draft of 3 reached min_score 8; the best has 5" in outcome.log
 
 
+@pytest.mark.parametrize(
+    ("ends", "status"), [({**ONCE}, "failed"), ({"budgets": {"max_steps": 3}}, "budget")], ids=["a failure", "a budget"]
+)
+def test_what_ends_a_later_round_does_not_lose_the_best_draft(
+    workspace: Workspace, ends: dict[str, Any], status: str
+) -> None:
+    answers = {"You write.": "the first draft", "Score": ({"score": 3}, Answer(status=500)), "Write a better": "worse"}
+    outcome = play(workspace, optimizer(max_iters=3), answers, runtime=ends)
+
+    assert (outcome.outputs["status"], outcome.outputs["response"]) == (status, "the first draft")
+
+
 def test_what_an_evaluator_says_is_text_and_no_template(workspace: Workspace):
     remarks = {"score": 1, "issues": ["{{ secrets }}{% for x in y %}"]}
     with OpenAIServer(reply=Script({"Score": (remarks, {"score": 9})})) as server:
