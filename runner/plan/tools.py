@@ -175,10 +175,10 @@ class Tooling:
             everything = [*self._python, *(one for one in self._declared.values() if not isinstance(one, McpServer))]
             found |= {one.name: one for one in everything}
         for index, name in enumerate(names or ()):
-            if name == ALL_EXECUTORS and name not in self._declared:
-                found |= {one.name: one for one in self._declared.values() if isinstance(one, HttpTool)}
-                continue
             recipe = self.named(name)
+            if recipe is None and name == ALL_EXECUTORS and (declared := self._executors()):
+                found |= {one.name: one for one in declared}
+                continue
             if recipe is None:
                 find(self.unknown(name), index)
             else:
@@ -197,9 +197,14 @@ class Tooling:
         """What to say of a name that is no tool."""
         if name == "Skill":
             return "the tool 'Skill' needs skills; declare them under 'skills'"
+        if name == ALL_EXECUTORS and not self._executors():
+            return f"'{name}' in a tool's place is all that tools.http_executors declares, and it declares none"
         if normal(name) in LANGUAGE_TOOLS:
             return f"tool '{name}' is not offered in this version; it has: {', '.join(sorted(TOOLS))}"
         return f"unknown tool '{name}'; {nearest(name, [*TOOLS, *self._declared])}"
+
+    def _executors(self) -> list[HttpTool]:
+        return [one for one in self._declared.values() if isinstance(one, HttpTool)]
 
     def _declare(self, recipe: ToolRecipe, place: Place) -> None:
         if recipe.name in self._declared or recipe.name in TOOLS or recipe.name == "Skill":
@@ -219,7 +224,7 @@ class Tooling:
         for problem, where in executors.problems(executor):
             self._find(problem, (*place, *where))
         told_as = executors.model_name(executor.id)
-        others = [*TOOLS, "Skill", *(one.name for one in self._declared.values() if isinstance(one, HttpTool))]
+        others = [*TOOLS, "Skill", *(one.name for one in self._executors())]
         for other in others:
             if other != executor.id and executors.model_name(other) == told_as:
                 told = f"tools '{other}' and '{executor.id}' are both '{told_as}' to a model"

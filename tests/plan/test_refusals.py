@@ -85,6 +85,13 @@ def test_an_unknown_tool_is_told_with_the_nearest(changes: dict[str, Any]) -> No
     assert found.endswith(": unknown tool 'calculatro'; did you mean 'calculator'?")
 
 
+def test_all_executors_of_a_file_without_one_are_not_silently_none() -> None:
+    (found,) = findings_of(workflow(agents={"writer": {"tools": ["http_executors"]}}))
+    assert found.endswith(
+        "'http_executors' in a tool's place is all that tools.http_executors declares, and it declares none"
+    )
+
+
 def test_tools_unset_means_all_that_are_declared_and_an_empty_list_none() -> None:
     from tests.build import plan_of
 
