@@ -128,6 +128,23 @@ class FileProblem(RunnerError):
     title = "File problem"
 
 
+class RecordingProblem(RunnerError):
+    """A recording is missing, stale, unused or unreadable. Carries a finding for each step that it is about."""
+
+    status = "invalid"
+    exit_code = 14
+    title = "Recording problem"
+
+    def __init__(self, message: str, findings: Iterable[Finding] = (), *, path: str | None = None) -> None:
+        super().__init__(message)
+        self._findings = tuple(findings)
+        self.path = path
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return self._findings or super().findings
+
+
 class BudgetExceeded(RunnerError):
     """The run reached a limit on tokens or steps; what had finished is kept."""
 

@@ -63,6 +63,7 @@ def step_runner(invoke: Invoke, *, emit: Emit, now: Callable[[], datetime], span
                 started=None if status == "skipped" else now() - timedelta(seconds=working),
                 duration_ms=round(1000 * working),
                 error=error,
+                tools=tuple(tally.tools),
             )
             describe(status=status, tokens=result.usage.total, attempts=result.attempts)
             emit(StepFinished(result))

@@ -55,6 +55,8 @@ class MeteredModel(WrappedModel):
                     async for event in events:
                         turn.begun = True
                         reason = event.get("messageStop", {}).get("stopReason", reason)
+                        if used := event.get("contentBlockStart", {}).get("start", {}).get("toolUse"):
+                            self._tally.tools.append(used["name"])
                         if counted := event.get("metadata", {}).get("usage"):
                             turn.usage = usage(counted, cached_apart=self._cached_apart)
                         yield event

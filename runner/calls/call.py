@@ -48,6 +48,8 @@ class Tally:
     usage: Usage = Usage()
     model: str = ""
     """Who was asked last, as `provider/model_id`."""
+    tools: list[str] = field(default_factory=list)
+    """The tools that were used, in the order in which the model asked for them."""
 
 
 @dataclass(eq=False)

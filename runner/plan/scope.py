@@ -48,7 +48,7 @@ def view(result: StepResult) -> dict[str, Any]:
         "tokens": result.usage.total,
         "agent": result.agent,
         "attempts": result.attempts,
-        "duration_ms": result.duration_ms,
+        "duration_ms": result.duration_ms if result.recorded_ms is None else result.recorded_ms,
     }
 
 

@@ -127,6 +127,7 @@ def _step(step: StepResult) -> dict[str, Any]:
         "usage": _usage(step.usage),
         "attempts": step.attempts,
         "turns": step.turns,
+        "tools": list(step.tools),
         "source": step.source,
         "model": step.model,
         "config_hash": step.config_hash,

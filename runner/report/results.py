@@ -85,6 +85,10 @@ class StepResult:
     started: datetime | None = None
     duration_ms: int = 0
     error: str | None = None
+    tools: tuple[str, ...] = ()
+    """The tools that were used, in the order in which the model asked for them."""
+    recorded_ms: int | None = None
+    """How long it took when it was recorded; what templates are told, so that a replay says the same."""
 
 
 @dataclass(frozen=True, slots=True)
