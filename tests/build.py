@@ -17,6 +17,7 @@ import yaml
 from runner.errors import SpecError
 from runner.plan import digest
 from runner.plan.catalogue import TOOLS
+from runner.plan.fingerprint import text_digest
 from runner.plan.make import make_plan
 from runner.plan.plan import AgentRecipe, ModelRecipe, Step
 from runner.report.results import RunReport, StepResult, Usage
@@ -192,7 +193,7 @@ def model(**changes: Any) -> ModelRecipe:
 def agent(id: str = "writer", **changes: Any) -> AgentRecipe:  # noqa: A002 - the field's own name
     """A signed recipe of an agent: `writer`, who writes and has no tools."""
     recipe = AgentRecipe(**{"id": id, "prompt": "You write.", "model": model(), **changes})
-    return digest.sign_agent(recipe, lambda name: digest.text_digest(TOOLS[name].canonical()))
+    return digest.sign_agent(recipe, lambda name: text_digest(TOOLS[name].canonical()))
 
 
 def step(path: str = "steps[0]", **changes: Any) -> Step:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from runner.plan.flows import Flow
+    from runner.plan.tools import ToolRecipe
 
 VERSION: Final = 1
 """Changes when the projection itself changes, so that old recordings are told apart from stale ones."""
@@ -109,17 +110,35 @@ def project_context(context: ContextPlan) -> dict[str, Any]:
     return {"context": told} if told else {}
 
 
+def asked(step: Step, context: ContextPlan, tools: Mapping[str, ToolRecipe]) -> dict[str, Any]:
+    """What a step's hash is made of, by names that the file has for it: to be read when two of them are compared."""
+    agent = step.agent
+    told: dict[str, Any] = {
+        "agent": agent.id,
+        "prompt": agent.prompt,
+        "input": step.input,
+        **_model(agent),
+        "tools": {name: tools[name].told() for name in agent.tools},
+        "output_schema": agent.output_schema,
+        "vars": dict(step.vars),
+        "session": step.session,
+        "fallbacks": [_model(one) for one in step.fallbacks],
+        **project_context(context).get("context", {}),
+    }
+    return {name: value for name, value in told.items() if value not in (None, {}, [])}
+
+
+def _model(agent: AgentRecipe) -> dict[str, Any]:
+    model = asdict(agent.model)
+    return {name: model[name] for name in sorted(HASHED[ModelRecipe]) if model[name] not in (None, {})}
+
+
 def plan_hash(flow: Flow) -> str:
     """The hash of a whole plan: every step's, with its path, what it waits for and its condition, in the order answers
     are joined; and what else decides the way."""
     needs = flow.needs()
     steps = [[step.path, step.config_hash, needs[step.path], step.when, step.otherwise] for step in flow.all_steps()]
     return _sha256({"version": VERSION, "pattern": flow.type, "steps": steps, "control": flow.control()})
-
-
-def text_digest(text: str) -> str:
-    """A short fingerprint of a text, for use inside a projection."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _sha256(value: Any) -> str:

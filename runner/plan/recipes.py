@@ -12,6 +12,7 @@ from runner.errors import SpecError
 from runner.plan import digest, schemas, skills
 from runner.plan.agents import Home, written_agents
 from runner.plan.catalogue import PROVIDERS
+from runner.plan.fingerprint import text_digest
 from runner.plan.plan import AgentRecipe, ModelRecipe
 from runner.plan.tools import Tooling
 from runner.spec import models as spec
@@ -81,7 +82,7 @@ class Recipes:
         )
         return tuple(
             digest.sign_agent(
-                replace(recipe, model=model), lambda name: digest.text_digest(self.tools[name].canonical())
+                replace(recipe, model=model), lambda name: text_digest(self.tools[name].canonical())
             )
             for model in models
         )

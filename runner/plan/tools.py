@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from runner.errors import TemplateProblem
 from runner.plan import executors, servers
 from runner.plan.catalogue import LANGUAGE_TOOLS, TOOLS
+from runner.plan.fingerprint import text_digest
 from runner.plan.templates import references
 from runner.spec import models as spec
 from runner.spec.load import nearest
@@ -52,6 +53,9 @@ class BuiltIn:
     def canonical(self) -> str:
         return self.spec.canonical()
 
+    def told(self) -> dict[str, Any]:
+        return {"description": self.spec.description, "parameters": text_digest(_json(self.spec.parameters))}
+
 
 @dataclass(frozen=True)
 class HttpTool:
@@ -81,6 +85,17 @@ class HttpTool:
             self.response_format, self.authentication_info,
         )  # fmt: skip
 
+    def told(self) -> dict[str, Any]:
+        texts = {
+            "base_url": self.base_url,
+            "headers": sorted(self.headers),
+            "description": self.description,
+            "response_format": self.response_format,
+            "authentication_info": self.authentication_info,
+        }
+        lists = {"examples": self.examples, "endpoints": self.endpoints}
+        return {**texts, **{name: text_digest(_json(*one)) for name, one in lists.items() if one}}
+
 
 @dataclass(frozen=True)
 class McpServer:
@@ -97,6 +112,15 @@ class McpServer:
 
     def canonical(self) -> str:
         return _json(self.name, self.command, self.args, sorted(self.env), self.url, sorted(self.headers))
+
+    def told(self) -> dict[str, Any]:
+        return {
+            "command": self.command,
+            "args": [*self.args],
+            "env": sorted(self.env),
+            "url": self.url,
+            "headers": sorted(self.headers),
+        }
 
     def templates(self) -> tuple[str, ...]:
         return (*self.args, *self.env.values(), *self.headers.values())
@@ -122,6 +146,9 @@ class SkillBook:
     def canonical(self) -> str:
         return _json(*((one.id, one.description, one.preload, one.text) for one in self.skills))
 
+    def told(self) -> dict[str, Any]:
+        return {one.id: text_digest(_json(one.description, one.preload, one.text)) for one in self.skills}
+
 
 @dataclass(frozen=True)
 class SkillText:
@@ -134,6 +161,8 @@ class SkillText:
 
 
 ToolRecipe: TypeAlias = BuiltIn | HttpTool | McpServer | SkillBook
+"""Each has a `canonical` text, for hashing, and what is `told` of it by parts, for whoever asks which of them changed:
+short texts as they are, long ones as a digest."""
 
 
 class Tooling:
