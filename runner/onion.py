@@ -1,7 +1,8 @@
 """What wraps a call of a run, from the inside out. The order is the design.
 
 A pause holds no slot, waiting for a slot costs no time of the step's, a session's next step waits before it takes one,
-and another model is asked only when all attempts at one have failed. The ledger is asked again at every model turn, in
+and another model is asked only when all attempts at one have failed. A recording holds all of that, so it is around
+it, and inside the session, which it must know. The ledger is asked again at every model turn, in
 the wrapper around the model itself, so that nothing goes round it.
 """
 
@@ -18,6 +19,7 @@ from runner.calls.redacted import redacted
 from runner.calls.retry import retried
 from runner.calls.session import in_session
 from runner.calls.structured import structured
+from runner.calls.taped import taped
 
 if TYPE_CHECKING:
     from random import Random
@@ -27,10 +29,11 @@ if TYPE_CHECKING:
     from runner.notes import Notebook
     from runner.plan.plan import Plan
     from runner.report.events import Emit
+    from runner.tape.deck import Deck
 
 
 def wrapped(
-    live: Invoke, plan: Plan, *, ledger: Ledger, notebook: Notebook | None, emit: Emit, random: Random
+    live: Invoke, plan: Plan, *, ledger: Ledger, deck: Deck, notebook: Notebook | None, emit: Emit, random: Random
 ) -> Invoke:
     """`live` in everything that the plan asks for."""
     invoke = structured(live, emit)
@@ -41,4 +44,4 @@ def wrapped(
         invoke = noted(invoke, notebook, plan.context.notes.include_last, emit)
     invoke = slotted(invoke, asyncio.Semaphore(plan.limits.max_parallel), emit)
     invoke = falling_back(retried(invoke, plan.limits.retry, emit, random), emit)
-    return budgeted(in_session(invoke), ledger)
+    return budgeted(in_session(taped(invoke, deck, ledger)), ledger)

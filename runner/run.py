@@ -15,6 +15,7 @@ from runner.errors import (
     BudgetExceeded,
     Finding,
     Location,
+    RecordingProblem,
     RunCancelled,
     RunnerError,
     RunTimeout,
@@ -29,6 +30,7 @@ from runner.plan.scope import Scope, of_inputs
 from runner.report.events import Crashed, RunStarted, Statistics, Warned
 from runner.report.results import Failure, RunReport
 from runner.step import step_runner
+from runner.tape.deck import Deck
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -66,10 +68,13 @@ class Surroundings:
     secrets: Mapping[str, str] = field(default_factory=dict)
     scrub: Callable[[str], str] = lambda text: text
     trace: Callable[[], str] = lambda: ""
+    deck: Deck | None = None
+    """The run's recordings; without it they are forgotten."""
 
 
 async def execute(plan: Plan, around: Surroundings) -> RunReport:
     """Run a plan in the loop in hand. A run that fails, is cancelled or runs out of something is a report too."""
+    deck = around.deck or Deck(plan)
     loop = asyncio.get_running_loop()
     # A call of Bedrock holds a thread; the default is a handful on a small machine.
     loop.set_default_executor(ThreadPoolExecutor(plan.limits.max_parallel + OTHER_THREADS, "call"))
@@ -77,16 +82,18 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
     before, started = loop.time(), around.now()
     course.emit(RunStarted(plan.name, plan.flow.type, len(plan.steps()), plan.config_hash))
     ledger = Ledger(plan.limits, course.emit)
-    agents = _live_agents(plan, around, ledger, course.emit)
-    report = RunReport(plan.name, "success", 0, "live", started, 0, plan.flow.type, plan.config_hash)
+    agents = _live_agents(plan, around, deck, ledger, course.emit)
+    report = RunReport(plan.name, "success", 0, deck.mode, started, 0, plan.flow.type, plan.config_hash)
     report = replace(report, step_outputs=dict.fromkeys(plan.step_outputs, ""))  # set also when the run fails
     try:
-        report = await _outcome(plan, report, around, course, _play(plan, around, course, agents, ledger))
+        playing = _play(plan, around, deck, course, agents, ledger)
+        report = await _outcome(plan, report, around, course, playing)
         if report.status == "success":
             ledger.audit()
+            deck.audit()
             report = _with_an_answer(report, course)
-    except BudgetExceeded as overspent:
-        report = _failed(report, overspent)
+    except (BudgetExceeded, RecordingProblem) as problem:
+        report = _failed(report, problem)
     finally:
         course.warnings += await _close(agents)
     course.emit(Statistics(agents.cache.statistics, agents.pool.statistics))
@@ -99,10 +106,11 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
         clients=agents.pool.statistics,
         budget=ledger.statistics,
         warnings=tuple(course.warnings),
+        unused=tuple(deck.unused) if deck.plays_only and report.status in ("success", "skipped") else (),
     )
 
 
-def _live_agents(plan: Plan, around: Surroundings, ledger: Ledger, emit: Emit) -> LiveAgents:
+def _live_agents(plan: Plan, around: Surroundings, deck: Deck, ledger: Ledger, emit: Emit) -> LiveAgents:
     from runner.agents.live import LiveAgents  # the SDK: half a second that validate, plan and --help do without
     from runner.agents.providers import Home
     from runner.agents.providers.http import Transport
@@ -121,13 +129,20 @@ def _live_agents(plan: Plan, around: Surroundings, ledger: Ledger, emit: Emit) -
         scrub=around.scrub,
         deny_network=plan.deny_network,
     )
-    return LiveAgents(home, plan.tools, bench, ledger, emit, around.span, plan.context)
+    real = deck.tools_live or not deck.plays_only
+    return LiveAgents(home, plan.tools, bench, ledger, emit, around.span, plan.context, real_tools=real)
 
 
-async def _play(plan: Plan, around: Surroundings, course: Course, agents: LiveAgents, ledger: Ledger) -> Scope:
-    """Open what the run needs, and let the pattern run. Returns the scope behind it."""
-    notebook = _notebook(plan.context, around)
-    invoke = wrapped(agents.invoke, plan, ledger=ledger, notebook=notebook, emit=course.emit, random=around.random)
+async def _play(
+    plan: Plan, around: Surroundings, deck: Deck, course: Course, agents: LiveAgents, ledger: Ledger
+) -> Scope:
+    """Open what the run needs, and let the pattern run. Returns the scope behind it. Raises RecordingProblem for a
+    replay of steps that were recorded otherwise, before it takes one."""
+    if deck.plays_only and (stale := deck.stale()):
+        raise RecordingProblem(f"{stale[0].message}; to record it anew: {deck.again}", stale)
+    notebook = None if deck.plays_only else _notebook(plan.context, around)
+    emit = course.emit
+    invoke = wrapped(agents.invoke, plan, ledger=ledger, deck=deck, notebook=notebook, emit=emit, random=around.random)
     run_step = course.followed(step_runner(invoke, emit=course.emit, now=around.now, span=around.span))
     if notebook is not None and (strange := await notebook.open()):
         course.emit(Warned(strange))

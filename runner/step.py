@@ -61,9 +61,10 @@ def step_runner(invoke: Invoke, *, emit: Emit, now: Callable[[], datetime], span
                 model=tally.model,
                 id=step.id,
                 started=None if status == "skipped" else now() - timedelta(seconds=working),
-                duration_ms=round(1000 * working),
+                duration_ms=round(1000 * working) if reply is None or reply.took_ms is None else reply.took_ms,
                 error=error,
                 tools=tuple(tally.tools),
+                recorded_ms=reply.recorded_ms if reply else None,
             )
             describe(status=status, tokens=result.usage.total, attempts=result.attempts)
             emit(StepFinished(result))

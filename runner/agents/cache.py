@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runner.agents import providers
 from runner.report.events import CacheLookup
 from runner.report.results import CacheStatistics
 
@@ -25,8 +26,12 @@ class Blueprint:
     """The parts of an agent that calls share: its recipe, its provider, its tools. None of them keeps state."""
 
     recipe: AgentRecipe
-    provider: Provider
     tools: tuple[Any, ...]
+
+    @property
+    def provider(self) -> Provider:
+        """Imported when it is first asked for: a replay does without."""
+        return providers.provider(self.recipe.model.provider)
 
 
 class AgentCache:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from strands import Agent
@@ -16,8 +18,10 @@ from runner.agents.cache import AgentCache, Blueprint
 from runner.agents.closing import all_closed
 from runner.agents.compacting import CompactingModel, Conversation
 from runner.agents.metered import MeteredModel
+from runner.agents.played import PlayedModel, PlayedSummaries, played_tools
 from runner.agents.pool import ClientKey, ClientPool
 from runner.agents.providers.faults import chain_of, explain, one_line
+from runner.agents.recorded import RecordedModel
 from runner.agents.redacting import RedactingModel
 from runner.agents.tools import skills
 from runner.agents.tools.box import ToolBox
@@ -25,6 +29,8 @@ from runner.calls.call import Call, Reply, Session
 from runner.errors import ModelProblem, RunnerError
 from runner.plan.plan import NO_POLICY
 from runner.plan.tools import SkillBook
+from runner.tape.recording import Turn
+from runner.tape.reel import Player
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,15 +42,29 @@ if TYPE_CHECKING:
     from runner.agents.providers import Home
     from runner.agents.tools.bench import Bench
     from runner.calls.budget import Ledger
-    from runner.plan.plan import AgentRecipe, ContextPlan
+    from runner.calls.call import Tally
+    from runner.plan.plan import AgentRecipe, CompactionPlan, ContextPlan
     from runner.plan.tools import ToolRecipe
     from runner.report.events import Emit
     from runner.step import Span
+    from runner.tape.recording import Purpose
+    from runner.tape.reel import Recorder
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What one agent is stamped out of. `cut_off` ends what a cancelled call leaves behind."""
+
+    model: Model
+    system_prompt: str | None
+    conversation: Conversation
+    tools: tuple[Any, ...]
+    cut_off: Callable[[], None] = lambda: None
 
 
 class LiveAgents:
     """Answers calls with real agents. Owns the run's blueprints, clients and tools: `open` before the first call,
-    `close` when the last has ended."""
+    `close` when the last has ended. Without `real_tools` every call is one that is played, and nothing is started."""
 
     def __init__(
         self,
@@ -55,17 +75,20 @@ class LiveAgents:
         emit: Emit,
         span: Span,
         context: ContextPlan = NO_POLICY,
+        *,
+        real_tools: bool = True,
     ) -> None:
         self._home, self._ledger, self._span, self._now = home, ledger, span, bench.now
         self._context, self._emit = context, emit
-        self._box = ToolBox(tools, bench, emit)
+        self._box, self._real_tools = ToolBox(tools, bench, emit), real_tools
         self._skills = {name: skills.told(one) for name, one in tools.items() if isinstance(one, SkillBook)}
         self.cache = AgentCache(self._build, emit)
         self.pool = ClientPool(self._open)
 
     async def open(self) -> None:
         """Start what tools need. Raises UsageError for what cannot be started."""
-        await self._box.open()
+        if self._real_tools:
+            await self._box.open()
 
     async def close(self) -> None:
         """Close tools and clients, and the connections under them. Raises what their closing raised."""
@@ -81,25 +104,26 @@ class LiveAgents:
         first = call.tally.attempts <= 1 and call.tally.turns == 0
         call.tally.model = recipe.model.name
         blueprint = self.cache.get(recipe, count=first)
-        key = ClientKey(recipe.model.provider, blueprint.provider.address(recipe.model))
         try:
+            if isinstance(call.reel, Player):
+                return await self._ask(call, self._played(call, blueprint, call.reel))
+            key = ClientKey(recipe.model.provider, blueprint.provider.address(recipe.model))
             async with self.pool.lease(key, count=first) as client:
-                return await self._ask(call, blueprint, client)
+                return await self._ask(call, self._live(call, blueprint, client, call.reel))
         except RunnerError:
             raise
         except Exception as error:
-            raise _problem(error, blueprint, self._now()) from error
+            raise self._explain(blueprint, error) from error
 
-    async def _ask(self, call: Call, blueprint: Blueprint, client: Client) -> Reply:
-        conversation = Conversation(_messages(call.session))
-        agent, cut_off = self._stamp(call, blueprint, client, conversation), client.begin()
-        with self._span("agent.invoke", agent=blueprint.recipe.id, model=blueprint.recipe.model.model_id):
+    async def _ask(self, call: Call, parts: Parts) -> Reply:
+        agent, recipe = self._stamp(call, parts), call.step.agent
+        with self._span("agent.invoke", agent=recipe.id, model=recipe.model.model_id):
             try:
                 result = await agent.invoke_async(call.user)
             except asyncio.CancelledError:
                 # A thread of the SDK's stops at its next chunk, or when its connection ends under it.
                 agent.cancel()
-                cut_off()
+                parts.cut_off()
                 raise
         text = "".join(block.get("text", "") for block in result.message["content"]).strip()
         if not text:
@@ -108,51 +132,76 @@ class LiveAgents:
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return Reply(text)
 
-    def _stamp(self, call: Call, blueprint: Blueprint, client: Client, conversation: Conversation) -> Agent:
+    def _stamp(self, call: Call, parts: Parts) -> Agent:
         return Agent(
-            name=blueprint.recipe.id,
-            model=self._model(call, blueprint, client, conversation),
-            system_prompt=self._system_prompt(call, blueprint),
-            messages=conversation.messages,
-            tools=list(blueprint.tools),
+            name=call.step.agent.id,
+            model=parts.model,
+            system_prompt=parts.system_prompt,
+            messages=parts.conversation.messages,
+            tools=[*parts.tools],
             callback_handler=None,
             conversation_manager=NullConversationManager(),
             retry_strategy=None,
         )
 
-    def _model(self, call: Call, blueprint: Blueprint, client: Client, conversation: Conversation) -> Model:
-        """The model of one call, in the wrappers that this run asks for."""
+    # -- what an agent is put together of ------------------------------------------------------------------------------
 
-        def metered(recipe: AgentRecipe) -> Model:
-            model = MeteredModel(
-                blueprint.provider.model(recipe, client),
-                self._ledger,
-                call.tally,
-                cached_apart=blueprint.provider.cached_apart,
+    def _live(self, call: Call, blueprint: Blueprint, client: Client, recorder: Recorder) -> Parts:
+        """A provider's model, recorded; real tools."""
+        recipe, provider = blueprint.recipe, blueprint.provider
+        conversation = Conversation(_messages(call.session))
+
+        def model(asked: AgentRecipe, purpose: Purpose) -> Model:
+            inner = RecordedModel(
+                provider.model(asked, client),
+                recorder,
+                Turn(asked.model.name, purpose),
+                partial(self._explain, blueprint),
+                cached_apart=provider.cached_apart,
             )
-            return RedactingModel(model) if self._context.redact_pii else model
+            return self._metered(inner, call.tally, cached_apart=provider.cached_apart)
 
-        def explain(error: Exception) -> str:
-            return _problem(error, blueprint, self._now()).message
+        answering = model(recipe, "answer")
+        if (plan := self._context.compaction) is not None:
 
-        recipe, plan = blueprint.recipe, self._context.compaction
-        if plan is None:
-            return metered(recipe)
-        summariser = replace(recipe.model, model_id=plan.model_id or recipe.model.model_id)
-        writer = metered(replace(recipe, model=summariser, tools=(), output_schema=None))
-        return CompactingModel(metered(recipe), writer, plan, conversation, self._emit, call.path, explain)
+            def explain(error: Exception) -> str:
+                return self._explain(blueprint, error).message
 
-    def _system_prompt(self, call: Call, blueprint: Blueprint) -> str | None:
-        recipe = blueprint.recipe
+            writer = model(self._summariser(recipe, plan), "summary")
+            answering = CompactingModel(answering, writer, plan, conversation, self._emit, call.path, explain)
+        system = self._system_prompt(call, recipe, native=provider.native_schema(recipe))
+        return Parts(answering, system, conversation, blueprint.tools, client.begin())
+
+    def _played(self, call: Call, blueprint: Blueprint, player: Player) -> Parts:
+        """A recording in the model's place, and in that of the tools."""
+        played = self._metered(PlayedModel(blueprint.recipe.model, player), call.tally, cached_apart=False)
+        tools = blueprint.tools if player.tools_live else tuple(played_tools(player))
+        system = self._system_prompt(call, blueprint.recipe, native=True)
+        conversation = Conversation(_messages(call.session))
+        return Parts(PlayedSummaries(played, played, player), system, conversation, tools)
+
+    def _metered(self, inner: Model, tally: Tally, *, cached_apart: bool) -> Model:
+        model = MeteredModel(inner, self._ledger, tally, cached_apart=cached_apart)
+        return RedactingModel(model) if self._context.redact_pii else model
+
+    def _summariser(self, recipe: AgentRecipe, plan: CompactionPlan) -> AgentRecipe:
+        model = replace(recipe.model, model_id=plan.model_id or recipe.model.model_id)
+        return replace(recipe, model=model, tools=(), output_schema=None)
+
+    def _system_prompt(self, call: Call, recipe: AgentRecipe, *, native: bool) -> str | None:
+        """With what is told in words: skills, and the schema that a provider does not hold its model to itself."""
         parts = [call.system, *(self._skills[name] for name in recipe.tools if name in self._skills)]
-        if recipe.output_schema is not None and not blueprint.provider.native_schema(recipe):
+        if recipe.output_schema is not None and not native:
             told = "Answer with one JSON value that satisfies this JSON Schema, and with nothing else:"
             parts.append(f"{told}\n{json.dumps(recipe.output_schema)}")
         return "\n\n".join(part for part in parts if part) or None
 
     def _build(self, recipe: AgentRecipe) -> Blueprint:
         with self._span("agent.build", agent=recipe.id, config_hash=recipe.config_hash):
-            return Blueprint(recipe, providers.provider(recipe.model.provider), tuple(self._box.tools(recipe.tools)))
+            return Blueprint(recipe, tuple(self._box.tools(recipe.tools)) if self._real_tools else ())
+
+    def _explain(self, blueprint: Blueprint, error: Exception) -> RunnerError:
+        return _problem(error, blueprint, self._now())
 
     async def _open(self, key: ClientKey) -> Client:
         return await providers.provider(key.provider).open(key.address, self._home)
@@ -163,8 +212,8 @@ def _messages(session: Session | None) -> Any:
     belongs to the agent that has them."""
     return [
         {"role": role, "content": [{"text": text}]}
-        for exchange in (session.exchanges if session else ())
-        for role, text in zip(("user", "assistant"), exchange, strict=True)
+        for one in (session.exchanges if session else ())
+        for role, text in (("user", one.question), ("assistant", one.answer))
     ]
 
 

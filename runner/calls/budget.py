@@ -62,6 +62,11 @@ class Ledger:
     def statistics(self) -> BudgetStatistics:
         return BudgetStatistics(self._spent, self._limits.max_tokens, self._steps, self._limits.max_steps, self._warned)
 
+    def spent_before(self, usage: Usage) -> None:
+        """Count what an earlier run spent on an answer that this one takes over."""
+        self._spent += usage.total
+        self._warn("tokens", self._spent, self._limits.max_tokens)
+
     def audit(self) -> None:
         """Asked at the end. Raises BudgetExceeded when more was spent than was allowed."""
         limit = self._limits.max_tokens

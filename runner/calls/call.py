@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from runner.plan.plan import Step
 from runner.report.results import Usage
+from runner.tape.reel import Player, Recorder
 
 
 class Allowance:
@@ -52,18 +53,27 @@ class Tally:
     """The tools that were used, in the order in which the model asked for them."""
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """What one step of a session asked and was answered."""
+
+    path: str
+    question: str
+    answer: str
+
+
 @dataclass(eq=False)
 class Session:
     """What the steps of one session have asked and were answered. One at a time adds to it."""
 
-    exchanges: list[tuple[str, str]] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass(frozen=True)
 class Call:
     """A rendered question. `system` is None when the agent's prompt itself is the question; `session` is what went
-    before it, where the step is one of a session."""
+    before it, where the step is one of a session. `reel` records the turns, or has them."""
 
     path: str
     step: Step
@@ -72,15 +82,19 @@ class Call:
     allowance: Allowance
     tally: Tally = field(default_factory=Tally)
     session: Session | None = None
+    reel: Recorder | Player = field(default_factory=Recorder)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer that counts. `data` is set when the step asked for structure."""
+    """An answer that counts. `data` is set when the step asked for structure; `took_ms` is how long it took, where that
+    was kept, and `recorded_ms` how long it took when it was recorded."""
 
     text: str
     data: Any = None
     source: Literal["live", "tape", "resumed"] = "live"
+    took_ms: int | None = None
+    recorded_ms: int | None = None
 
 
 Invoke: TypeAlias = Callable[[Call], Awaitable[Reply]]

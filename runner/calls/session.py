@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runner.calls.call import Session
+from runner.calls.call import Exchange, Session
 
 if TYPE_CHECKING:
     from runner.calls.call import Call, Invoke, Reply
@@ -25,7 +25,7 @@ def in_session(invoke: Invoke) -> Invoke:
         session = sessions[call.step.session]
         async with session.turn:
             reply = await invoke(replace(call, session=session))
-            session.exchanges.append((call.user, reply.text))
+            session.exchanges.append(Exchange(call.path, call.user, reply.text))
             return reply
 
     return in_turn

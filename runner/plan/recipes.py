@@ -81,9 +81,7 @@ class Recipes:
             input_schema=self._schema("input_schema", written.agent.input_schema, written.home("input_schema")),
         )
         return tuple(
-            digest.sign_agent(
-                replace(recipe, model=model), lambda name: text_digest(self.tools[name].canonical())
-            )
+            digest.sign_agent(replace(recipe, model=model), lambda name: text_digest(self.tools[name].canonical()))
             for model in models
         )
 

@@ -167,6 +167,8 @@ class RunReport:
     budget: BudgetStatistics = BudgetStatistics()
     failure: Failure | None = None
     warnings: tuple[Finding, ...] = ()
+    unused: tuple[str, ...] = ()
+    """Paths of recordings that a replay did not ask for."""
 
     @property
     def usage(self) -> Usage:

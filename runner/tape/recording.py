@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BeforeValidator, ConfigDict, PlainSerializer, TypeAdapter, ValidationError
 
@@ -50,6 +50,9 @@ def _in_lines(*names: str) -> Any:
 Text = Annotated[str, BeforeValidator(_joined), PlainSerializer(_lines)]
 Block = Annotated[Any, *_in_lines("text")]
 """A part of a message or of a tool's result, in the SDK's form."""
+Purpose: TypeAlias = Literal["answer", "summary"]
+"""What a model is asked for: what the step wants, or a conversation in fewer words."""
+
 _STRICT: Final = ConfigDict(extra="forbid")
 
 
@@ -82,12 +85,11 @@ class Turn:
     """One question to a model, and what came of it.
 
     `content` is the message that it answered, in the SDK's form; its uses of tools are in `tools`, with their results.
-    `estimate` is what the ledger was asked to reserve, in tokens. A turn with a `fault` has no answer that counts.
+    A turn with a `fault` has no answer that counts.
     """
 
     model: str
-    purpose: Literal["answer", "summary"] = "answer"
-    estimate: int = 0
+    purpose: Purpose = "answer"
     content: tuple[Block, ...] = ()
     stop: str | None = None
     tools: tuple[ToolUse, ...] = ()

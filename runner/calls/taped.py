@@ -1,0 +1,118 @@
+"""What recordings do to a call: it is recorded, answered by a recording, or taken over from an earlier run."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runner.calls.call import Allowance, Reply
+from runner.errors import ModelProblem
+from runner.plan.fingerprint import text_digest
+from runner.tape.deck import cleaned
+from runner.tape.recording import Answer, Prompt, Recording
+from runner.tape.reel import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runner.calls.budget import Ledger
+    from runner.calls.call import Call, Invoke
+    from runner.tape.deck import Deck
+    from runner.tape.recording import Turn
+
+
+def taped(invoke: Invoke, deck: Deck, ledger: Ledger) -> Invoke:
+    """`invoke`, recorded; or a recording played through it, where there is one that answers the question."""
+
+    async def on_tape(call: Call) -> Reply:
+        prompt = _prompt(call, deck)
+        found = deck.find(call.step, call.path, prompt)
+        if found is None and not deck.plays_only:
+            reply = await _recorded(invoke, call, prompt, deck)
+        elif found is not None and deck.mode == "resume":
+            reply = _taken_over(call, found, ledger)
+            deck.keep(found)
+        else:
+            reply = await _played(invoke, call, found, deck)
+        if call.session is not None:
+            deck.heard(call.path, _exchange(call.user, reply.text, deck))
+        return reply
+
+    return on_tape
+
+
+def _prompt(call: Call, deck: Deck) -> Prompt:
+    said = call.session.exchanges if call.session is not None else ()
+    return Prompt(
+        user=cleaned(call.user, deck.clean),
+        system=cleaned(call.system, deck.clean),
+        before={one.path: _exchange(one.question, one.answer, deck) for one in said},
+    )
+
+
+def _exchange(question: str, answer: str, deck: Deck) -> str:
+    return text_digest(cleaned(f"{question}\n\n{answer}", deck.clean))
+
+
+# -- the three ways ---------------------------------------------------------------------------------------------------
+
+
+async def _recorded(invoke: Invoke, call: Call, prompt: Prompt, deck: Deck) -> Reply:
+    """The answer of a model, kept with all that led to it. What failed is kept when it was a model's answer that failed
+    it, and not what lies between it and us."""
+    recorder = Recorder()
+    whole = Recording(call.path, call.step.config_hash, deck.asked(call.step), prompt)
+
+    def keep(answer: Answer) -> None:
+        turns = tuple(_clean(turn, deck.clean) for turn in recorder.turns)
+        told = turns[-1].text.strip() == answer.response
+        answer = replace(answer, response=None) if told else answer
+        deck.add(replace(whole, tools=recorder.tools, turns=turns, answer=answer))
+
+    try:
+        reply = await invoke(replace(call, reel=recorder))
+    except ModelProblem as problem:
+        if recorder.answered:
+            message = cleaned(problem.message, deck.clean)
+            keep(Answer("failed", None, None, message, call.tally.attempts, _took(call)))
+        raise
+    took = _took(call)
+    text, data = (cleaned(one, deck.clean) for one in (reply.text, reply.data))
+    keep(Answer("success", text, data, None, call.tally.attempts, took))
+    return replace(reply, took_ms=took)
+
+
+async def _played(invoke: Invoke, call: Call, found: Recording | None, deck: Deck) -> Reply:
+    """The same engine on the turns of a recording. There is no deadline: nothing is waited for."""
+    player = deck.player(call.step, call.path, found)
+    reply = await invoke(replace(call, reel=player, allowance=Allowance(None)))
+    assert found is not None, "a player without a recording gives no answer"
+    player.check(*(cleaned(one, deck.clean) for one in (reply.text, reply.data)))
+    deck.keep(found)
+    return replace(reply, source="tape", recorded_ms=found.answer.duration_ms)
+
+
+def _taken_over(call: Call, found: Recording, ledger: Ledger) -> Reply:
+    """The answer of an earlier run. It was paid for, and is on the same account."""
+    tally = call.tally
+    tally.begun = asyncio.get_running_loop().time()
+    tally.attempts, tally.turns, tally.usage = found.answer.attempts, len(found.turns), found.usage
+    tally.model = found.turns[-1].model if found.turns else ""
+    tally.tools += found.tools_used
+    ledger.spent_before(found.usage)
+    return Reply(found.response, found.answer.data, "resumed", recorded_ms=found.answer.duration_ms)
+
+
+def _clean(turn: Turn, clean: Callable[[str], str]) -> Turn:
+    """A turn with nothing in it that must not be kept."""
+    uses = (
+        replace(use, input=cleaned(use.input, clean), content=tuple(cleaned(use.content, clean))) for use in turn.tools
+    )
+    fault = turn.fault and replace(turn.fault, message=cleaned(turn.fault.message, clean))
+    return replace(turn, content=tuple(cleaned(turn.content, clean)), tools=tuple(uses), fault=fault)
+
+
+def _took(call: Call) -> int:
+    begun = call.tally.begun
+    return 0 if begun is None else round(1000 * (asyncio.get_running_loop().time() - begun))

@@ -1,0 +1,147 @@
+"""The recordings of one run: those there are, those that it made, and what is done with them in its mode."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from runner.errors import Finding, RecordingProblem
+from runner.plan import digest
+from runner.tape import drift
+from runner.tape.reel import Player
+
+if TYPE_CHECKING:
+    from runner.plan.plan import Plan, Step
+    from runner.tape.recording import Prompt, Recording
+
+Mode: TypeAlias = Literal["live", "record", "replay", "resume"]
+
+
+def unheard(recording: Recording) -> None:
+    """For a run whose recordings nobody keeps."""
+
+
+@dataclass
+class Deck:
+    """`earlier` are the recordings that there are, by path.
+
+    `keep` is given every recording that this run stands on, `store` those that it made and that are to be committed.
+    `clean` takes out of a text what must not be kept. `again` is the command that records anew. With `everything` no
+    earlier recording is good enough.
+    """
+
+    plan: Plan
+    mode: Mode = "live"
+    earlier: Mapping[str, Recording] = field(default_factory=dict)
+    keep: Callable[[Recording], None] = unheard
+    store: Callable[[Recording], None] = unheard
+    clean: Callable[[str], str] = lambda text: text
+    again: str = "mode: record"
+    everything: bool = False
+    tools_live: bool = False
+    used: set[str] = field(default_factory=set)
+    made: dict[str, Recording] = field(default_factory=dict)
+    _heard: dict[str, str] = field(default_factory=dict)
+    _asked: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    @property
+    def plays_only(self) -> bool:
+        """Whether nothing is ever asked of a model."""
+        return self.mode == "replay"
+
+    def stale(self) -> list[Finding]:
+        """What of the plan cannot be replayed, known before anything runs."""
+        return drift.stale(self.plan, self.earlier, self.asked)
+
+    def asked(self, step: Step) -> Any:
+        """Who is asked and how, as it is kept."""
+        key = (step.agent.id, step.config_hash)
+        if key not in self._asked:
+            told = digest.asked(step, self.plan.context, self.plan.tools)
+            self._asked[key] = cleaned(json.loads(json.dumps(told, default=list)), self.clean)
+        return self._asked[key]
+
+    def find(self, step: Step, path: str, prompt: Prompt) -> Recording | None:
+        """The recording that answers this question, if there is one. Raises RecordingProblem in a replay when the one
+        of this path answers another."""
+        found = self.earlier.get(path)
+        if found is None or self.mode == "live" or self.everything:
+            return None
+        exact = (
+            not self.plays_only
+        )  # in a replay a session's steps may come in another order, and are compared after it
+        differences = drift.of_step(found, step.config_hash, self.asked(step))
+        differences = differences or drift.of_prompt(found, prompt, before=exact)
+        if self.plays_only:
+            self.used.add(path)
+            if differences:
+                raise self.problem(drift.told(step, differences, path), step, path)
+            return found
+        if differences or found.answer.status != "success":
+            return None
+        self.used.add(path)
+        return found
+
+    def player(self, step: Step, path: str, found: Recording | None) -> Player:
+        """What plays a recording, or tells that there is none."""
+
+        def problem(what: str) -> RecordingProblem:
+            told = f"its recording {what}" if found else NONE
+            return self.problem(f"{path} ({step.agent.id}): {told}", step, path)
+
+        return Player(found, problem, tools_live=self.tools_live)
+
+    def problem(self, told: str, step: Step, path: str) -> RecordingProblem:
+        message = f"{told}; to record it: {self.again}"
+        return RecordingProblem(message, [Finding(message, step.at)], path=path)
+
+    def add(self, recording: Recording) -> None:
+        """A step was recorded."""
+        self.made[recording.path] = recording
+        self.store(recording)
+        self.keep(recording)
+
+    # -- what a replay is asked at its end ----------------------------------------------------------------------------
+
+    def heard(self, path: str, exchange: str) -> None:
+        """A step of a session was answered."""
+        self._heard[path] = exchange
+
+    def audit(self) -> None:
+        """Asked at the end of a replay, when all that was said in a session is known, in whatever order it was.
+
+        Raises RecordingProblem for a step whose session had said something else when it was recorded.
+        """
+        for path in sorted(self.used) if self.plays_only else ():
+            before = self.earlier[path].prompt.before
+            if other := [one for one, exchange in before.items() if self._heard.get(one) != exchange]:
+                told = f"{path}: its session said something else in {', '.join(other)} when it was recorded"
+                raise RecordingProblem(f"{told}; to record it anew: {self.again}", path=path)
+
+    @property
+    def unused(self) -> list[str]:
+        """Recordings that nothing asked for."""
+        return [path for path in self.earlier if path not in self.used and path not in self.made]
+
+
+NONE: Final = "it was never recorded"
+
+
+def cleaned(value: Any, clean: Callable[[str], str]) -> Any:
+    """JSON with every text in it cleaned, and numbers that are not to be kept."""
+    match value:
+        case str():
+            # Half of a character that a model wrote in two pieces cannot be written anywhere.
+            return clean(value.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        case bool() | None:
+            return value
+        case int() | float():
+            text = clean(json.dumps(value))
+            return value if text == json.dumps(value) else text
+        case list() | tuple():
+            return [cleaned(one, clean) for one in value]
+        case Mapping():
+            return {clean(str(name)): cleaned(one, clean) for name, one in value.items()}
+    return value

@@ -1,0 +1,108 @@
+"""What is asked now, beside what was asked when it was recorded: field by field, old and new."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from runner.errors import Finding
+from runner.plan.flows import planned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runner.plan.plan import Plan, Step
+    from runner.tape.recording import Prompt, Recording
+
+MOST_SHOWN: Final = 80
+"""Characters of each side, around where they begin to differ."""
+
+NOTHING: Final = "nothing"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A field by the name that the file has for it (`prompt`, `tools.lookup.description`), as it was and as it is."""
+
+    field: str
+    old: Any
+    new: Any
+
+    def __str__(self) -> str:
+        old, new = beside(self.old, self.new)
+        return f"{self.field}: {old} → {new}"
+
+
+def of_step(recording: Recording, config_hash: str, asked: Mapping[str, Any]) -> list[Difference]:
+    """What differs in who is asked and how. Nothing where the hashes are equal."""
+    if recording.config_hash == config_hash:
+        return []
+    found = [*_compared(recording.asked, asked)]
+    return found or [Difference("config_hash", recording.config_hash[:12], config_hash[:12])]
+
+
+def of_prompt(recording: Recording, prompt: Prompt, *, before: bool) -> list[Difference]:
+    """What differs in the rendered question, which values make, and answers of other steps; with `before` also in what
+    its session had said by then."""
+    old = recording.prompt
+    pairs = (("system prompt", old.system, prompt.system), ("question", old.user, prompt.user))
+    found = [Difference(name, was, now) for name, was, now in pairs if was != now]
+    if before and dict(old.before) != dict(prompt.before):
+        found.append(Difference("session", ", ".join(old.before), ", ".join(prompt.before)))
+    return found
+
+
+def stale(plan: Plan, recordings: Mapping[str, Recording], asked: Callable[[Step], Mapping[str, Any]]) -> list[Finding]:
+    """A finding for every step of a plan that some recording is about and that is another one by now."""
+    steps = {step.path: step for step in plan.steps()}
+    found: dict[str, Finding] = {}
+    for path, recording in recordings.items():
+        step = steps.get(planned(path))
+        if step is None or recording.gate is not None:
+            continue
+        if differences := of_step(recording, step.config_hash, asked(step)):
+            found.setdefault(step.path, Finding(told(step, differences), step.at))
+    return [found[path] for path in steps if path in found]
+
+
+def told(step: Step, differences: list[Difference], path: str | None = None) -> str:
+    """Why a step's recording is stale, in a sentence."""
+    listed = "; ".join(map(str, differences))
+    return f"{path or step.path} ({step.agent.id}) is not asked as it was recorded: {listed}"
+
+
+# -- values side by side ----------------------------------------------------------------------------------------------
+
+
+def _compared(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[Difference]:
+    for name in dict.fromkeys([*old, *new]):
+        was, now = old.get(name), new.get(name)
+        if was == now:
+            continue
+        if isinstance(was, Mapping) and isinstance(now, Mapping):
+            yield from _compared(was, now, f"{prefix}{name}.")
+        else:
+            yield Difference(f"{prefix}{name}", was, now)
+
+
+def beside(old: Any, new: Any) -> tuple[str, str]:
+    """Two values as texts short enough to read, from a little before the first character that differs."""
+    was, now = _text(old), _text(new)
+    if max(len(was), len(now)) <= MOST_SHOWN:
+        return was, now
+    same = next((at for at, (a, b) in enumerate(zip(was, now, strict=False)) if a != b), min(len(was), len(now)))
+    start = max(0, same - MOST_SHOWN // 4)
+    return _window(was, start), _window(now, start)
+
+
+def _window(text: str, start: int) -> str:
+    end = start + MOST_SHOWN
+    return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
+
+
+def _text(value: Any) -> str:
+    if value in (None, {}, []):
+        return NOTHING
+    return json.dumps(value, ensure_ascii=False)

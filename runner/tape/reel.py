@@ -1,0 +1,125 @@
+"""What runs through a call: a recorder that is told its turns, or a player that gives those of a recording."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from runner.errors import RecordingProblem
+from runner.plan.fingerprint import text_digest
+from runner.tape.recording import ToolUse, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from runner.tape.recording import Recording
+
+UNKNOWN: Final = "Error: the recording ends before this tool gave its result"
+
+
+@dataclass
+class Recorder:
+    """The turns of one call so far, in the order in which they ended."""
+
+    turns: list[Turn] = field(default_factory=list)
+    tools: dict[str, str] = field(default_factory=dict)
+
+    def asked(self, messages: Sequence[Any], tool_specs: Sequence[Any] | None) -> None:
+        """A turn begins: it tells what came of the tools that the one before it used."""
+        if not self.tools:
+            self.tools = {str(spec["name"]): text_digest(repr(spec)) for spec in tool_specs or ()}
+        results = [block["toolResult"] for block in messages[-1]["content"] if "toolResult" in block]
+        latest = next((at for at in reversed(range(len(self.turns))) if self.turns[at].purpose == "answer"), None)
+        if results and latest is not None:
+            self.turns[latest] = replace(self.turns[latest], tools=_with_results(self.turns[latest].tools, results))
+
+    def ended(self, turn: Turn) -> None:
+        """A turn has its answer, or its fault."""
+        self.turns.append(turn)
+
+    @property
+    def answered(self) -> bool:
+        """Whether it was a model that had the last word, and not what lies between it and us."""
+        return bool(self.turns) and self.turns[-1].fault is None and self.turns[-1].stop is not None
+
+
+def _with_results(uses: Sequence[ToolUse], results: Sequence[Mapping[str, Any]]) -> tuple[ToolUse, ...]:
+    """Uses with their results: by id, and in order where a provider gives several the same one."""
+    left, found = [*results], []
+    for use in uses:
+        mine = next((one for one in left if one["toolUseId"] == use.id), None)
+        if mine is None:
+            found.append(use)
+            continue
+        left.remove(mine)
+        failed = mine.get("status") == "error"
+        found.append(replace(use, status="error" if failed else "success", content=tuple(mine["content"])))
+    return tuple(found)
+
+
+class Player:
+    """The turns of one recording, one after the other. Without a recording it has none, and says so when it is asked.
+
+    With `tools_live` the tools are real, and what they give is compared with what they gave.
+    """
+
+    def __init__(
+        self, recording: Recording | None, problem: Callable[[str], RecordingProblem], *, tools_live: bool = False
+    ) -> None:
+        self._recording, self._problem, self.tools_live = recording, problem, tools_live
+        self._next = 0
+        self._uses: list[ToolUse] = []
+
+    @property
+    def tools(self) -> Sequence[str]:
+        """The names of the tools that the model was told of."""
+        return tuple(self._recording.tools) if self._recording else ()
+
+    @property
+    def waiting(self) -> Turn | None:
+        """The turn that comes next."""
+        turns = self._recording.turns if self._recording else ()
+        return turns[self._next] if self._next < len(turns) else None
+
+    def turn(self, messages: Sequence[Any] = ()) -> Turn:
+        """The next turn. Raises RecordingProblem where there is none."""
+        if self.tools_live:
+            self._compare([block["toolResult"] for block in messages[-1]["content"] if "toolResult" in block])
+        turn = self.waiting
+        if turn is None:
+            raise self._problem("is at its end, and one more turn is asked for")
+        self._next += 1
+        if turn.purpose == "answer":
+            self._uses = [*turn.tools]
+        return turn
+
+    def result(self, name: str, given: Any) -> ToolUse:
+        """What a tool gave when the turn in hand was recorded."""
+        found = next((use for use in self._uses if (use.name, use.input) == (name, given)), None)
+        if found is None:
+            return ToolUse("", name, given, "error", ({"text": UNKNOWN},))
+        self._uses.remove(found)
+        return found
+
+    def check(self, text: str, data: Any) -> None:
+        """Raises RecordingProblem where the engine made another answer of the turns than it did when they were
+        recorded."""
+        recording = self._recording
+        if recording is None:
+            return
+        if self.waiting is not None:
+            raise self._problem(f"has {len(recording.turns) - self._next} turns more than were asked for")
+        if (text, data) != (recording.response, recording.answer.data):
+            raise self._problem("gives another answer than it did when it was made")
+
+    def _compare(self, results: Sequence[Mapping[str, Any]]) -> None:
+        for use in _with_results([replace(use, content=()) for use in self._uses], results):
+            recorded = next(one for one in self._uses if one.id == use.id and one.input == use.input)
+            if (use.status, use.content) != (recorded.status, recorded.content):
+                told = f"the tool '{use.name}' gave {_short(use.content)}, and when it was recorded {{}}"
+                raise self._problem(told.format(_short(recorded.content)))
+
+
+def _short(content: Sequence[Any]) -> str:
+    text = " ".join(str(block.get("text", block)) for block in content)
+    return f"'{text if len(text) <= 200 else text[:199] + '…'}'"
