@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from runner.artifacts import Artifacts
     from runner.ci.host import Host
+    from runner.folder import Folder
     from runner.report.summary import Detail
     from runner.report.trace import SpanRecord
 
@@ -53,7 +53,7 @@ class Delivery:
         self,
         report: RunReport,
         spans: list[SpanRecord] | None,
-        artifacts: Artifacts,
+        artifacts: Folder,
         detail: Detail,
         now: datetime,
         service: str,
@@ -121,7 +121,7 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
     return value
 
 
-def _artifact(name: str, text: str, artifacts: Artifacts) -> str:
+def _artifact(name: str, text: str, artifacts: Folder) -> str:
     """Write what the file asked for, at a path that a model may have made."""
     first = PurePath(os.path.normpath(name)).parts[:1]
     if any(part in OWN_FILES or part.startswith(OWN_PREFIXES) for part in first):
@@ -129,7 +129,7 @@ def _artifact(name: str, text: str, artifacts: Artifacts) -> str:
     return artifacts.shown(artifacts.write(name, text))
 
 
-def _trace(spans: list[SpanRecord], artifacts: Artifacts, now: datetime, service: str) -> str:
+def _trace(spans: list[SpanRecord], artifacts: Folder, now: datetime, service: str) -> str:
     from runner.report.trace import as_json, as_otlp_lines
 
     stamp = f"trace-{now:%Y%m%dT%H%M%SZ}"
@@ -151,5 +151,5 @@ def exit_code(report: RunReport, fail_on: str) -> int:
     if fail_on == "never" and report.status in FORGIVEN and report.exit_code != RunnerError.exit_code:
         return 0
     if fail_on == "warning" and report.status in ("success", "skipped") and report.warnings:
-        return 20 if report.budget.warned else 3
+        return 20 if report.budget.warned else 14 if report.unused else 3
     return report.exit_code

@@ -87,20 +87,17 @@ def _choice(*choices: str) -> Callable[[str], str]:
     return read
 
 
-_LATER_MODES: Final = ("record", "replay", "resume", "test")
-
-
-def _mode(value: str) -> str:
-    if value in _LATER_MODES:
-        raise ValueError(f"'{value}' is not offered in this version; live, validate and plan are")
-    return _choice("live", "validate", "plan")(value)
-
+MODES: Final = ("live", "record", "replay", "resume", "validate", "plan")
 
 INPUTS: Final = (
     Input("spec", "workflow file in the workspace; for validate several, one a line, globs or directories", _paths),
     Input("prompt", "one-line mode: a workflow of one step that asks this; instead of spec", _text),
     Input("variables", "YAML or JSON map, over inputs.values of the file", _map, "{}"),
-    Input("mode", "live, validate or plan", _mode, "live"),
+    Input("mode", "live, record (only what changed is asked), replay (no model is asked), resume (only what an earlier "
+          "run did not finish is asked), validate or plan", _choice(*MODES), "live"),
+    Input("fixtures", "where recordings live, relative to the workspace; default fixtures/<workflow name> beside the "
+          "file", _text),
+    Input("record", "with mode record: changed, or all to ask everything anew", _choice("changed", "all"), "changed"),
     Input("provider", "over runtime.provider of the file", _text),
     Input("model-id", "over runtime.model_id", _text),
     Input("host", "over runtime.host: the base URL of the provider", _text),
@@ -120,7 +117,6 @@ INPUTS: Final = (
 )  # fmt: skip
 
 NOT_OFFERED: Final[Mapping[str, str]] = {
-    "fixtures": "",
     "max-cost-usd": "",
     "hitl-response": "",
     "post": "none",
@@ -139,6 +135,8 @@ class ActionInputs:
     prompt: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     mode: str = "live"
+    fixtures: str | None = None
+    record: str = "changed"
     provider: str | None = None
     model_id: str | None = None
     host: str | None = None
@@ -153,6 +151,8 @@ class ActionInputs:
     debug: bool = False
     plan_as: str = "text"
     """Only on the command line: print the plan as text, json or mermaid."""
+    given: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """What was set, as it was written: for a command that does the same again."""
 
 
 def from_environ(environ: Mapping[str, str]) -> ActionInputs:
@@ -173,7 +173,7 @@ def from_environ(environ: Mapping[str, str]) -> ActionInputs:
 def from_strings(given: Mapping[str, str], *, plan_as: str = "text") -> ActionInputs:
     """Typed inputs from strings by name. Raises UsageError for the first that does not fit."""
     known = {one.name: one for one in INPUTS}
-    typed: dict[str, Any] = {"plan_as": plan_as}
+    typed: dict[str, Any] = {"plan_as": plan_as, "given": given}
     for name, value in given.items():
         if name in NOT_OFFERED:
             if value != NOT_OFFERED[name]:
@@ -261,8 +261,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="strands-action",
         description="Run declarative agent workflows. Without arguments the inputs are read from INPUT_* variables.",
-        epilog="Exit codes: 0 success, 2 inputs, 3 invalid workflow, 10 a step failed, 12 files, 20 budget, "
-        "21 timeout, 70 a bug, 130 cancelled.",
+        epilog="Exit codes: 0 success, 2 inputs, 3 invalid workflow, 10 a step failed, 12 files, 14 recordings, "
+        "20 budget, 21 timeout, 70 a bug, 130 cancelled.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     for name, what, count in (

@@ -13,16 +13,17 @@ import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from runner.artifacts import Artifacts
 from runner.ci.commands import answer, printable
 from runner.ci.host import Host
 from runner.credentials import require, scrubber
 from runner.credentials.secrets import absent, resolve
 from runner.deliver import Delivery, Files, exit_code
 from runner.errors import RunCancelled, RunnerError, SpecError, UsageError
+from runner.folder import Folder
 from runner.inputs import ActionInputs, from_arguments, from_environ
 from runner.log import Log, Patient
 from runner.report.events import RunFinished
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from runner.plan.plan import Plan
     from runner.report.summary import Detail
     from runner.report.trace import SpanRecord
+    from runner.tape.deck import Deck
     from runner.telemetry import Tracing
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -102,35 +104,43 @@ class Door:
 
     def serve(self, inputs: ActionInputs) -> int:
         """Do what the inputs ask for. Raises RunnerError for what cannot be done at all."""
-        modes = {"validate": self.validate, "plan": self.plan, "live": self.run}
-        return modes[inputs.mode](inputs)
+        modes = {"validate": self.validate, "plan": self.plan}
+        return modes.get(inputs.mode, self.run)(inputs)
 
     # -- run ----------------------------------------------------------------------------------------------------------
 
     def run(self, inputs: ActionInputs) -> int:
         from runner.intake import plan_of
+        from runner.tapes import tapes_of
         from runner.telemetry import Tracing
 
         plan = plan_of(inputs, self.host.workspace, need_values=True)
         self._advise(plan, inputs, annotate=False)
-        secrets = self._secrets(plan)
-        require(plan.steps(), {**self.environ, **secrets})
+        replays = inputs.mode == "replay"
+        secrets = {} if replays else self._secrets(plan)
+        if not replays:
+            require(plan.steps(), {**self.environ, **secrets})
         tracing = Tracing(self.environ, plan.telemetry, enabled=inputs.trace, scrub=self.scrub)
         self.host.write_outputs({"status": "failed"})  # stands when we are killed; the last value of a name wins
-        artifacts = Artifacts.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
+        artifacts = Folder.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
+        tapes = tapes_of(inputs, plan, self.host.workspace, artifacts, self.scrub, partial(self.log.line, "WARNING"))
         try:
+            deck = tapes.deck(plan, inputs)
             with _stopped_by_signals() as stop:
                 self.host.group(printable(f"strands-action: {plan.name}"))
-                report, spans = self._executed(plan, secrets, tracing, stop, artifacts.directory)
+                report, spans = self._executed(plan, secrets, deck, tracing, stop, artifacts.directory)
                 self.host.end_group()
                 report = replace(report, exit_code=exit_code(report, inputs.fail_on))
                 detail = cast("Detail", inputs.summary)
                 traced = spans if inputs.trace else None
-                report, files = self.delivery.run(report, traced, artifacts, detail, self.now(), tracing.service)
+                report, files = self.delivery.run(
+                    tapes.ended(report, deck), traced, artifacts, detail, self.now(), tracing.service
+                )
                 self._last_words(report, files)
                 tracing.flush()
         finally:
             artifacts.hand_over()
+            tapes.hand_over()
         return report.exit_code
 
     def _secrets(self, plan: Plan) -> Mapping[str, str]:
@@ -142,18 +152,18 @@ class Door:
         return secrets
 
     def _executed(
-        self, plan: Plan, secrets: Mapping[str, str], tracing: Tracing, stop: Stop, artifacts: Path
+        self, plan: Plan, secrets: Mapping[str, str], deck: Deck, tracing: Tracing, stop: Stop, artifacts: Path
     ) -> tuple[RunReport, list[SpanRecord]]:
         from runner.telemetry import SEMCONV_VARIABLE, without_content
 
         # Read by the SDK when it makes its first span.
         os.environ[SEMCONV_VARIABLE] = without_content(self.environ.get(SEMCONV_VARIABLE, ""))
         self.log.take_over()
-        report = asyncio.run(self._in_the_loop(plan, secrets, tracing, stop, artifacts))
+        report = asyncio.run(self._in_the_loop(plan, secrets, deck, tracing, stop, artifacts))
         return report, tracing.finish()
 
     async def _in_the_loop(
-        self, plan: Plan, secrets: Mapping[str, str], tracing: Tracing, stop: Stop, artifacts: Path
+        self, plan: Plan, secrets: Mapping[str, str], deck: Deck, tracing: Tracing, stop: Stop, artifacts: Path
     ) -> RunReport:
         from runner.report.trace import as_json
         from runner.run import Surroundings, execute
@@ -170,6 +180,7 @@ class Door:
             secrets,
             self.scrub,
             lambda: as_json(tracing.spans),
+            deck,
         )
         task = asyncio.create_task(execute(plan, around))
         stop.listen(asyncio.get_running_loop(), task, self.log)

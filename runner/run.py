@@ -92,6 +92,11 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
             ledger.audit()
             deck.audit()
             report = _with_an_answer(report, course)
+            if deck.plays_only and deck.unused:
+                report = replace(report, unused=tuple(deck.unused))
+                course.warn(
+                    f"recordings that nothing asked for: {', '.join(deck.unused)}; to be rid of them: {deck.again}"
+                )
     except (BudgetExceeded, RecordingProblem) as problem:
         report = _failed(report, problem)
     finally:
@@ -106,7 +111,6 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
         clients=agents.pool.statistics,
         budget=ledger.statistics,
         warnings=tuple(course.warnings),
-        unused=tuple(deck.unused) if deck.plays_only and report.status in ("success", "skipped") else (),
     )
 
 

@@ -37,6 +37,7 @@ def outputs(report: RunReport, paths: Paths) -> dict[str, str]:
         "structured": "" if report.data is None else json.dumps(report.data, ensure_ascii=False),
         "results-path": paths.results,
         "trace-path": paths.trace,
+        "tape-path": report.tape,
         "input-tokens": usage.input,
         "output-tokens": usage.output,
         "total-tokens": usage.total,

@@ -20,13 +20,14 @@ OUTPUTS: Final[dict[str, str]] = {
     "structured": "the last answer as JSON, when the step asked for data",
     "results-path": "results.json of this run",
     "trace-path": "the trace of this run",
+    "tape-path": "directory of the recordings that this run made, or that it was replayed from",
     "input-tokens": "tokens sent, as the providers counted them",
     "output-tokens": "tokens received",
     "total-tokens": "both",
     "cost-usd": "empty: prices are not known to this version",
     "steps-run": "steps that were begun",
-    "steps-replayed": "steps answered by a recording: 0 in this version",
-    "steps-resumed": "steps taken over from an earlier run: 0 in this version",
+    "steps-replayed": "steps answered by a recording (modes record and replay)",
+    "steps-resumed": "steps taken over from an earlier run (mode resume)",
     "steps-failed": "steps that failed",
     "cache-builds": "agent blueprints built",
     "cache-hits": "agent blueprints used again",
@@ -169,6 +170,8 @@ class RunReport:
     warnings: tuple[Finding, ...] = ()
     unused: tuple[str, ...] = ()
     """Paths of recordings that a replay did not ask for."""
+    tape: str = ""
+    """Where the run's recordings are, relative to the workspace."""
 
     @property
     def usage(self) -> Usage:

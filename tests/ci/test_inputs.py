@@ -21,6 +21,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "prompt": ("What is tea?\nTell.", "What is tea?\nTell."),
     "variables": ("topic: tea\ncount: 3", {"topic": "tea", "count": 3}),
     "mode": ("validate", "validate"),
+    "fixtures": ("recorded/here", "recorded/here"),
+    "record": ("all", "all"),
     "provider": ("ollama", "ollama"),
     "model-id": ("llama", "llama"),
     "host": ("http://localhost:1", "http://localhost:1"),
@@ -62,7 +64,7 @@ def test_this_test_knows_every_input() -> None:
 
 
 def test_every_input_has_its_field() -> None:
-    own = {one.name.replace("-", "_") for one in INPUTS} | {"plan_as"}
+    own = {one.name.replace("-", "_") for one in INPUTS} | {"plan_as", "given"}
     assert {one.name for one in fields(ActionInputs)} == own
 
 
@@ -145,11 +147,8 @@ def test_a_switch_has_the_usual_words(word: str, meant: bool) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("mode", "rewind", "'rewind' is not one of: live, validate, plan"),
-        ("mode", "replay", "'replay' is not offered in this version; live, validate and plan are"),
-        ("mode", "record", "'record' is not offered in this version; live, validate and plan are"),
-        ("mode", "resume", "'resume' is not offered in this version; live, validate and plan are"),
-        ("mode", "test", "'test' is not offered in this version; live, validate and plan are"),
+        ("mode", "rewind", "'rewind' is not one of: live, record, replay, resume, validate, plan"),
+        ("record", "none", "'none' is not one of: changed, all"),
         ("fail-on", "info", "'info' is not one of: error, warning, never"),
         ("summary", "long", "'long' is not one of: full, brief, off"),
         ("trace", "maybe", "should be true or false, not 'maybe'"),

@@ -86,11 +86,6 @@ def test_nothing_to_run(workspace: Workspace):
     refused(workspace.action(), 2, "nothing to run")
 
 
-@pytest.mark.parametrize("mode", ["record", "replay", "resume", "test"])
-def test_a_mode_of_a_later_version(workspace: Workspace, mode: str):
-    refused(workspace.run(VALID, mode=mode), 2, f"'{mode}' is not offered in this version")
-
-
 def test_bedrock_without_credentials(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)

@@ -36,7 +36,7 @@ def test_a_run_leaves_outputs_results_summary_and_traces(workspace: Workspace):
     assert (outcome.outputs["input-tokens"], outcome.outputs["output-tokens"]) == ("20", "10")
     assert outcome.outputs["cost-usd"] == ""
     files = sorted(path.name.split("-")[0] for path in (workspace.root / "strands-artifacts").iterdir())
-    assert files == ["results.json", "summary.md", "trace", "trace"]
+    assert files == ["results.json", "summary.md", "tape", "trace", "trace"]
     assert (workspace.root / "strands-artifacts/summary.md").read_text() == outcome.summary
     assert [step["response"] for step in outcome.results["steps"]] == ["answer to one", outcome.outputs["response"]]
 

@@ -1,4 +1,4 @@
-"""The files of a run, below a directory that is this run's own.
+"""Files that a run leaves, below a directory: its own, or one of the repository's.
 
 Written whole or not at all, never through a link that somebody planted, and given to the owner of the workspace:
 the container runs as root, and root's files break the job's later steps.
@@ -19,29 +19,38 @@ if TYPE_CHECKING:
 CLAIM = "results.json"
 
 
-class Artifacts:
-    """A directory claimed for one run: `artifacts-dir` itself, or `run-2`, `run-3`, … below it when it is taken."""
+class Folder:
+    """A directory to write to. `scrub` takes secrets out of everything that is written there; `base` is the directory
+    that was asked for, where another one below it was taken."""
 
-    def __init__(self, workspace: Path, directory: Path, scrub: Callable[[str], str]) -> None:
-        self.directory = directory
+    def __init__(
+        self,
+        workspace: Path,
+        directory: Path,
+        scrub: Callable[[str], str] = lambda text: text,
+        base: Path | None = None,
+    ) -> None:
+        self.directory, self.base = directory, base or directory
         self._workspace, self._scrub = workspace, scrub
         self._created: list[Path] = []
 
     @classmethod
+    def at(cls, workspace: Path, wanted: str, what: str) -> Folder:
+        """A directory by its name in the workspace, or by an absolute one. Raises FileProblem where a relative name
+        leads out of the workspace; `what` says in messages whose name that is."""
+        return cls(workspace, _inside(workspace, wanted, what))
+
+    @classmethod
     def claim(
         cls, workspace: Path, wanted: str, placeholder: str, scrub: Callable[[str], str] = lambda text: text
-    ) -> Artifacts:
-        """Take a directory; two runs that share a workspace never get the same. Raises FileProblem.
-
-        `scrub` takes secrets out of everything that is written there.
-        """
-        base = _resolved(workspace / wanted)
-        if base is None or (not os.path.isabs(wanted) and not base.is_relative_to(workspace.resolve())):
-            raise FileProblem(f"artifacts-dir '{wanted}' leads out of the workspace")
+    ) -> Folder:
+        """Take a directory for one run: the one that is wanted, or `run-2`, `run-3`, … below it when it is taken. Two
+        runs that share a workspace never get the same. Raises FileProblem."""
+        base = _inside(workspace, wanted, "artifacts-dir")
         number = 1
         while True:
             directory = base if number == 1 else base / f"run-{number}"
-            artifacts = cls(workspace, directory, scrub)
+            artifacts = cls(workspace, directory, scrub, base)
             if directory.is_symlink():
                 number += 1
                 continue
@@ -79,6 +88,10 @@ class Artifacts:
         self._created.append(target)
         return target
 
+    def below(self, name: str) -> Folder:
+        """A directory in this one, for files that have no secret in them any more."""
+        return Folder(self._workspace, self.directory / name)
+
     def shown(self, path: Path) -> str:
         """A path as users name it: relative to the workspace where it is inside."""
         root = self._workspace.resolve()
@@ -101,6 +114,13 @@ class Artifacts:
         for path in reversed(missing):
             path.mkdir(exist_ok=True)
             self._created.append(path)
+
+
+def _inside(workspace: Path, wanted: str, what: str) -> Path:
+    found = _resolved(workspace / wanted)
+    if found is None or (not os.path.isabs(wanted) and not found.is_relative_to(workspace.resolve())):
+        raise FileProblem(f"{what} '{wanted}' leads out of the workspace")
+    return found
 
 
 def _resolved(path: Path) -> Path | None:

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from runner.artifacts import CLAIM, Artifacts
 from runner.errors import FileProblem
+from runner.folder import CLAIM, Folder
 
 STRANGER = 12345
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Artifacts:
+def run(tmp_path: Path) -> Folder:
     return claim(tmp_path)
 
 
-def claim(workspace: Path, wanted: str = "out") -> Artifacts:
-    return Artifacts.claim(workspace, wanted, "{}")
+def claim(workspace: Path, wanted: str = "out") -> Folder:
+    return Folder.claim(workspace, wanted, "{}")
 
 
 # -- a directory of its own -------------------------------------------------------------------------------------------
@@ -42,7 +42,7 @@ def test_runs_that_begin_together_never_share(tmp_path: Path) -> None:
 
 
 def test_a_claim_is_there_from_the_beginning(tmp_path: Path) -> None:
-    claimed = Artifacts.claim(tmp_path, "out", '{"status": "failed"}')
+    claimed = Folder.claim(tmp_path, "out", '{"status": "failed"}')
     assert (claimed.directory / CLAIM).read_text() == '{"status": "failed"}'
 
 
@@ -82,56 +82,56 @@ def test_a_name_that_no_directory_can_have_is_told(tmp_path: Path) -> None:
 # -- files ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_file_is_written_with_the_directories_above_it(run: Artifacts) -> None:
+def test_a_file_is_written_with_the_directories_above_it(run: Folder) -> None:
     path = run.write("notes/a/b.md", "ü\n")
     assert path == run.directory / "notes/a/b.md"
     assert path.read_bytes() == "ü\n".encode()
 
 
-def test_a_file_is_shown_as_the_user_would_name_it(run: Artifacts) -> None:
+def test_a_file_is_shown_as_the_user_would_name_it(run: Folder) -> None:
     assert run.shown(run.write("a.md", "a")) == "out/a.md"
 
 
-def test_a_later_text_takes_the_place_of_an_earlier_one(run: Artifacts) -> None:
+def test_a_later_text_takes_the_place_of_an_earlier_one(run: Folder) -> None:
     run.write("a.md", "one" * 100)
     assert run.write("a.md", "two").read_text() == "two"
 
 
-def test_only_the_file_itself_is_left(run: Artifacts) -> None:
+def test_only_the_file_itself_is_left(run: Folder) -> None:
     run.write("a.md", "a")
     assert sorted(path.name for path in run.directory.iterdir()) == ["a.md", CLAIM]
 
 
-def test_half_a_surrogate_pair_does_not_end_the_run(run: Artifacts) -> None:
+def test_half_a_surrogate_pair_does_not_end_the_run(run: Folder) -> None:
     assert run.write("a.md", "a\ud83d").read_text() == "a?"
 
 
 def test_secrets_are_taken_out_of_what_is_written(tmp_path: Path) -> None:
-    run = Artifacts.claim(tmp_path, "out", "{}", lambda text: text.replace("hunter22", "***"))
+    run = Folder.claim(tmp_path, "out", "{}", lambda text: text.replace("hunter22", "***"))
     assert run.write("a.md", "it is hunter22").read_text() == "it is ***"
 
 
 @pytest.mark.parametrize(
     "name", ["../a", "/etc/passwd", "a/../../b", "..", ".", "", "  ", "a/..", "out/../../../b", "a\0b"]
 )
-def test_a_path_that_leads_out_is_refused(run: Artifacts, name: str) -> None:
+def test_a_path_that_leads_out_is_refused(run: Folder, name: str) -> None:
     with pytest.raises(FileProblem, match="leads out of the artifacts directory"):
         run.write(name, "a")
 
 
-def test_a_name_that_is_too_long_is_told(run: Artifacts) -> None:
+def test_a_name_that_is_too_long_is_told(run: Folder) -> None:
     with pytest.raises(FileProblem, match="cannot be written: File name too long"):
         run.write("a" * 300, "a")
 
 
-def test_a_name_that_is_a_directory_is_told(run: Artifacts) -> None:
+def test_a_name_that_is_a_directory_is_told(run: Folder) -> None:
     run.write("a/b", "b")
     with pytest.raises(FileProblem, match="out/a cannot be written: Is a directory"):
         run.write("a", "a")
     assert sorted(path.name for path in run.directory.iterdir()) == ["a", CLAIM]
 
 
-def test_a_directory_that_is_a_file_in_the_way_is_told(run: Artifacts) -> None:
+def test_a_directory_that_is_a_file_in_the_way_is_told(run: Folder) -> None:
     run.write("a", "a")
     with pytest.raises(FileProblem, match="out/a/b cannot be written: "):
         run.write("a/b", "b")
@@ -147,14 +147,14 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_link_to_a_directory_outside_is_not_followed(run: Artifacts, outside: Path) -> None:
+def test_a_link_to_a_directory_outside_is_not_followed(run: Folder, outside: Path) -> None:
     (run.directory / "notes").symlink_to(outside)
     with pytest.raises(FileProblem, match="leads out of the artifacts directory"):
         run.write("notes/victim", "changed")
     assert (outside / "victim").read_text() == "untouched"
 
 
-def test_a_link_to_a_file_outside_is_not_followed(run: Artifacts, outside: Path) -> None:
+def test_a_link_to_a_file_outside_is_not_followed(run: Folder, outside: Path) -> None:
     (run.directory / "a.md").symlink_to(outside / "victim")
     with pytest.raises(FileProblem, match="leads out of the artifacts directory"):
         run.write("a.md", "changed")
@@ -175,7 +175,7 @@ def test_a_link_in_place_of_a_later_runs_directory_is_not_followed(tmp_path: Pat
     assert [path.name for path in outside.iterdir()] == ["victim"]
 
 
-def test_a_loop_of_links_is_refused(run: Artifacts) -> None:
+def test_a_loop_of_links_is_refused(run: Folder) -> None:
     (run.directory / "a").symlink_to(run.directory / "b")
     (run.directory / "b").symlink_to(run.directory / "a")
     with pytest.raises(FileProblem, match="leads out of the artifacts directory"):

@@ -1,0 +1,115 @@
+"""Where the recordings of a run come from, and where they go: fixtures beside the workflow file, earlier runs, and the
+tape among the files of the run itself.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Final, cast
+
+from runner.errors import FileProblem, RecordingProblem
+from runner.folder import Folder
+from runner.plan.pii import redact
+from runner.tape.deck import Deck, unheard
+from runner.tape.recording import dump
+from runner.tape.store import TAPE, file_name, read, read_all, remove, safe_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from runner.inputs import ActionInputs
+    from runner.plan.plan import Plan
+    from runner.report.results import RunReport
+    from runner.tape.deck import Mode
+    from runner.tape.recording import Recording
+
+
+ENDED: Final = frozenset({"success", "skipped", "paused"})
+"""Statuses of a run that took every step it had to take."""
+
+
+@dataclass(frozen=True)
+class Tapes:
+    """The places of one run: its fixtures, its own tape, and the directory that has those of earlier runs below it.
+
+    `scrub` takes secrets out of a text. `warn` is told of a tape that cannot be written: the run goes on without.
+    """
+
+    fixtures: Folder
+    own: Folder
+    runs: Path
+    scrub: Callable[[str], str]
+    warn: Callable[[str], None]
+
+    def deck(self, plan: Plan, inputs: ActionInputs) -> Deck:
+        """The run's recordings. Raises RecordingProblem for what cannot be read, and where a replay has none."""
+        mode, again = cast("Mode", inputs.mode), record_command(inputs)
+        return Deck(
+            plan,
+            mode,
+            self._earlier(mode, again),
+            keep=self._keep if mode != "replay" else unheard,
+            store=self._store if mode == "record" else unheard,
+            clean=(lambda text: redact(self.scrub(text))) if plan.context.redact_pii else self.scrub,
+            again=again,
+            everything=inputs.record == "all",
+        )
+
+    def ended(self, report: RunReport, deck: Deck) -> RunReport:
+        """The report with what is to be said of recordings. A whole re-recording deletes those that nothing asked for:
+        they are of steps that are no more."""
+        if deck.mode == "record" and report.status in ENDED:
+            remove(self.fixtures.directory, deck.earlier, deck.unused)
+        folder = self.fixtures if deck.mode in ("record", "replay") else self.own
+        return replace(report, tape=folder.shown(folder.directory) if folder.directory.is_dir() else "")
+
+    def hand_over(self) -> None:
+        """Give what was written to the workspace's owner."""
+        self.fixtures.hand_over()
+        self.own.hand_over()
+
+    def _earlier(self, mode: Mode, again: str) -> dict[str, Recording]:
+        if mode == "resume":
+            return read_all(self.runs, self.own.shown(self.runs), but=self.own.directory)
+        if mode == "live":
+            return {}
+        shown = self.fixtures.shown(self.fixtures.directory)
+        earlier = read(self.fixtures.directory, shown)
+        if mode == "replay" and not earlier:
+            raise RecordingProblem(f"there are no recordings in {shown}; to record them: {again}")
+        return earlier
+
+    def _keep(self, recording: Recording) -> None:
+        try:
+            self.own.write(file_name(recording.path), dump(recording))
+        except (FileProblem, RecordingProblem) as problem:
+            self.warn(problem.message)
+
+    def _store(self, recording: Recording) -> None:
+        self.fixtures.write(file_name(recording.path), dump(recording))
+
+
+def tapes_of(
+    inputs: ActionInputs,
+    plan: Plan,
+    workspace: Path,
+    artifacts: Folder,
+    scrub: Callable[[str], str],
+    warn: Callable[[str], None],
+) -> Tapes:
+    """The places of a run by its inputs. Raises FileProblem for a directory that leads out of the workspace."""
+    beside = PurePosixPath(os.path.dirname(plan.file)) / "fixtures" / safe_name(plan.name)
+    fixtures = Folder.at(workspace, inputs.fixtures or str(beside), "fixtures")
+    return Tapes(fixtures, artifacts.below(TAPE), artifacts.base, scrub, warn)
+
+
+def record_command(inputs: ActionInputs) -> str:
+    """What a user types to record a run anew."""
+    words = ["strands-action", "run", *inputs.spec, "--mode", "record"]
+    for name in ("prompt", "variables", "fixtures", "provider", "model-id"):
+        words += [f"--{name}", inputs.given[name]] if name in inputs.given else []
+    return shlex.join(words)
