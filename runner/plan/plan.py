@@ -11,6 +11,7 @@ from runner.plan.flows import Flow
 from runner.plan.secrets import Secret
 from runner.plan.telemetry import Telemetry
 from runner.plan.tools import ToolRecipe
+from runner.report.results import Shard
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,8 @@ class Plan:
     warnings: tuple[Finding, ...] = ()
     deny_network: bool = False
     """Nothing that a tool starts may reach a network."""
+    shard: Shard | None = None
+    """Which share of a larger plan this is. The hashes are those of the whole."""
 
     def steps(self) -> tuple[Step, ...]:
         return tuple(self.flow.all_steps())

@@ -136,6 +136,29 @@ class BudgetStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class Shard:
+    """What one job of several runs: the `number`th of `of` shares of a plan that has so many independent `parts`. It
+    has `steps` of the `planned`."""
+
+    number: int
+    of: int
+    steps: int
+    planned: int
+    parts: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    @property
+    def told(self) -> str:
+        """The share in a sentence."""
+        if not self.steps:
+            return f"shard {self}: nothing is left for it; the plan has no more than {self.parts} independent parts"
+        rest = "; the rest is left to the job that resumes" if self.steps < self.planned else ""
+        return f"shard {self}: {self.steps} of {self.planned} steps{rest}"
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a run did not succeed, in plain words."""
 
