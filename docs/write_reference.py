@@ -24,14 +24,14 @@ COMMANDS = """
 |---|---|
 | `run` | the workflow file, or `--prompt`: what the action does |
 | `validate` | files, globs, directories: what is wrong with them and what is unwise. Runs nothing, needs no key |
-| `plan` | what would run, in which order, with which hashes, and what it may cost; `--json`, `--mermaid`. Runs nothing, needs no key |
+| `plan` | what would run, in which order, with which hashes, and what it may cost; `--json`, `--mermaid`; `--matrix`: its [shards](patterns.md#shards). Runs nothing, needs no key |
 | `schema` | the JSON Schema of the language |
 
-`plan --json` has `name`, `pattern`, `config_hash`, `limits` (`max_parallel`, `max_tokens`, `max_steps`, `timeout_s`),
-`secrets` (key → source), `estimate` (`calls_least`, `calls_most`, `prompt_tokens_least`, `answer_tokens_most`, null
-where some call has no limit), `mermaid`, `steps` (`path`, `id`, `agent`, `provider`, `model_id`, `tools`, `needs`,
-`timeout_s`, `retries`, `config_hash`, `agent_config_hash`) and `warnings`. Attempts after a failure and turns of tools
-are not in the estimate: nobody can know how many.
+`plan --json` has `name`, `pattern`, `config_hash`, `shard` (null, or such as `2/5`), `limits` (`max_parallel`,
+`max_tokens`, `max_steps`, `timeout_s`), `secrets` (key → source), `estimate` (`calls_least`, `calls_most`,
+`prompt_tokens_least`, `answer_tokens_most`, null where some call has no limit), `mermaid`, `steps` (`path`, `id`,
+`agent`, `provider`, `model_id`, `tools`, `needs`, `timeout_s`, `retries`, `config_hash`, `agent_config_hash`) and
+`warnings`. Attempts after a failure and turns of tools are not in the estimate: nobody can know how many.
 """
 
 FILES = """
@@ -51,7 +51,7 @@ Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`
 
 | key | |
 |---|---|
-| `name`, `pattern`, `mode`, `config_hash` | what ran |
+| `name`, `pattern`, `mode`, `config_hash`, `shard` | what ran; `shard` is null, or such as `2/5` |
 | `status`, `exit_code`, `started`, `duration_ms` | how it ended, when it began, and how many milliseconds it took |
 | `response`, `data`, `step_outputs` | its answer as text and as data, and the outputs that the file asks for |
 | `steps` | every step, in the order of the plan, or in that of the run where steps are taken again |
@@ -109,6 +109,7 @@ The command line prints the answer on stdout; what would be a workflow command i
 | `compacted path=… messages=… before=… after=…`, `compaction_failed path=… tokens=… reason=…` | info, warning |
 | `mcp_server_lost server=… seen=…` | warning |
 | a sentence, such as that a note could not be written | warning, and an annotation |
+| `shard 2/5: 3 of 11 steps; the rest is left to the job that resumes` | info |
 | `Cache hit rate: 90% (9 hits, 1 miss)` | info |
 | `Clients: 1 created, 9 reused` | info |
 | `Results: … · Summary: … · Trace: …` | info |
@@ -124,7 +125,7 @@ def reference() -> str:
         + "\n\nOn the command line each is a flag of `run`, but for `spec`, whose files are named without one. Environment: `INPUT_` and the name in capitals.\n\n"
         + "To `validate`, a directory stands for every `*.yaml` and `*.yml` below it, but for `*.test.yaml` and what is in hidden directories (other than `.github`), `node_modules` or `fixtures`. Of those, files without `pattern` and `runtime` are skipped, and the log says so.\n\n"
         + "\n".join(["## Outputs", "", "| output | |", "|---|---|", *outputs])
-        + "\n\nAll are written on failure too, and every name under `outputs.step_outputs` of the file. Together they are at most 480,000 bytes, for a job may have 1 MB of outputs in UTF-16: the longest are cut with a marker, and whole in results.json.\n\n"
+        + "\n\nAll are written on failure too, and every name under `outputs.step_outputs` of the file, but by a shard. Together they are at most 480,000 bytes, for a job may have 1 MB of outputs in UTF-16: the longest are cut with a marker, and whole in results.json.\n\n"
         + "\n".join(["## Exit codes", "", "| code | status | |", "|---|---|---|", *exit_codes()])
         + "\n"
         + COMMANDS
@@ -134,7 +135,7 @@ def reference() -> str:
 
 def exit_codes() -> list[str]:
     """A row for each kind of error that ends a run, in the order of their codes."""
-    rows = {(0, "success", "and what `fail-on` forgives; `skipped`, where no step's `when` held")}
+    rows = {(0, "success", "and what `fail-on` forgives; `skipped`, where no step's `when` held or a shard is empty")}
     for kind in errors.RunnerError.__subclasses__():
         if kind not in (errors.TemplateProblem, errors.ModelProblem):  # a step makes its own failure of these
             told = " ".join((kind.__doc__ or "").split()).split(". ")[0].rstrip(".")

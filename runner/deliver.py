@@ -101,7 +101,7 @@ class Delivery:
         return clean
 
 
-LEFT_ALONE: Final = frozenset({"status", "mode", "pattern", "source", "level", "data"})
+LEFT_ALONE: Final = frozenset({"status", "mode", "pattern", "source", "level", "data", "matrix"})
 """Fields of a report whose texts are ours, where a secret that happens to be such a word is none; and data, which may
 nest deeper than a function can, and is only ever written as JSON, in which a scrubber finds secrets as well."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -30,6 +31,16 @@ def _text(value: str) -> str:
 
 def _paths(value: str) -> tuple[str, ...]:
     return tuple(part for line in value.splitlines() for part in [line.strip()] if part)
+
+
+def _shard(value: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d{1,9})\s*/\s*(\d{1,9})", value, re.ASCII)
+    if found is None:
+        raise ValueError(f"should be two whole numbers such as 2/5, the second of five, not '{value}'")
+    number, of = int(found[1]), int(found[2])
+    if not 1 <= number <= of:
+        raise ValueError(f"'{value}' is none of 1/{max(of, 1)} to {max(of, 1)}/{max(of, 1)}")
+    return number, of
 
 
 def _map(value: str) -> dict[str, Any]:
@@ -107,6 +118,10 @@ INPUTS: Final = (
           _number(int, "a whole number above 0")),
     Input("timeout", "seconds the run may take, over runtime.budgets.max_duration_s; default 21000, or the file's",
           _number(float, "a number of seconds above 0")),
+    Input("shard", "only this share of the plan: 2/5 is the second of five; for the patterns parallel and workflow",
+          _shard),
+    Input("shards", "for plan: how many jobs its matrix has at most; default one for each independent part, up to 256",
+          _number(int, "a whole number above 0")),
     Input("fail-on", "what fails the step: error; warning (advice and budget warnings too); never "
           "(failed, budget and timeout end with exit code 0)", _choice("error", "warning", "never"), "error"),
     Input("artifacts-dir", "where results, summary and trace are written, relative to the workspace", _text,
@@ -144,13 +159,16 @@ class ActionInputs:
     max_parallel: int | None = None
     max_tokens_budget: int | None = None
     timeout: float | None = None
+    shard: tuple[int, int] | None = None
+    """Which, of how many; from 1."""
+    shards: int | None = None
     fail_on: str = "error"
     artifacts_dir: str = "strands-artifacts"
     summary: str = "full"
     trace: bool = True
     debug: bool = False
     plan_as: str = "text"
-    """Only on the command line: print the plan as text, json or mermaid."""
+    """Only on the command line: print the plan as text, json or mermaid, or its shards as a matrix."""
     given: Mapping[str, str] = field(default_factory=dict, compare=False)
     """What was set, as it was written: for a command that does the same again."""
 
@@ -188,7 +206,18 @@ def from_strings(given: Mapping[str, str], *, plan_as: str = "text") -> ActionIn
     inputs = ActionInputs(**typed)
     if inputs.spec and inputs.prompt is not None:
         raise UsageError("inputs 'spec' and 'prompt' are both set; a run has one of them")
+    _check_shards(inputs)
     return inputs
+
+
+def _check_shards(inputs: ActionInputs) -> None:
+    """A shard is of one plan, and how many there are at most is asked where the plan is made."""
+    if inputs.shard is not None and inputs.mode in ("validate", "test"):
+        raise UsageError(f"input 'shard' is for a run or a plan; mode: {inputs.mode} takes whole files")
+    if inputs.shards is not None and inputs.mode != "plan":
+        raise UsageError("input 'shards' is for mode: plan; a run is told its own 'shard', such as 2/5")
+    if inputs.shard is not None and (inputs.shards is not None or inputs.plan_as == "matrix"):
+        raise UsageError("input 'shard' shows one share of a plan; a matrix is of the whole plan, leave it out")
 
 
 def from_arguments(arguments: Sequence[str]) -> ActionInputs | str:
@@ -278,8 +307,11 @@ def _parser() -> argparse.ArgumentParser:
                 default = f" (default: {one.default})" if one.default else ""
                 command.add_argument(f"--{one.name}", dest=one.name, metavar="VALUE", help=one.help + default)
         if name == "plan":
-            for shape in ("json", "mermaid"):
-                told = f"print the plan as {shape.title() if shape == 'mermaid' else 'JSON'}"
+            for shape, told in (
+                ("json", "print the plan as JSON"),
+                ("mermaid", "print the plan as Mermaid"),
+                ("matrix", "print its shards as the matrix of a job, one line of JSON"),
+            ):
                 command.add_argument(f"--{shape}", dest="plan_as", action="store_const", const=shape, help=told)
     commands.add_parser("schema", help="print the JSON Schema of the language")
     return parser

@@ -12,6 +12,7 @@ from runner.errors import RunnerError, SpecError, UsageError
 from runner.inputs import DEFAULT_TIMEOUT_S
 from runner.plan.catalogue import PROVIDERS
 from runner.plan.make import Overrides, make_plan
+from runner.plan.shards import shard_of
 from runner.spec.load import Document, read, read_through, to_spec
 
 if TYPE_CHECKING:
@@ -26,13 +27,16 @@ PASSED_OVER: Final = frozenset({"node_modules", "fixtures"})
 
 
 def plan_of(inputs: ActionInputs, workspace: Path, *, need_values: bool) -> Plan:
-    """The plan of the one file (or the prompt) that the inputs name; raises the errors of the tree."""
+    """The plan of the one file (or the prompt) that the inputs name, or the shard of it; raises the errors of the
+    tree."""
     if inputs.prompt is not None:
-        return _bounded(_one_step(inputs))
-    files = files_of(inputs, workspace)
-    if len(files) != 1:
-        raise UsageError(f"a run has one workflow file; 'spec' names {len(files)}: {', '.join(files) or 'none'}")
-    return plan_of_file(files[0], inputs, workspace, need_values=need_values)
+        plan = _bounded(_one_step(inputs))
+    else:
+        files = files_of(inputs, workspace)
+        if len(files) != 1:
+            raise UsageError(f"a run has one workflow file; 'spec' names {len(files)}: {', '.join(files) or 'none'}")
+        plan = plan_of_file(files[0], inputs, workspace, need_values=need_values)
+    return plan if inputs.shard is None else shard_of(plan, *inputs.shard)
 
 
 def plan_of_file(name: str, inputs: ActionInputs, workspace: Path, *, need_values: bool) -> Plan:

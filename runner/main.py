@@ -128,6 +128,8 @@ class Door:
             deck = tapes.deck(plan, inputs)
             with _stopped_by_signals() as stop:
                 self.host.group(printable(f"strands-action: {plan.name}"))
+                if plan.shard is not None:
+                    self.log.line("INFO", plan.shard.told)
                 report, spans = self._executed(plan, secrets, deck, tracing, stop, artifacts.directory)
                 self.host.end_group()
                 report = replace(report, exit_code=exit_code(report, inputs.fail_on))
@@ -244,11 +246,15 @@ class Door:
         from runner.report.planned import as_json, as_markdown, as_mermaid, as_text
 
         plan = plan_of(inputs, self.host.workspace, need_values=False)
+        matrix = _matrix(plan, inputs)
         self._advise(plan, inputs)
-        text = {"text": as_text, "json": as_json, "mermaid": as_mermaid}[inputs.plan_as](plan)
+        writers = {"text": as_text, "json": as_json, "mermaid": as_mermaid}
+        text = matrix if inputs.plan_as == "matrix" else writers[inputs.plan_as](plan)
         for line in text.splitlines():
             self.stdout.write((printable(line) if self.host.present else line) + "\n")
-        self.delivery.unrun(replace(self._unrun_report(plan.name, "plan", []), config_hash=plan.config_hash), "off")
+        report = self._unrun_report(plan.name, "plan", [])
+        report = replace(report, config_hash=plan.config_hash, shard=plan.shard, matrix=matrix.strip())
+        self.delivery.unrun(report, "off")
         if inputs.summary != "off":
             self.host.write_summary(as_markdown(plan))
         return 0
@@ -289,6 +295,21 @@ class Door:
         findings = tuple(finding for error in errors for finding in error.findings)
         failure = Failure(worst.title, worst.message, findings=findings)
         return replace(report, status=worst.status, exit_code=worst.exit_code, failure=failure)
+
+
+def _matrix(plan: Plan, inputs: ActionInputs) -> str:
+    """The plan's shards as a matrix. Where it has none it is empty, unless somebody asked for just that."""
+    from runner.plan.shards import jobs
+    from runner.report.planned import as_matrix
+
+    if inputs.shard is not None:
+        return ""
+    try:
+        return as_matrix(jobs(plan, inputs.shards))
+    except UsageError:
+        if inputs.plan_as == "matrix":
+            raise
+        return ""
 
 
 class Stop:

@@ -83,7 +83,9 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
     course.emit(RunStarted(plan.name, plan.flow.type, len(plan.steps()), plan.config_hash))
     ledger = Ledger(plan.limits, course.emit)
     agents = _live_agents(plan, around, deck, ledger, course.emit)
-    report = RunReport(plan.name, "success", 0, deck.mode, started, 0, plan.flow.type, plan.config_hash)
+    report = RunReport(
+        plan.name, "success", 0, deck.mode, started, 0, plan.flow.type, plan.config_hash, shard=plan.shard
+    )
     report = replace(report, step_outputs=dict.fromkeys(plan.step_outputs, ""))  # set also when the run fails
     try:
         playing = _play(plan, around, deck, course, agents, ledger)
@@ -236,9 +238,11 @@ async def _close(agents: LiveAgents) -> list[Finding]:
 
 
 def _with_an_answer(report: RunReport, course: Course) -> RunReport:
-    """A run in which no condition held has done nothing, and says so; as does one whose answer was skipped."""
+    """A run in which no condition held has done nothing, and says so; as does one whose answer was skipped. An empty
+    shard has said so before it began."""
     if course.nothing_ran:
-        course.warn("nothing ran: no step's `when` holds")
+        if course.steps:
+            course.warn("nothing ran: no step's `when` holds")
         return replace(report, status="skipped")
     if not report.response:
         course.warn("the run has no answer: every step that could give it was skipped")

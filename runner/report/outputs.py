@@ -54,6 +54,7 @@ def outputs(report: RunReport, paths: Paths) -> dict[str, str]:
         "budget-used-percent": "" if used is None else used,
         "duration-ms": report.duration_ms,
         "config-hash": report.config_hash,
+        "matrix": report.matrix,
     }
     return _fitted({**report.step_outputs, **{name: str(value) for name, value in own.items()}}, paths.results)
 
@@ -90,6 +91,7 @@ def results_json(report: RunReport) -> str:
         "mode": report.mode,
         "pattern": report.pattern,
         "config_hash": report.config_hash,
+        "shard": str(report.shard) if report.shard else None,
         "started": report.started.isoformat(timespec="milliseconds"),
         "duration_ms": report.duration_ms,
         "response": report.response,

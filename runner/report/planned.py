@@ -12,6 +12,8 @@ from runner.report.summary import code, plain
 from runner.report.timeline import flow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runner.plan.plan import Plan
 
 
@@ -44,6 +46,7 @@ def as_json(plan: Plan) -> str:
         "name": plan.name,
         "pattern": plan.flow.type,
         "config_hash": plan.config_hash,
+        "shard": str(plan.shard) if plan.shard else None,
         "limits": {
             "max_parallel": plan.limits.max_parallel,
             "max_tokens": plan.limits.max_tokens,
@@ -92,8 +95,7 @@ def as_markdown(plan: Plan) -> str:
             "|---|---|---|---|---|",
             *rows,
             "",
-            f"```mermaid\n{as_mermaid(plan)}```",
-            "",
+            *([f"```mermaid\n{as_mermaid(plan)}```", ""] if rows else []),
         ]
     )
 
@@ -104,8 +106,14 @@ def as_mermaid(plan: Plan) -> str:
     return flow(steps, plan.needs()) + "\n"
 
 
+def as_matrix(shards: Sequence[str]) -> str:
+    """Shards as the host takes the matrix of a job's strategy: one line of JSON."""
+    return json.dumps({"shard": list(shards)}) + "\n"
+
+
 def _bounds(plan: Plan) -> list[str]:
-    return [_limits(plan), _estimate(plan)]
+    told = [plan.shard.told] if plan.shard else []
+    return [*told, _limits(plan), _estimate(plan)]
 
 
 def _estimate(plan: Plan) -> str:

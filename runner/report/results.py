@@ -37,6 +37,7 @@ OUTPUTS: Final[dict[str, str]] = {
     "budget-used-percent": "share of the tightest budget; empty without one",
     "duration-ms": "wall-clock time of the run",
     "config-hash": "hash of everything that can change an answer, over the whole plan",
+    "matrix": "of mode plan: the plan's shards as JSON, for strategy.matrix; empty where it cannot be sharded",
 }
 """Every output this version writes, and what it means. Written on failure too; `outputs.step_outputs` add more."""
 
@@ -195,6 +196,9 @@ class RunReport:
     """Paths of recordings that a replay did not ask for."""
     tape: str = ""
     """Where the run's recordings are, relative to the workspace."""
+    shard: Shard | None = None
+    matrix: str = ""
+    """Of a plan that was shown: its shards as JSON, where it has some."""
 
     @property
     def usage(self) -> Usage:

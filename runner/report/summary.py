@@ -47,6 +47,8 @@ def summary(report: RunReport, detail: Detail) -> str:
 
 def _headline(report: RunReport) -> str:
     told = f"### {_SIGN[report.status]} {plain(report.name)}: {report.status}"
+    if report.shard is not None:
+        told += f"\n\n{report.shard.told}"
     if report.failure is not None:
         told += f"\n\n**{plain(report.failure.title)}:** {plain(report.failure.message)}"
     return told

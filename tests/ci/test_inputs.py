@@ -30,6 +30,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "max-parallel": ("7", 7),
     "max-tokens-budget": ("100000", 100_000),
     "timeout": ("1.5", 1.5),
+    "shard": ("2/5", (2, 5)),
+    "shards": ("3", 3),
     "fail-on": ("warning", "warning"),
     "artifacts-dir": ("out", "out"),
     "summary": ("brief", "brief"),
@@ -38,10 +40,15 @@ GIVEN: dict[str, tuple[str, Any]] = {
 }
 """For every input a value as it is written, and as it is read."""
 
+ONLY_OF = {"shards": "plan"}
+"""Inputs of one mode alone."""
+
 
 def from_action(given: dict[str, str], *, underscores: bool = False) -> ActionInputs:
     """The inputs as the host hands them over; `spec` is given where nothing else says what to run."""
     given = given if {"spec", "prompt"} & given.keys() else {"spec": "w.yaml", **given}
+    for name in given.keys() & ONLY_OF.keys():
+        given = {"mode": ONLY_OF[name], **given}
     names = {name: name.replace("-", "_") if underscores else name for name in given}
     return from_environ({f"INPUT_{names[name].upper()}": value for name, value in given.items()})
 
@@ -101,7 +108,7 @@ def test_every_input_is_read_from_the_environment(name: str, underscores: bool) 
 def test_every_input_is_a_flag_as_well(name: str) -> None:
     written, read = GIVEN[name]
     files = [] if name == "prompt" else ["w.yaml"]
-    found = from_arguments(["run", *files, f"--{name}", written])
+    found = from_arguments([ONLY_OF.get(name, "run"), *files, f"--{name}", written])
     assert isinstance(found, ActionInputs)
     assert attribute(found, name) == read
 
@@ -180,6 +187,47 @@ def test_variables_that_are_no_data_are_told(text: str) -> None:
     assert refusal(variables=text).startswith("input 'variables' is not YAML or JSON: ")
 
 
+@pytest.mark.parametrize("value", ["2", "2/", "/5", "2/5/1", "a/b", "-1/5", "1.5/5", "2 of 5", "9" * 5000, "²/5"])
+def test_a_shard_that_is_none_is_told(value: str) -> None:
+    told = f"input 'shard' should be two whole numbers such as 2/5, the second of five, not '{value}'"
+    assert refusal(shard=value) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [("0/5", "'0/5' is none of 1/5 to 5/5"), ("6/5", "'6/5' is none of 1/5 to 5/5"),
+     ("0/0", "'0/0' is none of 1/1 to 1/1"), ("1/0", "'1/0' is none of 1/1 to 1/1")],
+)  # fmt: skip
+def test_a_shard_is_one_of_so_many(value: str, said: str) -> None:
+    assert refusal(shard=value) == f"input 'shard' {said}"
+
+
+def test_a_shard_may_have_spaces() -> None:
+    assert from_action({"shard": " 5 / 5 "}).shard == (5, 5)
+
+
+def test_what_checks_whole_files_takes_no_shard() -> None:
+    told = "input 'shard' is for a run or a plan; mode: validate takes whole files"
+    assert refusal(mode="validate", shard="1/2") == told
+
+
+def test_how_many_shards_is_asked_where_the_plan_is_made() -> None:
+    assert refusal(mode="live", shards="3") == (
+        "input 'shards' is for mode: plan; a run is told its own 'shard', such as 2/5"
+    )
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "many"])
+def test_how_many_shards_is_a_whole_number_above_nothing(value: str) -> None:
+    assert refusal(mode="plan", shards=value) == f"input 'shards' should be a whole number above 0, not '{value}'"
+
+
+@pytest.mark.parametrize("matrix", [["--shards", "3"], ["--matrix"]])
+def test_a_matrix_is_of_the_whole_plan(matrix: list[str]) -> None:
+    with pytest.raises(UsageError, match="input 'shard' shows one share of a plan; a matrix is of the whole plan"):
+        from_arguments(["plan", "w.yaml", "--shard", "1/2", *matrix])
+
+
 def test_an_unknown_input_is_told_with_the_nearest() -> None:
     assert refusal(max_paralel="3") == "unknown input 'max-paralel'; did you mean 'max-parallel'?"
 
@@ -220,7 +268,7 @@ def test_several_files_are_validated() -> None:
     assert found.spec == ("a b.yaml", "c.yaml")
 
 
-@pytest.mark.parametrize("shape", ["json", "mermaid"])
+@pytest.mark.parametrize("shape", ["json", "mermaid", "matrix"])
 def test_a_plan_may_be_asked_for_as_something_else_than_text(shape: str) -> None:
     asked = from_arguments(["plan", "w.yaml", f"--{shape}"])
     assert asked == ActionInputs(spec=("w.yaml",), mode="plan", plan_as=shape)

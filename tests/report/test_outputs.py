@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from runner.errors import Finding, Location
 from runner.report.outputs import MAX_RESPONSE, MAX_TOTAL, Paths, cut, outputs, results_json
-from runner.report.results import OUTPUTS, BudgetStatistics, CacheStatistics, ClientStatistics, Failure, RunReport
+from runner.report.results import (
+    OUTPUTS,
+    BudgetStatistics,
+    CacheStatistics,
+    ClientStatistics,
+    Failure,
+    RunReport,
+    Shard,
+)
 from tests.build import NOON, report, result, skipped
 
 HERE = Paths("out/results.json", "out/trace.json")
@@ -66,6 +74,7 @@ def test_the_outputs_say_what_the_report_says() -> None:
         "budget-used-percent": "66",
         "duration-ms": "1234",
         "config-hash": "abc",
+        "matrix": "",
     }
 
 
@@ -73,6 +82,12 @@ def test_steps_are_counted_by_where_their_answers_came_from() -> None:
     ended = report(result("a"), result("b", source="tape"), result("c", source="resumed"), result("d", source="tape"))
     found = outputs(ended, HERE)
     assert [found[f"steps-{how}"] for how in ("run", "replayed", "resumed")] == ["4", "2", "1"]
+
+
+def test_a_plan_has_its_matrix_and_a_shard_says_which_it_is() -> None:
+    assert outputs(unrun(matrix='{"shard": ["1/1"]}'), Paths())["matrix"] == '{"shard": ["1/1"]}'
+    assert json.loads(results_json(report(shard=Shard(2, 5, 3, 11, 5))))["shard"] == "2/5"
+    assert json.loads(results_json(report()))["shard"] is None
 
 
 def test_what_is_not_known_is_empty_and_never_zero() -> None:

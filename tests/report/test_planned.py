@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from runner.report.planned import as_json, as_markdown, as_text
+from runner.plan.shards import shard_of
+from runner.report.planned import as_json, as_markdown, as_matrix, as_text
 from tests.build import dag, plan_of, workflow
 
 PLAN = plan_of(
@@ -50,3 +51,26 @@ def test_the_summary_of_a_plan_has_table_and_picture() -> None:
 def test_a_hostile_name_stays_in_its_line() -> None:
     text = as_markdown(plan_of(workflow(name="a\n# b <script> `x`")))
     assert text.splitlines()[0] == r"### 📋 a \# b &lt;script&gt; \`x\`: plan"
+
+
+def test_a_shard_is_shown_with_its_own_steps_and_the_hash_of_the_whole() -> None:
+    whole = plan_of(workflow(pattern=dag({"id": "a"}, {"id": "b"}, {"id": "both", "deps": ["a", "b"]})))
+    shard = shard_of(whole, 2, 2)
+    told = "shard 2/2: 1 of 3 steps; the rest is left to the job that resumes"
+
+    head, second, *_ = as_text(shard).splitlines()
+    assert (head, second) == (f"test: workflow, 1 steps, config {whole.config_hash[:12]}", told)
+    assert told in as_markdown(shard).splitlines()
+    found = json.loads(as_json(shard))
+    assert (found["shard"], [step["path"] for step in found["steps"]]) == ("2/2", ["tasks.b"])
+    assert json.loads(as_json(whole))["shard"] is None
+
+
+def test_an_empty_shard_has_no_picture() -> None:
+    shard = shard_of(plan_of(workflow(pattern=dag({"id": "a"}))), 2, 2)
+    assert "mermaid" not in as_markdown(shard)
+    assert "shard 2/2: nothing is left for it" in as_text(shard)
+
+
+def test_a_matrix_is_one_line_that_the_host_reads() -> None:
+    assert as_matrix(["1/2", "2/2"]) == '{"shard": ["1/2", "2/2"]}\n'

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.errors import Finding, Location, Status
-from runner.report.results import BudgetStatistics, CacheStatistics, ClientStatistics, Failure, Usage
+from runner.report.results import BudgetStatistics, CacheStatistics, ClientStatistics, Failure, Shard, Usage
 from runner.report.summary import MAX_ANSWER, MAX_BYTES, Detail, code, duration, fenced, plain, summary
 from tests.build import report, result, skipped
 
@@ -192,6 +192,11 @@ def test_half_a_surrogate_pair_does_not_end_the_run() -> None:
 def test_the_first_line_has_name_and_status(status: Status) -> None:
     head = summary(report(name="nightly", status=status), "brief").splitlines()[0]
     assert re.fullmatch(rf"### \S+ nightly: {status}", head)
+
+
+def test_a_shard_says_below_the_headline_what_it_leaves() -> None:
+    told = summary(report(shard=Shard(2, 5, steps=3, planned=11, parts=6)), "brief").splitlines()
+    assert told[2] == "shard 2/5: 3 of 11 steps; the rest is left to the job that resumes"
 
 
 def test_the_cause_stands_in_plain_words_below() -> None:
