@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
-from typing import Any
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.build import chain
+from runner.plan.shards import shard_of
+from runner.plan.telemetry import Telemetry
+from runner.run import Surroundings, execute
+from runner.tape.deck import Deck
+from runner.telemetry import Tracing
+from tests.build import chain, dag, plan_of
 from tests.servers import Answer, OpenAIServer, Request
 from tests.workspace import Outcome, Workspace, parallel, tasks, workflow
+
+if TYPE_CHECKING:
+    from runner.plan.plan import Plan
+    from runner.report.results import RunReport
+    from runner.tape.recording import Recording
 
 REVIEW = parallel(
     reduce={"input": "Sum up: {{ branches.a.response }}, {{ branches.d.response }}"},
@@ -106,6 +120,50 @@ def test_a_failing_shard_fails_and_keeps_what_it_was_told(workspace: Workspace):
 
     assert (failed.exit_code, other.exit_code) == (10, 0)
     assert [step["status"] for step in failed.results["steps"]] == ["success", "success", "failed"]
+
+
+# -- the circle -------------------------------------------------------------------------------------------------------
+
+TALKING = dag(
+    {"id": "a", "session": "s"}, {"id": "a1", "session": "s", "deps": ["a"]}, {"id": "b"},
+    {"id": "end", "session": "s", "deps": ["a1", "b"], "input": "end: {{ tasks.a1.response }}{{ tasks.b.response }}"},
+)  # fmt: skip
+
+
+def engine(root: Path, plan: Plan, deck: Deck) -> RunReport:
+    """A run on recordings, without a door."""
+    span = Tracing({}, Telemetry(), enabled=False).span
+    around = Surroundings(
+        environ={},
+        workspace=root,
+        artifacts=root / "out",
+        emit=lambda event: None,
+        now=lambda: datetime.now(UTC),
+        span=span,
+        random=Random(0),
+        deck=deck,
+    )
+    return asyncio.run(execute(plan, around))
+
+
+@pytest.mark.parametrize("of", [1, 2, 3, 7])
+@pytest.mark.parametrize("pattern", [REVIEW, JOINED, TALKING], ids=["parallel", "workflow", "session"])
+def test_what_resumes_on_all_shards_asks_only_what_they_left(tmp_path: Path, pattern: dict[str, Any], of: int):
+    with OpenAIServer(reply=echo) as server:
+        plan = plan_of(workflow(server.url, pattern))
+        whole = engine(tmp_path, plan, Deck(plan))
+        questions = asked(server)
+        server.requests.clear()
+        kept: dict[str, Recording] = {}
+        for number in range(1, of + 1):
+            shard = shard_of(plan, number, of)
+            engine(tmp_path, shard, Deck(shard, keep=lambda one: kept.update({one.path: one})))
+        assert {*kept} == {step.path for step in shard_of(plan, 1, 1).steps()}
+        rest = engine(tmp_path, plan, Deck(plan, "resume", kept))
+
+    assert asked(server) == questions
+    assert {step.path for step in rest.steps if step.source == "resumed"} == {*kept}
+    assert (rest.status, rest.response) == ("success", whole.response)
 
 
 # -- the plan ---------------------------------------------------------------------------------------------------------
