@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from runner.errors import Finding, RecordingProblem
 from runner.plan import digest
+from runner.plan.flows import planned
 from runner.tape import drift
 from runner.tape.reel import Player
 
@@ -122,8 +123,12 @@ class Deck:
 
     @property
     def unused(self) -> list[str]:
-        """Recordings that nothing asked for."""
-        return [path for path in self.earlier if path not in self.used and path not in self.made]
+        """Recordings that nothing asked for. Those of steps that a shard leaves to others are not its business."""
+        left = [path for path in self.earlier if path not in self.used and path not in self.made]
+        if self.plan.shard is None:
+            return left
+        mine = {step.path for step in self.plan.steps()}
+        return [path for path in left if planned(path) in mine]
 
 
 NONE: Final = "it was never recorded"
