@@ -1,40 +1,79 @@
-"""Every example runs as it is written: on the embedded model, from the command line, in a process of its own."""
+"""Every example replays as it is committed; and recorded anew on the embedded model it replays to the byte, in another
+process, with another hash seed, without keys, and with every way out of the process closed."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.same import compared
+from tests.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/workflow.yaml"))
 
+CUT_OFF = """
+import json, socket, sys
+def closed(*arguments, **named):
+    raise AssertionError(f"a replay reaches for the network: {arguments}")
+socket.getaddrinfo = socket.create_connection = closed
+socket.socket.connect = socket.socket.connect_ex = closed
+sys.path.insert(0, sys.argv.pop(1))
+from runner.main import cli
+code = cli()
+seen = [name for name in ("openai", "anthropic", "google.genai", "ollama", "xllamacpp") if name in sys.modules]
+assert not seen, f"a replay imports {seen}"
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_replays_as_it_is_committed(workspace: Workspace, name: str):
+    shutil.copytree(ROOT / "examples" / name, workspace.root / name)
+    outcome = workspace.action(spec=f"{name}/workflow.yaml", mode="replay")
+
+    assert outcome.exit_code == 0, outcome.log
+    taken = [step for step in outcome.results["steps"] if step["status"] != "skipped"]
+    assert {(step["status"], step["source"]) for step in taken} == {("success", "tape")}
+    assert outcome.outputs["clients-created"] == "0"
+    assert "recordings that nothing asked for" not in outcome.log
+
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_runs_on_the_embedded_model(name: str, tmp_path: Path):
-    command = [sys.executable, "-W", "error", "entrypoint.py", "run", f"examples/{name}/workflow.yaml"]
+def test_an_example_recorded_on_the_embedded_model_replays_to_the_byte(name: str, tmp_path: Path):
+    shutil.copytree(ROOT / "examples" / name, tmp_path / name, ignore=shutil.ignore_patterns("fixtures"))
+    command = ["run", f"{name}/workflow.yaml", "--artifacts-dir"]
+
+    recorded = process([str(ROOT / "entrypoint.py"), *command, "recorded", "--mode", "record"], tmp_path, seed=1)
+    results = json.loads((tmp_path / "recorded/results.json").read_text())
+    taken = [step for step in results["steps"] if step["status"] != "skipped"]  # of routes and nodes, some are not
+    assert {(step["status"], step["source"]) for step in taken} == {("success", "live")}
+    assert all(step["response"] and step["usage"]["output_tokens"] for step in taken)
+    assert "Clients: 1 created" in recorded.stderr
+    assert recorded.stdout.strip() == results["response"]
+
+    replayed = process(["-c", CUT_OFF, str(ROOT), *command, "replayed", "--mode", "replay"], tmp_path, seed=77)
+    assert replayed.stdout == recorded.stdout
+    assert compared(tmp_path / "replayed") == compared(tmp_path / "recorded")
+
+
+def process(arguments: list[str], directory: Path, *, seed: int) -> subprocess.CompletedProcess[Any]:
+    """A run of its own, without a key, a proxy, or a home."""
     ended = subprocess.run(
-        [*command, "--artifacts-dir", str(tmp_path / "out")],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"]},  # no key, no proxy, no home
+        [sys.executable, "-W", "error", *arguments],
+        cwd=directory,
+        env={"PATH": os.environ["PATH"], "PYTHONHASHSEED": str(seed)},
         capture_output=True,
         text=True,
         timeout=280,
     )
-
     assert ended.returncode == 0, ended.stderr
-    results = json.loads((tmp_path / "out/results.json").read_text())
-    taken = [step for step in results["steps"] if step["status"] != "skipped"]  # of routes and nodes, some are not
-    assert {step["status"] for step in taken} == {"success"}
-    assert all(step["response"] and step["usage"]["output_tokens"] for step in taken)
-    assert results["clients"]["created"] == 1
-    assert "Cache hit rate: " in ended.stderr
-    assert "Clients: 1 created" in ended.stderr
-    assert f"Summary: {tmp_path}/out/summary.md" in ended.stderr
-    assert f"Trace: {tmp_path}/out/trace-" in ended.stderr
-    assert ended.stdout.strip() == results["response"]
+    return ended

@@ -51,6 +51,7 @@ def test_the_outputs_say_what_the_report_says() -> None:
         budget=BudgetStatistics(tokens=132, max_tokens=200),
         duration_ms=1234,
         config_hash="abc",
+        tape="out/tape",
     )
     assert outputs(ended, HERE) == {
         "status": "failed",
@@ -58,6 +59,7 @@ def test_the_outputs_say_what_the_report_says() -> None:
         "structured": '{"ü": [1]}',
         "results-path": "out/results.json",
         "trace-path": "out/trace.json",
+        "tape-path": "out/tape",
         "input-tokens": "110",
         "output-tokens": "22",
         "total-tokens": "132",
