@@ -56,6 +56,7 @@ Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`
 | `response`, `data`, `step_outputs` | its answer as text and as data, and the outputs that the file asks for |
 | `steps` | every step, in the order of the plan, or in that of the run where steps are taken again |
 | `usage` | `input_tokens`, `output_tokens`, `total_tokens`; of those sent, `cache_read_tokens` and `cache_write_tokens` |
+| `cost_usd` | about what the run cost in US dollars, [at list prices](language.md#cost); null where a price is not known |
 | `cache` | agents prepared (`builds`) and used again (`hits`), and the `hit_rate` in percent |
 | `clients` | clients of providers, each with its connections: `created`, and used again (`hits`) |
 | `budget` | `tokens` and `steps` spent, `max_tokens` and `max_steps` allowed, `used_percent` of the tightest |
@@ -69,6 +70,7 @@ Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`
 | `response`, `data` | its answer |
 | `model` | who gave it, as `provider/model_id`: one of the `fallbacks`, perhaps |
 | `usage`, `turns`, `attempts` | tokens as above; times the model was asked; attempts, those after a failure included |
+| `cost_usd` | about what it cost in this run, every turn at the price of the model that was asked, 0 where a recording answered; null where one is not known |
 | `started`, `duration_ms` | from when it first had a slot |
 | `source` | `live` |
 

@@ -65,6 +65,7 @@ def step_runner(invoke: Invoke, *, emit: Emit, now: Callable[[], datetime], span
                 error=error,
                 tools=tuple(tally.tools),
                 recorded_ms=reply.recorded_ms if reply else None,
+                bills=tuple(tally.bills),
             )
             describe(status=status, tokens=result.usage.total, attempts=result.attempts)
             emit(StepFinished(result))

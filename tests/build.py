@@ -20,7 +20,7 @@ from runner.plan.catalogue import TOOLS
 from runner.plan.fingerprint import text_digest
 from runner.plan.make import make_plan
 from runner.plan.plan import AgentRecipe, ModelRecipe, Step
-from runner.report.results import RunReport, StepResult, Usage
+from runner.report.results import Bill, RunReport, StepResult, Usage
 from runner.spec.load import parse, to_spec
 from runner.spec.models import Spec
 from runner.spec.shape import Shape
@@ -209,7 +209,8 @@ def step(path: str = "steps[0]", **changes: Any) -> Step:
 def result(path: str = "steps[0]", **changes: Any) -> StepResult:
     """What `writer` answered: `an answer`, for 7 tokens in and 3 out, at noon, in 40 ms.
 
-    `tokens` is a short way to say `usage`; `after_ms` moves the start.
+    `tokens` is a short way to say `usage`; `after_ms` moves the start. A live one has one bill, of a model without a
+    price.
     """
     if "tokens" in changes:
         changes["usage"] = Usage(*changes.pop("tokens"))
@@ -224,7 +225,9 @@ def result(path: str = "steps[0]", **changes: Any) -> StepResult:
         "turns": 1,
         "duration_ms": 40,
     }
-    return StepResult(path=path, **{**defaults, **changes})
+    whole = StepResult(path=path, **{**defaults, **changes})
+    live = whole.source == "live" and "bills" not in changes
+    return replace(whole, bills=(Bill(whole.model or "openai/m", whole.usage),)) if live else whole
 
 
 def skipped(path: str = "steps[0]", **changes: Any) -> StepResult:

@@ -307,6 +307,7 @@ HEAVY = (
     "httpx",
     "aiohttp",
     "opentelemetry",
+    "genai_prices",
 )
 CALL_THE_DOOR = f"""
 import io, json, pathlib, sys

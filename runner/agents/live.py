@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from runner.agents.tools.bench import Bench
     from runner.calls.budget import Ledger
     from runner.calls.call import Tally
-    from runner.plan.plan import AgentRecipe, CompactionPlan, ContextPlan
+    from runner.plan.plan import AgentRecipe, CompactionPlan, ContextPlan, ModelRecipe
     from runner.plan.tools import ToolRecipe
     from runner.report.events import Emit
     from runner.step import Span
@@ -159,7 +159,7 @@ class LiveAgents:
                 partial(self._explain, blueprint),
                 cached_apart=provider.cached_apart,
             )
-            return self._metered(inner, call.tally, cached_apart=provider.cached_apart)
+            return self._metered(inner, call.tally, asked.model, cached_apart=provider.cached_apart)
 
         answering = model(recipe, "answer")
         if (plan := self._context.compaction) is not None:
@@ -174,14 +174,14 @@ class LiveAgents:
 
     def _played(self, call: Call, blueprint: Blueprint, player: Player) -> Parts:
         """A recording in the model's place, and in that of the tools."""
-        played = self._metered(PlayedModel(blueprint.recipe.model, player), call.tally, cached_apart=False)
+        played = self._metered(PlayedModel(blueprint.recipe.model, player), call.tally, None, cached_apart=False)
         tools = blueprint.tools if player.tools_live else tuple(played_tools(player))
         system = self._system_prompt(call, blueprint.recipe, native=True)
         conversation = Conversation(_messages(call.session))
         return Parts(PlayedSummaries(played, played, player), system, conversation, tools)
 
-    def _metered(self, inner: Model, tally: Tally, *, cached_apart: bool) -> Model:
-        model = MeteredModel(inner, self._ledger, tally, cached_apart=cached_apart)
+    def _metered(self, inner: Model, tally: Tally, billed: ModelRecipe | None, *, cached_apart: bool) -> Model:
+        model = MeteredModel(inner, self._ledger, tally, billed, cached_apart=cached_apart)
         return RedactingModel(model) if self._context.redact_pii else model
 
     def _summariser(self, recipe: AgentRecipe, plan: CompactionPlan) -> AgentRecipe:

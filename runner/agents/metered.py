@@ -13,13 +13,14 @@ from strands.models.model import Model
 
 from runner.agents.wrapped import WrappedModel
 from runner.errors import ModelProblem
-from runner.report.results import Usage
+from runner.report.results import Bill, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from runner.calls.budget import Ledger
     from runner.calls.call import Tally
+    from runner.plan.plan import ModelRecipe
 
 MAX_TURNS = 50
 """Model turns of one call: far above what a task takes, and an end to a model that calls tools for ever."""
@@ -36,11 +37,14 @@ _REASONS = {
 
 
 class MeteredModel(WrappedModel):
-    """A model under this run's ledger, for one call. `cached_apart` is its provider's way of counting."""
+    """A model under this run's ledger, for one call. `billed` is whose turns are paid for, None where a recording
+    plays; `cached_apart` is its provider's way of counting."""
 
-    def __init__(self, inner: Model, ledger: Ledger, tally: Tally, *, cached_apart: bool) -> None:
+    def __init__(
+        self, inner: Model, ledger: Ledger, tally: Tally, billed: ModelRecipe | None, *, cached_apart: bool
+    ) -> None:
         super().__init__(inner)
-        self._ledger, self._tally, self._cached_apart = ledger, tally, cached_apart
+        self._ledger, self._tally, self._billed, self._cached_apart = ledger, tally, billed, cached_apart
 
     async def stream(self, messages: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         """The inner model's events. Raises BudgetExceeded before the first, ModelProblem for an end that is none."""
@@ -62,6 +66,8 @@ class MeteredModel(WrappedModel):
                         yield event
             finally:
                 self._tally.usage += turn.usage
+                if turn.begun and self._billed is not None:
+                    self._tally.bills.append(Bill(self._billed.name, turn.usage, self._billed.host is not None))
             if reason not in _ENDS:
                 raise ModelProblem(_REASONS.get(str(reason), f"the model stopped without an answer ({reason})"))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from runner.plan.plan import Step
-from runner.report.results import Usage
+from runner.report.results import Bill, Usage
 from runner.tape.reel import Player, Recorder
 
 
@@ -47,6 +47,8 @@ class Tally:
     attempts: int = 0
     turns: int = 0
     usage: Usage = Usage()
+    bills: list[Bill] = field(default_factory=list)
+    """Every turn that a provider began; a fallback's and a summary's are of another model."""
     model: str = ""
     """Who was asked last, as `provider/model_id`."""
     tools: list[str] = field(default_factory=list)

@@ -6,8 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from runner.report.prices import exact, run_cost, step_cost
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from runner.report.results import Failure, RunReport, StepResult, Usage
 
@@ -41,7 +44,7 @@ def outputs(report: RunReport, paths: Paths) -> dict[str, str]:
         "input-tokens": usage.input,
         "output-tokens": usage.output,
         "total-tokens": usage.total,
-        "cost-usd": "",
+        "cost-usd": exact(run_cost(report)),
         "steps-run": len(report.steps) - report.count("skipped"),
         "steps-replayed": sum(step.source == "tape" for step in report.steps),
         "steps-resumed": sum(step.source == "resumed" for step in report.steps),
@@ -97,8 +100,9 @@ def results_json(report: RunReport) -> str:
         "response": report.response,
         "data": report.data,
         "step_outputs": dict(report.step_outputs),
-        "steps": [_step(step) for step in report.steps],
+        "steps": [_step(step, report.started) for step in report.steps],
         "usage": _usage(report.usage),
+        "cost_usd": run_cost(report),
         "cache": {
             "builds": report.cache.builds,
             "hits": report.cache.hits,
@@ -118,7 +122,7 @@ def results_json(report: RunReport) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _step(step: StepResult) -> dict[str, Any]:
+def _step(step: StepResult, at: datetime) -> dict[str, Any]:
     return {
         "path": step.path,
         "id": step.id,
@@ -128,6 +132,7 @@ def _step(step: StepResult) -> dict[str, Any]:
         "data": step.data,
         "error": step.error,
         "usage": _usage(step.usage),
+        "cost_usd": step_cost(step, at),
         "attempts": step.attempts,
         "turns": step.turns,
         "tools": list(step.tools),

@@ -24,7 +24,7 @@ OUTPUTS: Final[dict[str, str]] = {
     "input-tokens": "tokens sent, as the providers counted them",
     "output-tokens": "tokens received",
     "total-tokens": "both",
-    "cost-usd": "empty: prices are not known to this version",
+    "cost-usd": "about what the run cost in US dollars, at list prices; empty where a price is not known",
     "steps-run": "steps that were begun",
     "steps-replayed": "steps answered by a recording (modes record and replay)",
     "steps-resumed": "steps taken over from an earlier run (mode resume)",
@@ -66,6 +66,16 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Bill:
+    """One turn of one model, as its provider counted it: `model` is `provider/model_id`. A usage of nothing is a count
+    that was not told. `own_host` says that the model was asked at a `host` that the user gave."""
+
+    model: str
+    usage: Usage = Usage()
+    own_host: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class StepResult:
     """One step's answer, or why there is none.
 
@@ -91,6 +101,9 @@ class StepResult:
     """The tools that were used, in the order in which the model asked for them."""
     recorded_ms: int | None = None
     """How long it took when it was recorded; what templates are told, so that a replay says the same."""
+    bills: tuple[Bill, ...] = ()
+    """Every turn that a provider began in this run, failed attempts and summaries included. Empty where a recording
+    answered, though `usage` tells what that has counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from runner.report.prices import dollars, run_cost, why_unknown
 from runner.report.timeline import flow, gantt
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ MAX_BYTES: Final = 900 * 1024
 """The runner drops a summary above 1 MiB as a whole."""
 
 MOST_ROWS: Final = 200
+MOST_MODELS: Final = 10
 MAX_ANSWER: Final = 60_000  # characters of one answer
 
 _SIGN: Final = {
@@ -107,10 +109,17 @@ def _statistics(report: RunReport) -> str:
         f"- **Agent cache** {cache.builds} built, {cache.hits} reused ({cache.hit_rate} %)",
         f"- **Clients** {clients.created} created, {clients.hits} reused",
         f"- **Budget** {', '.join(limits) or 'no limit set'}{percent}",
-        "- **Cost** unknown: prices are not known to this version",
+        f"- **Cost** {_cost(report)}",
         f"- **Config** {code(report.config_hash[:12])}",
     ]
     return "\n".join(lines)
+
+
+def _cost(report: RunReport) -> str:
+    cost = run_cost(report)
+    if cost is None:
+        return f"unknown: {plain(', '.join(why_unknown(report)[:MOST_MODELS]))}"
+    return f"about {dollars(cost)} at list prices" if cost else "nothing that is billed was asked"
 
 
 def _cached(usage: Usage) -> str:

@@ -18,6 +18,7 @@ from runner.calls.budget import Ledger
 from runner.calls.call import Tally
 from runner.plan.plan import Limits
 from tests.agents.test_compaction import Scripted
+from tests.build import model
 from tests.contract.test_reuse import KEYS
 from tests.servers import SERVERS, Answer, OpenAIServer
 from tests.workspace import Workspace, chain, tasks, workflow
@@ -296,8 +297,9 @@ def test_a_turn_that_is_given_up_gives_up_its_request_at_once():
                 open_requests.remove(self)
 
     async def give_up() -> None:
-        model = MeteredModel(Endless(), Ledger(Limits(), lambda _: None), Tally(), cached_apart=False)
-        events = model.stream([])
+        ledger = Ledger(Limits(), lambda _: None)
+        metered = MeteredModel(Endless(), ledger, Tally(), model(), cached_apart=False)
+        events = metered.stream([])
         await anext(events)
         assert open_requests
         await events.aclose()

@@ -238,6 +238,7 @@ def test_results_hold_the_whole_report() -> None:
             "cache_read_tokens": 2,
             "cache_write_tokens": 1,
         },
+        "cost_usd": None,
         "attempts": 2,
         "turns": 3,
         "tools": ["lookup"],
