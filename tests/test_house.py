@@ -52,12 +52,13 @@ MAY_IMPORT = {
 }
 """For every room those it may import besides itself. A new room needs a row, which is where to think about it."""
 
-LEAVES = {"runner.report.results", "runner.report.events"}
+LEAVES = {"runner.report.results", "runner.report.events", "runner.report.verdicts"}
 """Plain data that every room but `spec` and `errors` may import."""
 
 ALLOWED = {
     ("runner.report.planned", "runner.plan.plan"): "it shows a plan",
     ("runner.report.planned", "runner.plan.estimate"): "and what it may cost",
+    ("runner.tape.review", "runner.report.prices"): "it tells what a recording cost, before and after",
     ("type", "runner.step"): "its protocols are what a pattern is given and what opens a span",
 }
 """Single imports that a row does not give; `type` stands for whoever imports it for a type checker only."""
