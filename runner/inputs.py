@@ -71,6 +71,16 @@ def _number(kind: type[int] | type[float], what: str) -> Callable[[str], Any]:
     return read
 
 
+def _percent(value: str) -> float:
+    try:
+        number = float(value.removesuffix("%"))
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise ValueError(f"should be a number of percent such as 25 or 25%, 0 or more, not '{value}'")
+    return number
+
+
 _WORDS: Final = {
     "true": True,
     "false": False,
@@ -109,6 +119,10 @@ INPUTS: Final = (
     Input("fixtures", "where recordings live, relative to the workspace; default fixtures/<workflow name> beside the "
           "file", _text),
     Input("record", "with mode record: changed, or all to ask everything anew", _choice("changed", "all"), "changed"),
+    Input("max-token-increase", "gate of a re-recording (mode record): by how many percent the tokens of a step "
+          "that was recorded before, and of all together, may grow; 0 for not at all", _percent),
+    Input("max-cost-increase", "the same gate for their cost at list prices; a price that is not known does not "
+          "pass it", _percent),
     Input("provider", "over runtime.provider of the file", _text),
     Input("model-id", "over runtime.model_id", _text),
     Input("host", "over runtime.host: the base URL of the provider", _text),
@@ -152,6 +166,9 @@ class ActionInputs:
     mode: str = "live"
     fixtures: str | None = None
     record: str = "changed"
+    max_token_increase: float | None = None
+    """In percent, as `max_cost_increase`."""
+    max_cost_increase: float | None = None
     provider: str | None = None
     model_id: str | None = None
     host: str | None = None
@@ -207,6 +224,7 @@ def from_strings(given: Mapping[str, str], *, plan_as: str = "text") -> ActionIn
     if inputs.spec and inputs.prompt is not None:
         raise UsageError("inputs 'spec' and 'prompt' are both set; a run has one of them")
     _check_shards(inputs)
+    _check_gates(inputs)
     return inputs
 
 
@@ -218,6 +236,14 @@ def _check_shards(inputs: ActionInputs) -> None:
         raise UsageError("input 'shards' is for mode: plan; a run is told its own 'shard', such as 2/5")
     if inputs.shard is not None and (inputs.shards is not None or inputs.plan_as == "matrix"):
         raise UsageError("input 'shard' shows one share of a plan; a matrix is of the whole plan, leave it out")
+
+
+def _check_gates(inputs: ActionInputs) -> None:
+    """A gate that nothing goes through would pass everything."""
+    gates = {"max-token-increase": inputs.max_token_increase, "max-cost-increase": inputs.max_cost_increase}
+    for name, limit in gates.items():
+        if limit is not None and inputs.mode != "record":
+            raise UsageError(f"input '{name}' is a gate of mode: record; mode: {inputs.mode} records nothing anew")
 
 
 def from_arguments(arguments: Sequence[str]) -> ActionInputs | str:

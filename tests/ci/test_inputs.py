@@ -23,6 +23,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "mode": ("validate", "validate"),
     "fixtures": ("recorded/here", "recorded/here"),
     "record": ("all", "all"),
+    "max-token-increase": ("25%", 25.0),
+    "max-cost-increase": ("0", 0.0),
     "provider": ("ollama", "ollama"),
     "model-id": ("llama", "llama"),
     "host": ("http://localhost:1", "http://localhost:1"),
@@ -40,7 +42,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
 }
 """For every input a value as it is written, and as it is read."""
 
-ONLY_OF = {"shards": "plan"}
+ONLY_OF = {"shards": "plan", "max-token-increase": "record", "max-cost-increase": "record"}
 """Inputs of one mode alone."""
 
 
@@ -108,7 +110,9 @@ def test_every_input_is_read_from_the_environment(name: str, underscores: bool) 
 def test_every_input_is_a_flag_as_well(name: str) -> None:
     written, read = GIVEN[name]
     files = [] if name == "prompt" else ["w.yaml"]
-    found = from_arguments([ONLY_OF.get(name, "run"), *files, f"--{name}", written])
+    mode = ONLY_OF.get(name, "live")
+    command = ["plan"] if mode == "plan" else ["run", "--mode", mode]
+    found = from_arguments([*command, *files, f"--{name}", written])
     assert isinstance(found, ActionInputs)
     assert attribute(found, name) == read
 
@@ -180,6 +184,24 @@ def test_a_count_is_a_whole_number_above_nothing(name: str, value: str) -> None:
 @pytest.mark.parametrize("value", ["0", "-0.5", "soon", "nan", "inf", "-inf"])
 def test_a_time_is_a_number_above_nothing(value: str) -> None:
     assert refusal(timeout=value) == f"input 'timeout' should be a number of seconds above 0, not '{value}'"
+
+
+@pytest.mark.parametrize("value", ["-1", "-0.5%", "half", "%", "25%%", "nan", "inf", "1e999"])
+@pytest.mark.parametrize("name", ["max-token-increase", "max-cost-increase"])
+def test_a_gate_is_a_number_of_percent(name: str, value: str) -> None:
+    told = f"input '{name}' should be a number of percent such as 25 or 25%, 0 or more, not '{value}'"
+    assert refusal(**{name: value}) == told
+
+
+@pytest.mark.parametrize(("value", "percent"), [("25", 25), ("25%", 25), ("25 %", 25), ("0", 0), ("12.5%", 12.5)])
+def test_a_gate_is_told_with_its_sign_or_without(value: str, percent: float) -> None:
+    assert from_action({"max-token-increase": value}).max_token_increase == percent
+
+
+@pytest.mark.parametrize("mode", ["live", "replay", "resume", "plan", "validate"])
+def test_a_gate_where_nothing_is_recorded_is_refused(mode: str) -> None:
+    told = f"input 'max-cost-increase' is a gate of mode: record; mode: {mode} records nothing anew"
+    assert refusal(mode=mode, max_cost_increase="5") == told
 
 
 @pytest.mark.parametrize("text", ["{", "a: b: c", "a: 1\na: 2", "a: !odd b", "[" * 100_000, "a: .nan"])
