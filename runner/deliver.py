@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from runner.errors import FileProblem, RunnerError
 from runner.report.outputs import Paths, outputs, results_json
 from runner.report.results import Failure, RunReport
+from runner.report.review import as_json as review_json
+from runner.report.review import as_markdown
 from runner.report.summary import summary
 
 if TYPE_CHECKING:
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
     from runner.folder import Folder
     from runner.report.summary import Detail
     from runner.report.trace import SpanRecord
+    from runner.report.verdicts import Review
 
-OWN_FILES = frozenset({"results.json", "summary.md", "tape"})
+OWN_FILES = frozenset({"results.json", "summary.md", "review.md", "review.json", "tape"})
 OWN_PREFIXES = ("trace-", "run-")
 """Names in the artifacts directory that are the run's own, whatever an artifact's path says."""
 
@@ -81,8 +84,9 @@ class Delivery:
         where = attempt(lambda: artifacts.shown(artifacts.write("summary.md", told)))
         if detail != "off":
             attempt(lambda: self.host.write_summary(told))
+        review = "" if report.review is None else attempt(partial(_review, report.review, artifacts))
         report = _with(trouble, report)
-        self.host.write_outputs(outputs(report, Paths(results, trace)))
+        self.host.write_outputs(outputs(report, Paths(results, trace, review)))
         if report.failure is not None:
             self.host.annotate(report.failure.findings, report.failure.title)
         self.host.annotate(report.warnings, "Advice")
@@ -127,6 +131,11 @@ def _artifact(name: str, text: str, artifacts: Folder) -> str:
     if any(part in OWN_FILES or part.startswith(OWN_PREFIXES) for part in first):
         raise FileProblem("an artifact's path is the name of one of the run's own files")
     return artifacts.shown(artifacts.write(name, text))
+
+
+def _review(review: Review, artifacts: Folder) -> str:
+    artifacts.write("review.json", review_json(review))
+    return artifacts.shown(artifacts.write("review.md", as_markdown(review)))
 
 
 def _trace(spans: list[SpanRecord], artifacts: Folder, now: datetime, service: str) -> str:

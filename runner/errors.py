@@ -145,6 +145,21 @@ class RecordingProblem(RunnerError):
         return self._findings or super().findings
 
 
+class TookMore(RunnerError):
+    """What was recorded anew takes more than a gate allows; a sentence for each."""
+
+    exit_code = 10
+    title = "Takes more than it did"
+
+    def __init__(self, sentences: Iterable[str]) -> None:
+        self._sentences = tuple(sentences)
+        super().__init__("; ".join(self._sentences))
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(Finding(one, Location("")) for one in self._sentences)
+
+
 class BudgetExceeded(RunnerError):
     """The run reached a limit on tokens or steps; what had finished is kept."""
 

@@ -119,6 +119,8 @@ INPUTS: Final = (
     Input("fixtures", "where recordings live, relative to the workspace; default fixtures/<workflow name> beside the "
           "file", _text),
     Input("record", "with mode record: changed, or all to ask everything anew", _choice("changed", "all"), "changed"),
+    Input("baseline", "with mode record or replay: a directory of recordings to review those of this run against; "
+          "default, with mode record, those that there were", _text),
     Input("max-token-increase", "gate of a re-recording (mode record): by how many percent the tokens of a step "
           "that was recorded before, and of all together, may grow; 0 for not at all", _percent),
     Input("max-cost-increase", "the same gate for their cost at list prices; a price that is not known does not "
@@ -145,6 +147,13 @@ INPUTS: Final = (
     Input("debug", "log cache look-ups and starts too; also on when the runner's debug is on", _flag, "false"),
 )  # fmt: skip
 
+ONLY_IN: Final[Mapping[str, tuple[str, ...]]] = {
+    "fixtures": ("record", "replay"),
+    "record": ("record",),
+    "baseline": ("record", "replay"),
+}
+"""Inputs that only some modes know."""
+
 NOT_OFFERED: Final[Mapping[str, str]] = {
     "max-cost-usd": "",
     "hitl-response": "",
@@ -166,6 +175,7 @@ class ActionInputs:
     mode: str = "live"
     fixtures: str | None = None
     record: str = "changed"
+    baseline: str | None = None
     max_token_increase: float | None = None
     """In percent, as `max_cost_increase`."""
     max_cost_increase: float | None = None
@@ -223,9 +233,17 @@ def from_strings(given: Mapping[str, str], *, plan_as: str = "text") -> ActionIn
     inputs = ActionInputs(**typed)
     if inputs.spec and inputs.prompt is not None:
         raise UsageError("inputs 'spec' and 'prompt' are both set; a run has one of them")
+    _check_modes(inputs)
     _check_shards(inputs)
     _check_gates(inputs)
     return inputs
+
+
+def _check_modes(inputs: ActionInputs) -> None:
+    """An input that nothing looks at would be passed over in silence."""
+    for name, modes in ONLY_IN.items():
+        if name in inputs.given and inputs.mode not in modes:
+            raise UsageError(f"input '{name}' is for mode: {' or '.join(modes)}, not for mode: {inputs.mode}")
 
 
 def _check_shards(inputs: ActionInputs) -> None:
@@ -240,10 +258,12 @@ def _check_shards(inputs: ActionInputs) -> None:
 
 def _check_gates(inputs: ActionInputs) -> None:
     """A gate that nothing goes through would pass everything."""
+    reviews = inputs.mode == "record" or inputs.baseline is not None
     gates = {"max-token-increase": inputs.max_token_increase, "max-cost-increase": inputs.max_cost_increase}
     for name, limit in gates.items():
-        if limit is not None and inputs.mode != "record":
-            raise UsageError(f"input '{name}' is a gate of mode: record; mode: {inputs.mode} records nothing anew")
+        if limit is not None and not reviews:
+            told = f"input '{name}' is a gate of mode: record, or of a 'baseline' beside mode: replay"
+            raise UsageError(f"{told}; mode: {inputs.mode} records nothing anew")
 
 
 def from_arguments(arguments: Sequence[str]) -> ActionInputs | str:

@@ -136,7 +136,7 @@ class Door:
                 detail = cast("Detail", inputs.summary)
                 traced = spans if inputs.trace else None
                 report, files = self.delivery.run(
-                    tapes.ended(report, deck), traced, artifacts, detail, self.now(), tracing.service
+                    tapes.ended(report, deck, inputs), traced, artifacts, detail, self.now(), tracing.service
                 )
                 self._last_words(report, files)
                 tracing.flush()

@@ -10,20 +10,24 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final, cast
 
-from runner.errors import FileProblem, RecordingProblem
+from runner.errors import FileProblem, RecordingProblem, TookMore
 from runner.folder import Folder
 from runner.plan.pii import redact
+from runner.report.results import Failure
+from runner.report.review import too_much
 from runner.tape.deck import Deck, unheard
 from runner.tape.recording import dump
+from runner.tape.review import review
 from runner.tape.store import TAPE, file_name, read, read_all, remove, safe_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from runner.inputs import ActionInputs
     from runner.plan.plan import Plan
     from runner.report.results import RunReport
+    from runner.report.verdicts import Review
     from runner.tape.deck import Mode
     from runner.tape.recording import Recording
 
@@ -44,6 +48,8 @@ class Tapes:
     runs: Path
     scrub: Callable[[str], str]
     warn: Callable[[str], None]
+    baseline: Mapping[str, Recording] | None = None
+    """Recordings that those of this run are held against; those that there were, where it is left out."""
 
     def deck(self, plan: Plan, inputs: ActionInputs) -> Deck:
         """The run's recordings. Raises RecordingProblem for what cannot be read, and where a replay has none."""
@@ -59,13 +65,20 @@ class Tapes:
             everything=inputs.record == "all",
         )
 
-    def ended(self, report: RunReport, deck: Deck) -> RunReport:
+    def ended(self, report: RunReport, deck: Deck, inputs: ActionInputs) -> RunReport:
         """The report with what is to be said of recordings. A whole re-recording deletes those that nothing asked for:
         they are of steps that are no more."""
-        if deck.mode == "record" and report.status in ENDED:
+        whole = report.status in ENDED
+        if deck.mode == "record" and whole:
             remove(self.fixtures.directory, deck.earlier, deck.unused)
         folder = self.fixtures if deck.mode in ("record", "replay") else self.own
-        return replace(report, tape=folder.shown(folder.directory) if folder.directory.is_dir() else "")
+        report = replace(report, tape=folder.shown(folder.directory) if folder.directory.is_dir() else "")
+        if deck.mode != "record" and self.baseline is None:
+            return report
+        before = deck.earlier if self.baseline is None else self.baseline
+        if not whole:  # what it did not come to is neither here nor there
+            before = {path: one for path, one in before.items() if path in deck.standing}
+        return _reviewed(report, review(before, deck.standing, report.started), inputs)
 
     def hand_over(self) -> None:
         """Give what was written to the workspace's owner."""
@@ -104,7 +117,24 @@ def tapes_of(
     """The places of a run by its inputs. Raises FileProblem for a directory that leads out of the workspace."""
     beside = PurePosixPath(os.path.dirname(plan.file)) / "fixtures" / safe_name(plan.name)
     fixtures = Folder.at(workspace, inputs.fixtures or str(beside), "fixtures")
-    return Tapes(fixtures, artifacts.below(TAPE), artifacts.base, scrub, warn)
+    baseline = None
+    if inputs.baseline is not None:
+        against = Folder.at(workspace, inputs.baseline, "baseline")
+        baseline = read(against.directory, against.shown(against.directory))
+        if not baseline:
+            raise RecordingProblem(f"there are no recordings in {inputs.baseline} (baseline)")
+    return Tapes(fixtures, artifacts.below(TAPE), artifacts.base, scrub, warn, baseline)
+
+
+def _reviewed(report: RunReport, found: Review, inputs: ActionInputs) -> RunReport:
+    """The report with its review, failed by what has grown by more than the inputs allow."""
+    report = replace(report, review=found)
+    told = too_much(found, inputs.max_token_increase, inputs.max_cost_increase)
+    if not told or report.failure is not None:
+        return report
+    error = TookMore(told)
+    failure = Failure(error.title, error.message, findings=error.findings)
+    return replace(report, status=error.status, exit_code=error.exit_code, failure=failure)
 
 
 def record_command(inputs: ActionInputs) -> str:

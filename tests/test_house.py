@@ -28,7 +28,7 @@ MAY_IMPORT = {
         *("ci", "report", "tape", "plan", "errors"),
     },
     "intake": {"inputs", "plan", "spec", "errors"},
-    "tapes": {"inputs", "folder", "tape", "plan", "errors"},
+    "tapes": {"inputs", "folder", "tape", "report", "plan", "errors"},
     "deliver": {"folder", "ci", "report", "errors"},
     "onion": {"calls", "tape", "notes", "plan", "errors"},
     "course": {"plan", "step", "errors"},

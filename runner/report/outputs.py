@@ -28,6 +28,7 @@ class Paths:
 
     results: str = ""
     trace: str = ""
+    review: str = ""
 
 
 def outputs(report: RunReport, paths: Paths) -> dict[str, str]:
@@ -40,6 +41,7 @@ def outputs(report: RunReport, paths: Paths) -> dict[str, str]:
         "structured": "" if report.data is None else json.dumps(report.data, ensure_ascii=False),
         "results-path": paths.results,
         "trace-path": paths.trace,
+        "review-path": paths.review,
         "tape-path": report.tape,
         "input-tokens": usage.input,
         "output-tokens": usage.output,

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from runner.plan.estimate import estimate
+from runner.report.markdown import code, plain
 from runner.report.results import StepResult
-from runner.report.summary import code, plain
 from runner.report.timeline import flow
 
 if TYPE_CHECKING:

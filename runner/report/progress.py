@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from runner.report import events
-from runner.report.summary import duration
+from runner.report.markdown import duration
 
 if TYPE_CHECKING:
     from runner.report.results import StepResult

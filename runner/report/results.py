@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runner.errors import Finding, Status
+    from runner.report.verdicts import Review
 
 StepStatus = Literal["success", "failed", "cancelled", "skipped"]
 Source = Literal["live", "tape", "resumed"]
@@ -20,6 +21,7 @@ OUTPUTS: Final[dict[str, str]] = {
     "structured": "the last answer as JSON, when the step asked for data",
     "results-path": "results.json of this run",
     "trace-path": "the trace of this run",
+    "review-path": "what became of each recording, as Markdown (mode record, or a baseline); beside it as JSON",
     "tape-path": "directory of the recordings that this run made, or that it was replayed from",
     "input-tokens": "tokens sent, as the providers counted them",
     "output-tokens": "tokens received",
@@ -209,6 +211,8 @@ class RunReport:
     """Paths of recordings that a replay did not ask for."""
     tape: str = ""
     """Where the run's recordings are, relative to the workspace."""
+    review: Review | None = None
+    """What became of the recordings that there were, where they were made anew or held against others."""
     shard: Shard | None = None
     matrix: str = ""
     """Of a plan that was shown: its shards as JSON, where it has some."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from runner.report.markdown import code, duration, fenced, html, plain
 from runner.report.prices import dollars, run_cost, why_unknown
+from runner.report.review import as_markdown
 from runner.report.timeline import flow, gantt
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _STEP_SIGN: Final = {"success": "✅", "failed": "❌", "cancelled": "🛑", "sk
 
 def summary(report: RunReport, detail: Detail) -> str:
     """The whole summary; sections that do not fit any more are left out with a marker."""
-    sections: list[Callable[[RunReport], str]] = [_headline, _findings, _steps, _statistics]
+    sections: list[Callable[[RunReport], str]] = [_headline, _findings, _review, _steps, _statistics]
     if detail == "full":
         sections += [_pictures, *_answers(report)]
     parts: list[str] = []
@@ -63,6 +64,10 @@ def _findings(report: RunReport) -> str:
         return ""
     rows = [f"| {one.level} | {code(str(one.at))} | {plain(one.message)} |" for one in placed[:MOST_ROWS]]
     return "\n".join(["| | where | what |", "|---|---|---|", *rows, *_more(len(placed) - MOST_ROWS)])
+
+
+def _review(report: RunReport) -> str:
+    return "" if report.review is None else as_markdown(report.review).rstrip()
 
 
 def _steps(report: RunReport) -> str:
@@ -148,36 +153,3 @@ def _answer(step: StepResult) -> str:
         text = text[:MAX_ANSWER] + "\n[cut here; results.json has all of it]"
     title = f"{html(step.path)} · {html(step.agent)}"
     return f"<details><summary>{title}</summary>\n\n{fenced(text)}\n\n</details>"
-
-
-def duration(milliseconds: int) -> str:
-    """A duration as people read it: `85 ms`, `1.2 s`, `3 min 05 s`."""
-    if milliseconds < 1000:
-        return f"{milliseconds} ms"
-    if milliseconds < 60_000:
-        return f"{milliseconds / 1000:.1f} s"
-    minutes, seconds = divmod(round(milliseconds / 1000), 60)
-    return f"{minutes} min {seconds:02d} s"
-
-
-def fenced(text: str) -> str:
-    """A text as a code block that nothing in it can close, with invisible control characters taken out."""
-    safe = re.sub(r"[^\S\n\t ]|[\x00-\x08\x0b-\x1f\x7f]", " ", text)
-    longest = max((len(run) for run in re.findall(r"`+", safe)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{safe}\n{fence}"
-
-
-def plain(text: str) -> str:
-    """A text inside a line or a table cell, with nothing in it that Markdown or HTML would act on."""
-    flat = html(" ".join(text.split()))
-    return re.sub(r"([\\`*_\[\]|#@!~])", r"\\\1", flat)
-
-
-def code(text: str) -> str:
-    """An identifier as inline code, safe in a table cell."""
-    return f"<code>{html(' '.join(text.split())).replace('|', '&#124;')}</code>"
-
-
-def html(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

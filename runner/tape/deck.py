@@ -122,6 +122,12 @@ class Deck:
                 raise RecordingProblem(f"{told}; to record it anew: {self.again}", path=path)
 
     @property
+    def standing(self) -> dict[str, Recording]:
+        """The recordings that this run stands on, in the order of their paths."""
+        used = {path: self.earlier[path] for path in self.used}
+        return dict(sorted({**used, **self.made}.items()))
+
+    @property
     def unused(self) -> list[str]:
         """Recordings that nothing asked for. Those of steps that a shard leaves to others are not its business."""
         left = [path for path in self.earlier if path not in self.used and path not in self.made]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from runner.errors import UsageError
-from runner.inputs import INPUTS, NOT_OFFERED, ActionInputs, from_arguments, from_environ
+from runner.inputs import INPUTS, NOT_OFFERED, ONLY_IN, ActionInputs, from_arguments, from_environ
 from runner.report.results import OUTPUTS
 
 ACTION = yaml.safe_load((Path(__file__).parents[2] / "action.yml").read_text())
@@ -23,6 +23,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "mode": ("validate", "validate"),
     "fixtures": ("recorded/here", "recorded/here"),
     "record": ("all", "all"),
+    "baseline": ("recorded/main", "recorded/main"),
     "max-token-increase": ("25%", 25.0),
     "max-cost-increase": ("0", 0.0),
     "provider": ("ollama", "ollama"),
@@ -42,8 +43,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
 }
 """For every input a value as it is written, and as it is read."""
 
-ONLY_OF = {"shards": "plan", "max-token-increase": "record", "max-cost-increase": "record"}
-"""Inputs of one mode alone."""
+ONLY_OF = {"shards": "plan", **dict.fromkeys(("max-token-increase", "max-cost-increase", *ONLY_IN), "record")}
+"""Inputs that not every mode knows, and one that does."""
 
 
 def from_action(given: dict[str, str], *, underscores: bool = False) -> ActionInputs:
@@ -200,8 +201,15 @@ def test_a_gate_is_told_with_its_sign_or_without(value: str, percent: float) -> 
 
 @pytest.mark.parametrize("mode", ["live", "replay", "resume", "plan", "validate"])
 def test_a_gate_where_nothing_is_recorded_is_refused(mode: str) -> None:
-    told = f"input 'max-cost-increase' is a gate of mode: record; mode: {mode} records nothing anew"
-    assert refusal(mode=mode, max_cost_increase="5") == told
+    told = "input 'max-cost-increase' is a gate of mode: record, or of a 'baseline' beside mode: replay"
+    assert refusal(mode=mode, max_cost_increase="5") == f"{told}; mode: {mode} records nothing anew"
+
+
+@pytest.mark.parametrize("name", ONLY_IN)
+def test_an_input_that_a_mode_does_not_know_is_refused(name: str) -> None:
+    modes = " or ".join(ONLY_IN[name])
+    told = f"input '{name}' is for mode: {modes}, not for mode: live"
+    assert refusal(**{name: GIVEN[name][0]}, mode="live") == told
 
 
 @pytest.mark.parametrize("text", ["{", "a: b: c", "a: 1\na: 2", "a: !odd b", "[" * 100_000, "a: .nan"])

@@ -59,6 +59,7 @@ def test_the_outputs_say_what_the_report_says() -> None:
         "structured": '{"ü": [1]}',
         "results-path": "out/results.json",
         "trace-path": "out/trace.json",
+        "review-path": "",
         "tape-path": "out/tape",
         "input-tokens": "110",
         "output-tokens": "22",

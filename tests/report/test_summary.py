@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.errors import Finding, Location, Status
+from runner.report.markdown import code, duration, fenced, plain
 from runner.report.results import BudgetStatistics, CacheStatistics, ClientStatistics, Failure, Shard, Usage
-from runner.report.summary import MAX_ANSWER, MAX_BYTES, Detail, code, duration, fenced, plain, summary
+from runner.report.summary import MAX_ANSWER, MAX_BYTES, Detail, summary
 from tests.build import report, result, skipped
 
 
