@@ -69,18 +69,19 @@ def plan_of_file(name: str, inputs: ActionInputs, workspace: Path, *, need_value
 
 def files_of(inputs: ActionInputs, workspace: Path) -> list[str]:
     """The files that paths and globs name, each once. Raises UsageError for a glob that names none."""
-    found: list[str] = []
-    for name in inputs.spec:
-        if not any(sign in name for sign in "*?[") or (workspace / name).is_file():
-            found.append(name)
-            continue
-        # Hidden ones too: .github is where workflow files are kept.
-        every = sorted(glob(name, root_dir=workspace, recursive=True, include_hidden=True))
-        matches = [match for match in every if (workspace / match).is_file() and not match.startswith(".git/")]
-        if not matches:
-            raise UsageError(f"no file matches '{name}'")
-        found += matches
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(file for name in inputs.spec for file in matching(name, workspace) or [name]))
+
+
+def matching(name: str, workspace: Path) -> list[str]:
+    """The files that a glob names; none where it is not one. Raises UsageError for a glob that names none."""
+    if not any(sign in name for sign in "*?[") or (workspace / name).is_file():
+        return []
+    # Hidden ones too: .github is where workflow files are kept.
+    every = sorted(glob(name, root_dir=workspace, recursive=True, include_hidden=True))
+    matches = [match for match in every if (workspace / match).is_file() and not match.startswith(".git/")]
+    if not matches:
+        raise UsageError(f"no file matches '{name}'")
+    return matches
 
 
 def files_to_check(inputs: ActionInputs, workspace: Path) -> tuple[list[str], list[str]]:
@@ -94,7 +95,7 @@ def files_to_check(inputs: ActionInputs, workspace: Path) -> tuple[list[str], li
         if not (workspace / name).is_dir():
             files.append(name)
             continue
-        found = [(PurePath(name) / one).as_posix() for one in _below(workspace / name)]
+        found = [(PurePath(name) / one).as_posix() for one in below(workspace / name, ENDINGS, but=TESTS)]
         if not found:
             raise UsageError(f"there is no workflow file (*.yaml, *.yml) below '{name}'")
         for one in found:
@@ -102,14 +103,14 @@ def files_to_check(inputs: ActionInputs, workspace: Path) -> tuple[list[str], li
     return list(dict.fromkeys(files)), [name for name in dict.fromkeys(others) if name not in files]
 
 
-def _below(directory: Path) -> list[str]:
-    """The YAML files below a directory that people keep workflows in, by their names from there."""
+def below(directory: Path, endings: tuple[str, ...], but: tuple[str, ...] = ()) -> list[str]:
+    """The files with these endings below a directory, by their names from there, where people keep workflows."""
     found: list[str] = []
     for base, directories, names in os.walk(directory):
         directories[:] = [
             one for one in directories if one == ".github" or not (one.startswith(".") or one in PASSED_OVER)
         ]
-        paths = (Path(base) / name for name in names if name.endswith(ENDINGS) and not name.endswith(TESTS))
+        paths = (Path(base) / name for name in names if name.endswith(endings) and not name.endswith(but))
         found += [path.relative_to(directory).as_posix() for path in paths if path.is_file()]
     return sorted(found)
 

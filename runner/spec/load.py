@@ -10,7 +10,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -19,6 +19,7 @@ from yaml.constructor import ConstructorError
 from runner.errors import FileProblem, Finding, Location, SpecError
 from runner.spec.mend import mended, resembled
 from runner.spec.models import Agent, Spec
+from runner.spec.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+S = TypeVar("S", bound=Shape)
 MAX_BYTES = 10 * 1024 * 1024
 _HALVES = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
 MAX_NODES = 2_000_000  # a bomb of aliases expands far beyond; 100,000 steps stay below
 MAX_DEPTH = 64
+NEEDS = "a workflow needs version, name, runtime, agents, pattern"
 _INDEX = "index"  # a mapping node's keys by what they say, kept on it: looking through thousands each time is slow
 
 
@@ -110,8 +113,8 @@ class Document:
         return value
 
 
-def read(path: Path, shown: str) -> Document:
-    """Read a YAML or JSON file; `shown` is how messages name it.
+def read(path: Path, shown: str, needs: str = NEEDS) -> Document:
+    """Read a YAML or JSON file; `shown` is how messages name it, `needs` what they say that an empty one lacks.
 
     Raises FileProblem when it cannot be read, SpecError when it is not one document of plain values.
     """
@@ -130,10 +133,10 @@ def read(path: Path, shown: str) -> Document:
     except OSError as error:
         raise FileProblem(f"{shown} cannot be read: {error.strerror}", at=Location(shown)) from error
     # Tabs are white space to JSON and an error to YAML; valid JSON has none inside its strings.
-    return parse(text.replace("\t", " ") if path.suffix == ".json" else text, shown)
+    return parse(text.replace("\t", " ") if path.suffix == ".json" else text, shown, needs)
 
 
-def parse(text: str, shown: str) -> Document:
+def parse(text: str, shown: str, needs: str = NEEDS) -> Document:
     """Parse text as YAML (and so JSON). Raises SpecError with a location."""
     if text.lstrip()[:1] in ("{", "["):  # JSON: what it escapes in two halves, YAML cannot read
         text = _HALVES.sub(lambda found: found[1] + json.loads(f'"{found[2]}"'), text)
@@ -144,14 +147,7 @@ def parse(text: str, shown: str) -> Document:
         try:
             node = loader.get_single_node()
             if node is None:
-                raise SpecError(
-                    [
-                        Finding(
-                            "the file is empty; a workflow needs version, name, runtime, agents, pattern",
-                            Location(shown),
-                        )
-                    ]
-                )
+                raise SpecError([Finding(f"the file is empty; {needs}", Location(shown))])
             if findings := list(dict.fromkeys(_unplain(node, shown))):
                 raise SpecError(findings)
             return Document(shown, loader.construct_document(node), node)
@@ -210,9 +206,14 @@ def read_through(document: Document) -> tuple[Spec | None, list[Finding]]:
 
 def to_agent(document: Document, place: tuple[str, ...]) -> Agent:
     """Check one agent of a document, or with an empty place all of it. Raises SpecError with every finding."""
+    return to_shape(Agent, document, place)
+
+
+def to_shape(shape: type[S], document: Document, place: tuple[str, ...] = ()) -> S:
+    """Check what stands at a place of a document, or all of it. Raises SpecError with every finding."""
     known: dict[int, tuple[str, ...]] = {}
     try:
-        return Agent.model_validate(document.parent((*place, "")), context=known)
+        return shape.model_validate(document.parent((*place, "")), context=known)
     except ValidationError as error:
         wrong: list[Any] = [{**one, "loc": (*place, *one["loc"])} for one in error.errors(include_url=False)]
         raise SpecError(sorted(_findings(wrong, document, known), key=lambda finding: finding.at)) from None
