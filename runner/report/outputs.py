@@ -88,8 +88,13 @@ def cut(text: str, whole: str, most: int = MAX_RESPONSE) -> str:
 
 
 def results_json(report: RunReport) -> str:
-    """The whole report as JSON; docs/reference.md tells its keys."""
-    document = {
+    """The whole report as JSON."""
+    return json.dumps(document(report), indent=2, ensure_ascii=False) + "\n"
+
+
+def document(report: RunReport) -> dict[str, Any]:
+    """What results.json holds; docs/reference.md tells its keys."""
+    return {
         "name": report.name,
         "status": report.status,
         "exit_code": report.exit_code,
@@ -121,7 +126,6 @@ def results_json(report: RunReport) -> str:
         "failure": _failure(report.failure),
         "warnings": [{"message": one.message, "at": str(one.at)} for one in report.warnings],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _step(step: StepResult, at: datetime) -> dict[str, Any]:

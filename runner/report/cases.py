@@ -1,0 +1,124 @@
+"""A session of test cases to Markdown for the job summary, to annotations, and to lines of the log. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from runner.errors import Finding
+from runner.report.progress import Line
+from runner.report.summary import MAX_BYTES, MOST_ROWS, code, duration, html, plain
+
+if TYPE_CHECKING:
+    from runner.report.tested import CaseResult, CaseStatus, Session
+
+_SIGN: Final[dict[CaseStatus, str]] = {"passed": "✅", "failed": "❌", "error": "⛔"}
+MOST_TOLD: Final = 20
+"""Of the problems of one case."""
+
+MAX_NAME: Final = 200
+
+
+def counted(session: Session) -> str:
+    """A session in one line: `2 failed, 1 error, 14 passed (1 flaky)`."""
+    counts = [(session.count(status), status) for status in ("failed", "error", "passed")]
+    told = [f"{count} {status}" for count, status in counts if count]
+    told[-1:] = [told[-1] + (f" ({session.flaky} flaky)" if session.flaky else "")] if told else ["nothing tested"]
+    return ", ".join(told + ([f"{session.unrun} not run"] if session.unrun else []))
+
+
+# -- the job summary --------------------------------------------------------------------------------------------------
+
+
+def summary(session: Session) -> str:
+    """The job summary: what came of every case, and below what is wrong, as far as the host takes it."""
+    parts: list[str] = []
+    size = 0
+    for section in (_headline, _table, *_problems(session)):
+        text = section(session)
+        size += len(text.encode(errors="replace")) + 2
+        if size > MAX_BYTES:
+            parts.append("_The rest is left out here to stay below the host's limit; junit.xml has all of it._")
+            break
+        parts.append(text)
+    return "\n\n".join(parts) + "\n"
+
+
+def _headline(session: Session) -> str:
+    sign = "✅" if session.status == "success" else "🛑" if session.cancelled else "❌"
+    return f"### {sign} Tests: {counted(session)}"
+
+
+def _table(session: Session) -> str:
+    live = session.has_live
+    head = ["| case | result | runs passed | tokens | time |", "|---|---|--:|--:|--:|"]
+    if not live:
+        head = ["| case | result | tokens | time |", "|---|---|--:|--:|"]
+    rows = [_row(one, live=live) for one in session.cases[:MOST_ROWS]]
+    rest = len(session.cases) - MOST_ROWS
+    return "\n".join([*head, *rows, *([f"\n_and {rest:,} more, in junit.xml_"] if rest > 0 else [])])
+
+
+def _row(case: CaseResult, *, live: bool) -> str:
+    result = f"{_SIGN[case.status]} {case.status}" + (" ⚠️ flaky" if case.flaky else "")
+    runs = f" {_runs(case) if case.source == 'live' else ''} |" if live else ""
+    named = f"{plain(case.name[:MAX_NAME])} {code(_place(case))}"
+    return f"| {named} | {result} |{runs} {case.tokens:,} | {duration(case.duration_ms)} |"
+
+
+def _runs(case: CaseResult) -> str:
+    return f"{case.passes} of {case.runs} ({case.pass_rate} %)"
+
+
+def _problems(session: Session) -> Iterator[Callable[[Session], str]]:
+    for case in session.cases:
+        if case.problems:
+            yield lambda _, case=case: _folded(case)  # type: ignore[misc]
+
+
+def _folded(case: CaseResult) -> str:
+    told = [f"- {code(str(one.at))} {plain(one.message)}" for one in case.failures[:MOST_TOLD]]
+    rest = len(case.failures) - MOST_TOLD
+    told += [f"- _and {rest:,} more, in junit.xml_"] if rest > 0 else []
+    told += [f"- {plain(case.error)}"] if case.error is not None else []
+    title = f"{_SIGN[case.status]} {html(' '.join(case.name[:MAX_NAME].split()))}"
+    return f"<details><summary>{title}</summary>\n\n" + "\n".join(told) + "\n\n</details>"
+
+
+def _place(case: CaseResult) -> str:
+    return f"{case.at.file}:{case.at.line}" if case.at.line else case.file
+
+
+# -- annotations and log ----------------------------------------------------------------------------------------------
+
+
+def findings(session: Session) -> tuple[Finding, ...]:
+    """One for each case that did not pass, and a warning for each that did not always, at its place."""
+    return tuple(
+        Finding(_sentence(case), case.at, level="warning" if case.status == "passed" else "error")
+        for case in session.cases
+        if case.status != "passed" or case.flaky
+    )
+
+
+def _sentence(case: CaseResult) -> str:
+    begun = f"{case.name}: " + (f"flaky, passed {_runs(case)}: " if case.flaky else "")
+    return begun + "; ".join(case.problems)
+
+
+def line(case: CaseResult) -> Line:
+    """What the log says of a case when it is done."""
+    told = f"{case.status} {_place(case)} {case.name} ({case.tokens:,} tokens, {duration(case.duration_ms)})"
+    if case.source == "live":
+        told += f", live: {_runs(case)}"
+    if case.problems:
+        told += ": " + "; ".join(case.problems)
+    if case.flaky:
+        return Line("WARNING", told)
+    return Line("INFO" if case.status == "passed" else "ERROR", told)
+
+
+def last_line(session: Session) -> Line:
+    """What the log says at the end."""
+    told = f"Tests: {counted(session)}; {session.tokens:,} tokens, {duration(session.duration_ms)}"
+    return Line("INFO" if session.status == "success" else "ERROR", told)
