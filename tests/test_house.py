@@ -27,6 +27,7 @@ MAY_IMPORT = {
         *("run", "intake", "tapes", "deliver", "inputs", "folder", "credentials", "telemetry", "log"),
         *("ci", "report", "tape", "plan", "errors"),
     },
+    "testing": {"intake", "plan", "report", "spec", "errors"},
     "intake": {"inputs", "plan", "spec", "errors"},
     "tapes": {"inputs", "folder", "tape", "report", "plan", "errors"},
     "deliver": {"folder", "ci", "report", "errors"},
