@@ -40,7 +40,7 @@ format: setup  ## format and mend what can be mended
 bench: setup  ## what a run costs beyond its model, beside its floors
 	@$(BIN)/python -m benchmarks.bench
 
-docs: setup  ## write docs/reference.md, docs/schema.json and action.yml from the code
+docs: setup  ## write docs/reference.md, the schemas and action.yml from the code
 	$(BIN)/python -m docs.write_reference
 
 image:  ## build and tag strands-action:dev

@@ -1,4 +1,4 @@
-"""Writes docs/reference.md, docs/schema.json and action.yml from the code; `make docs` runs it, a test compares."""
+"""Writes docs/reference.md, docs/schema.json, docs/test-schema.json and action.yml from the code; `make docs` runs it, a test compares."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from runner import errors
 from runner.inputs import INPUTS, schema_text
 from runner.report.results import OUTPUTS
+from runner.testing import shapes
 
 ROOT = Path(__file__).parents[1]
 
@@ -181,6 +182,7 @@ def written() -> dict[Path, str]:
     return {
         ROOT / "docs/reference.md": reference(),
         ROOT / "docs/schema.json": schema_text(),
+        ROOT / "docs/test-schema.json": shapes.schema_text(),
         ROOT / "action.yml": action(),
     }
 

@@ -28,7 +28,10 @@ from runner.report import progress
 from runner.report.outputs import results_json
 from runner.report.planned import as_json
 from runner.report.results import OUTPUTS, Failure
+from runner.report.tested import CaseStatus
 from runner.spec import models, patterns
+from runner.testing import shapes
+from runner.testing.cases import load_all
 from tests import build
 from tests.build import findings_of
 from tests.servers import OpenAIServer
@@ -71,15 +74,19 @@ def data(block: Block) -> Any:
 
 BLOCKS = blocks()
 SPECS = [block for block in BLOCKS if block.language == "yaml" and "pattern" in data(block)]
+CASES = [block for block in BLOCKS if block.language == "yaml" and "cases" in data(block)]
 JOBS = [block for block in BLOCKS if block.language == "yaml" and "jobs" in data(block)]
 COMMANDS = [(block, line) for block in BLOCKS if block.language == "sh" for line in block.text.splitlines() if line]
 
 
 def test_every_block_is_of_a_kind_that_is_checked_here():
-    unchecked = [block for block in BLOCKS if block.language not in ("sh", "text") and block not in (*SPECS, *JOBS)]
+    unchecked = [
+        block for block in BLOCKS if block.language not in ("sh", "text") and block not in (*SPECS, *JOBS, *CASES)
+    ]
     assert [str(block) for block in unchecked] == []
     assert SPECS
     assert JOBS
+    assert CASES
     assert COMMANDS
 
 
@@ -122,6 +129,13 @@ def test_a_workflow_file_in_the_docs_runs(block: Block, workspace: Workspace):
         outcome = workspace.run(spec, host=server.url, variables=yaml.safe_dump(dict.fromkeys(names, "some text")))
 
     assert outcome.outputs["status"] == "success"
+
+
+@pytest.mark.parametrize("block", CASES, ids=str)
+def test_test_cases_in_the_docs_are_loaded(block: Block, workspace: Workspace):
+    workspace.write("triage.yaml", build.workflow())
+    cases = load_all([workspace.write("triage.test.yaml", block.text)], workspace.root)
+    assert [case.name for case in cases] == [one["name"] for one in data(block)["cases"]]
 
 
 @pytest.mark.parametrize(
@@ -207,11 +221,18 @@ def test_the_wrappers_in_the_architecture_are_those_of_a_call_in_their_order():
 
 # -- the language -----------------------------------------------------------------------------------------------------
 
-GUIDE = "\n".join(
-    re.sub(r"^```.*?^```$", "", (ROOT / "docs" / name).read_text(), flags=re.DOTALL | re.MULTILINE)
-    for name in ("language.md", "patterns.md", "tools.md")
-)
-"""What is told of the language, without the examples."""
+
+def told_in(*names: str) -> str:
+    """Pages without their examples."""
+    pages = [(ROOT / "docs" / name).read_text() for name in names]
+    return "\n".join(re.sub(r"^```.*?^```$", "", page, flags=re.DOTALL | re.MULTILINE) for page in pages)
+
+
+GUIDE = told_in("language.md", "patterns.md", "tools.md")
+"""What is told of the language."""
+
+TESTING = told_in("testing.md")
+"""What is told of test cases."""
 
 TABLES: dict[str, type[Shape]] = {
     "file": models.Spec,
@@ -232,6 +253,15 @@ TABLES: dict[str, type[Shape]] = {
     "limits": patterns.OrchestratorLimits,
 }
 """Shapes that have a table of their own, by the word in its first heading."""
+
+TEST_TABLES: dict[str, type[Shape]] = {
+    "test file": shapes.FileShape,
+    "case": shapes.CaseShape,
+    "expect": shapes.Expectation,
+    "tools": shapes.ToolsExpectation,
+}
+ALL_TABLES = [*((name, one, GUIDE) for name, one in TABLES.items())]
+ALL_TABLES += [(name, one, TESTING) for name, one in TEST_TABLES.items()]
 
 REFUSED = {"max_cost_usd", "review_router"}
 
@@ -266,16 +296,25 @@ def words(annotation: Any) -> Iterator[str]:
         yield from words(inner)
 
 
-@pytest.mark.parametrize("heading", TABLES)
-def test_a_table_has_a_row_for_each_key_and_one_only(heading: str):
-    told = [key for row in rows(heading) for key in re.findall(r"`([^`]+)`", row[0])]
-    assert sorted(told) == sorted(set(TABLES[heading].known_keys()) - REFUSED)
+def test_every_word_of_test_cases_is_told():
+    found = build.shapes(shapes.FileShape).values()
+    keys = {key for shape in found for key in shape.known_keys()}
+    choices = {one for shape in found for field in shape.model_fields.values() for one in words(field.annotation)}
+    choices |= {*get_args(CaseStatus)}
+    assert (keys | choices) - in_backticks(TESTING) == set()
 
 
-@pytest.mark.parametrize("heading", TABLES)
-def test_a_default_in_a_table_is_the_one_of_the_code(heading: str):
-    fields = TABLES[heading].model_fields
-    for names, default, _ in (row for row in rows(heading) if len(row) == 3):
+@pytest.mark.parametrize(("heading", "shape", "text"), ALL_TABLES, ids=[name for name, _, _ in ALL_TABLES])
+def test_a_table_has_a_row_for_each_key_and_one_only(heading: str, shape: type[Shape], text: str):
+    told = [key for row in rows(heading, text) for key in re.findall(r"`([^`]+)`", row[0])]
+    refused = REFUSED if text == GUIDE else set()
+    assert sorted(told) == sorted(set(shape.known_keys()) - refused)
+
+
+@pytest.mark.parametrize(("heading", "shape", "text"), ALL_TABLES, ids=[name for name, _, _ in ALL_TABLES])
+def test_a_default_in_a_table_is_the_one_of_the_code(heading: str, shape: type[Shape], text: str):
+    fields = shape.model_fields
+    for names, default, _ in (row for row in rows(heading, text) if len(row) == 3):
         for name in re.findall(r"`([^`]+)`", names):
             plain = isinstance(fields[name].default if name in fields else None, str | int | float)
             told = re.fullmatch("`([^`]+)`", default)
