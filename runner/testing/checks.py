@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from runner.errors import Finding
-from runner.plan.deadline import bounded
 from runner.plan.tools import HttpTool, McpServer
 from runner.spec.load import nearest
 from runner.testing.paths import parts
+from runner.testing.patterns import SECONDS, found_in_all
 from runner.testing.shapes import StepExpectation, each
 
 if TYPE_CHECKING:
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 
 _PROBES: Final = ("", "\x00", "\ue000\n\ue001")
 """Answers that no case is about: a pattern that is found in all of them is found in everything."""
-
-SECONDS: Final = 1.0
 
 
 def problems(shape: FileShape, file: Document) -> Iterator[Finding]:
@@ -106,19 +102,12 @@ def _of_tools(says: ToolsExpectation, place: Place) -> Wrong:
 def _not_a_pattern(pattern: str) -> str | None:
     """Why a text is no regular expression that could fail to be found; None when it is one."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            everywhere = bounded(SECONDS, TimeoutError, _found_everywhere, pattern)
+        everywhere = found_in_all(pattern, *_PROBES)
     except TimeoutError:
         return f"{pattern!r} takes longer than {SECONDS:g} s to try"
-    except (re.error, OverflowError, RecursionError) as error:
-        return f"{pattern!r} is not a regular expression: {error}"
+    except ValueError as error:
+        return str(error)
     return f"{pattern!r} is found in any text, so this could not fail" if everywhere else None
-
-
-def _found_everywhere(pattern: str) -> bool:
-    compiled: Any = re.compile(pattern)
-    return all(compiled.search(probe) is not None for probe in _PROBES)
 
 
 # -- what only the plan tells -----------------------------------------------------------------------------------------

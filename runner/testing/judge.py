@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from runner.errors import Location
-from runner.plan.deadline import bounded
 from runner.plan.schemas import mismatch
 from runner.report.outputs import document
 from runner.report.tested import Failed
 from runner.spec.load import nearest
 from runner.testing.paths import NoSuchPath, called, look_up, parts, step_at, step_named, step_names
+from runner.testing.patterns import SECONDS, found_in_all
 from runner.testing.shapes import Expectation, StepExpectation, each
 from runner.testing.showing import differences, shown
 
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
     Found = Iterator[tuple[tuple[Part, ...], str, str, str]]
     """Where in the expectation, what, should be how, and is how."""
-
-MATCH_S: Final = 1.0
-"""Seconds that a regular expression may take."""
 
 
 def _nowhere(_: Sequence[Part]) -> Location:
@@ -156,10 +152,10 @@ def _of_words(says: AnswerExpectation, response: str) -> Found:
             yield place, "response", f"not contain {shown(text)}", f"has it: {shown(response, response.index(text))}"
     for place, pattern in _placed("matches", says.matches):
         try:
-            if bounded(MATCH_S, TimeoutError, re.search, pattern, response) is None:
+            if not found_in_all(pattern, response):
                 yield place, "response", f"match {shown(pattern)}", f"is {shown(response)}"
         except TimeoutError:
-            yield place, "response", f"match {shown(pattern)}", f"finding out takes longer than {MATCH_S:g} s"
+            yield place, "response", f"match {shown(pattern)}", f"finding out takes longer than {SECONDS:g} s"
 
 
 def _nearly(text: str, response: str) -> str:

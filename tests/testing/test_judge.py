@@ -64,6 +64,7 @@ def test_a_run_may_be_expected_to_end_otherwise(status: Any) -> None:
         ({"matches": "^b.g$"}, "bug", []),
         ({"matches": ["^b", "g$", "^x"]}, "bug", ["response should match '^x', but is 'bug'"]),
         ({"matches": "(?i)BUG"}, "a bug", []),
+        ({"matches": "[[b]ug"}, "a bug", []),  # Python warns of such a one
     ],
 )  # fmt: skip
 def test_the_response_is_looked_through(says: dict[str, Any], response: str, told: list[str]) -> None:
