@@ -74,8 +74,7 @@ def _of_steps(expected: Expected, report: RunReport) -> Found:
             continue
         whole = says if isinstance(says, StepExpectation) else StepExpectation(status=says)
         for path, what, should, but in _of_step(whole, name, step, report, expected.schemas.get(name)):
-            inside = path if isinstance(says, StepExpectation) else ()
-            yield (*place, *inside), f"step '{name}': {what}", should, but
+            yield (*place, *path), f"step '{name}': {what}", should, but
 
 
 def _of_step(

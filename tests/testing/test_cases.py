@@ -149,6 +149,11 @@ def test_cases_that_ask_the_same_may_share_recordings(tmp_path: Path) -> None:
     assert len(cases_of(tmp_path, f"cases:\n  - {{name: a, {shared}}}\n  - {{name: b, {shared}}}\n")) == 2
 
 
+def test_a_live_case_shares_no_recordings_with_anybody(tmp_path: Path) -> None:
+    text = "cases:\n  - {name: a}\n  - {name: b, live: true, variables: {x: 1}}\n"
+    assert [case.recordings for case in cases_of(tmp_path, text)] == [None, None]
+
+
 def test_files_for_one_workflow_do_not_share_recordings_by_accident(tmp_path: Path) -> None:
     cases_of(tmp_path, "cases: [{name: a, variables: {x: 1}}]")
     other = write(tmp_path, "more.test.yaml", "workflow: triage.yaml\ncases: [{name: a, variables: {x: 2}}]")
@@ -274,6 +279,10 @@ def test_names_are_unique(tmp_path: Path) -> None:
         (
             "{name: a, expect: {tools: {called: t, not_called: t}}}",
             "2:55: tool 't' is expected to be called as well",
+        ),
+        (
+            "{name: a, expect: {tools: {in_order: [s, t], not_called: [u, t]}}}",
+            "2:62: tool 't' is expected to be called as well",
         ),
         ("{name: a, expect: {steps: {b: {status: skipped, contains: x}}}}", "2:35: a step that is skipped has no"),
         ("{name: a, expect: {matches: 'a('}}", "2:33: 'a(' is not a regular expression: "),

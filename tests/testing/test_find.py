@@ -42,6 +42,7 @@ def write(root: Path, name: str, text: str) -> None:
         (["flows/*.yaml"], ["flows/outages.test.yaml", "flows/sort.test.yaml"]),
         (["**/*.test.*"], ["flows/deep/triage.test.yml", "flows/outages.test.yaml", "flows/sort.test.yaml"]),
         (["flows/s*.yaml"], ["flows/sort.test.yaml"]),
+        (["flows/so?t.yaml"], ["flows/sort.test.yaml"]),
         (["flows/sort.yaml", "flows/deep", "flows/sort.test.yaml"],
          ["flows/sort.test.yaml", "flows/deep/triage.test.yml"]),
     ],

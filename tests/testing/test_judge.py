@@ -114,6 +114,7 @@ RUN = report(
         ("step_outputs.label", "bug"),
         ("steps.triage.data.label", "bug"),
         ("steps[0].data", {"label": "bug"}),
+        ("steps[1].response", "done"),
         ("steps[-1].response", "done"),
         ("steps[0].tools", ["lookup"]),
         ("usage.total_tokens", 20),
@@ -199,6 +200,7 @@ def schema_judged(tmp_path: Any, run: Any, expect: str) -> list[str]:
     [
         (report(data={"label": "bug"}), []),
         (said('{"label": "bug"}'), []),
+        (said("a bug", data=[]), []),
         (report(data={"label": 1}), [("data should satisfy json_schema, but does not at $.label: type should be "
                                       "'string'; it is {\"label\": 1}")]),
         (said('{"label": 1}'), [("response should satisfy json_schema, but does not at $.label: type should be "
@@ -289,6 +291,12 @@ def test_a_step_that_was_not_taken_is_skipped() -> None:
     run = report(result("steps[0]"), skipped("steps[1]"))
     assert judged(run, steps={"steps[0]": "success", "steps[1]": "skipped"}) == []
     assert judged(run, steps={"steps[0]": "skipped"}) == ["step 'steps[0]': status should be skipped, but is success"]
+
+
+def test_each_step_is_judged_by_what_is_its_own() -> None:
+    run = report(result(id="a", data={"n": 1}), result("steps[1]", id="b", data={"n": 2}))
+    assert judged(run, steps={"a": {"equals": {"data.n": 1}}, "b": {"equals": {"data.n": 2}}}) == []
+    assert judged(run, equals={"steps.a.data.n": 1, "steps.b.data.n": 2}) == []
 
 
 def test_a_step_that_is_not_there_is_no_skipped_one() -> None:

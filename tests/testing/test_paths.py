@@ -86,7 +86,8 @@ RUN = report(
     result("nodes.review", id="review"),
     result("nodes.draft#2", id="draft"),
     result("branches.a.b.steps[0]", id="a.b"),
-    result("branches.a.b.steps[0]x"),
+    result("branches.a.b.steps[0]x", id="a"),
+    result("review"),
 )
 
 
@@ -98,6 +99,7 @@ RUN = report(
         ("draft", "nodes.draft#2"),
         ("steps.draft", "nodes.draft#2"),
         ("a.b", "branches.a.b.steps[0]"),
+        ("review", "review"),
         ("drft", None),
     ],
 )
