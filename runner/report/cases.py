@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from runner.errors import Finding
+from runner.report.markdown import code, duration, html, plain
 from runner.report.progress import Line
-from runner.report.summary import MAX_BYTES, MOST_ROWS, code, duration, html, plain
+from runner.report.summary import MAX_BYTES, MOST_ROWS
 
 if TYPE_CHECKING:
     from runner.report.tested import CaseResult, CaseStatus, Session

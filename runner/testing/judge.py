@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runner.errors import Location
 from runner.plan.schemas import mismatch
 from runner.report.outputs import document
+from runner.report.prices import exact, why_unknown
 from runner.report.tested import Failed
 from runner.spec.load import nearest
 from runner.testing.paths import NoSuchPath, called, look_up, parts, step_at, step_named, step_names
@@ -58,8 +59,9 @@ def _of_run(expected: Expected, report: RunReport, cost_usd: float | None) -> Fo
     yield from _of_answer(says, _of_the_run(report), expected.schemas.get(None))
     yield from _of_steps(expected, report)
     if says.max_cost_usd is not None and not (cost_usd is not None and cost_usd <= says.max_cost_usd):
-        actual = "is not known: a price is missing" if cost_usd is None else f"is {_usd(cost_usd)}"
-        yield ("max_cost_usd",), "cost", f"be at most {_usd(says.max_cost_usd)}", actual
+        why = ", ".join(why_unknown(report)) or "a price is missing"
+        actual = f"is not known: {why}" if cost_usd is None else f"is {exact(cost_usd)} USD"
+        yield ("max_cost_usd",), "cost", f"be at most {exact(says.max_cost_usd)} USD", actual
     if says.max_duration_s is not None and report.duration_ms > 1000 * says.max_duration_s:
         actual = f"is {report.duration_ms / 1000:g} s"
         yield ("max_duration_s",), "duration", f"be at most {says.max_duration_s:g} s", actual
@@ -211,7 +213,3 @@ def _placed(key: str, value: str | list[str] | None) -> Iterator[tuple[tuple[Par
     several = isinstance(value, list)
     for number, text in enumerate(each(value)):
         yield ((key, number) if several else (key,)), text
-
-
-def _usd(amount: float) -> str:
-    return f"{amount:.6f}".rstrip("0").rstrip(".") + " USD"

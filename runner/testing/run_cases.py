@@ -21,7 +21,8 @@ Run: TypeAlias = "Callable[[Case], RunReport]"
 """One run of a case. It raises RunnerError where there is none, such as for a recording that is stale."""
 
 Cost: TypeAlias = "Callable[[RunReport], float | None]"
-"""What a run costs, or did when it was recorded, in US dollars; None where a price is not known."""
+"""What the answers of a run cost, or did when they were recorded, in US dollars; None where a price is not known. What
+is billed for a replay is nothing, and no limit could be passed."""
 
 
 NOT_JUDGED: Final = ("invalid", "cancelled")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from runner.errors import Location
-from runner.report.results import Failure
+from runner.report.results import Bill, Failure, Usage
 from runner.testing.cases import Case
 from runner.testing.judge import Expected, judge
 from runner.testing.showing import WIDTH, differences
@@ -270,8 +270,15 @@ def test_a_limit_may_be_reached_and_not_passed(limit: dict[str, Any], told: list
     assert judged(replace(run, duration_ms=1500), 0.02, **limit) == told
 
 
+def test_an_unknown_cost_says_what_has_no_price() -> None:
+    run = report(result(bills=(Bill("openai/of-our-own", Usage(7, 3)),)))
+    assert judged(run, None, max_cost_usd=1) == [
+        "cost should be at most 1 USD, but is not known: no price for openai/of-our-own"
+    ]
+
+
 def test_a_cost_that_nobody_knows_is_not_below_a_limit() -> None:
-    assert judged(report(), None, max_cost_usd=1000) == [
+    assert judged(report(result(bills=())), None, max_cost_usd=1000) == [
         "cost should be at most 1000 USD, but is not known: a price is missing"
     ]
 
