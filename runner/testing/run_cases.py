@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from runner.errors import RunCancelled, RunnerError, UsageError
+from runner.report.results import Failure
 from runner.report.tested import CaseResult, Session
 from runner.testing.cases import Case, load_all
 from runner.testing.find import files_of_cases
 from runner.testing.judge import judge
 
 if TYPE_CHECKING:
+    from runner.errors import Finding
     from runner.report.results import RunReport
     from runner.report.tested import Failed
 
@@ -86,7 +88,8 @@ class _Runs:
             try:
                 self._take(run(self.case), cost)
             except RunnerError as error:
-                self.error, self.exit_code = error.message, error.exit_code
+                place = f"{error.at}: " if error.at is not None and error.at.file else ""
+                self.error, self.exit_code = _whole(place + error.message, error.findings), error.exit_code
         return self._told()
 
     def _take(self, report: RunReport, cost: Cost) -> None:
@@ -95,8 +98,8 @@ class _Runs:
         self.duration_ms += report.duration_ms
         self.costs.append(cost(report))
         if report.status in NOT_JUDGED or report.exit_code == RunnerError.exit_code:
-            self.error = report.failure.message if report.failure is not None else f"the run is {report.status}"
-            self.exit_code = report.exit_code
+            failure = report.failure or Failure("", f"the run is {report.status}")
+            self.error, self.exit_code = _whole(failure.message, failure.findings), report.exit_code
             return
         found = judge(self.case.expected, report, self.costs[-1])
         self.passes += not found
@@ -121,3 +124,9 @@ class _Runs:
             cost_usd=sum(known) if known and len(known) == len(self.costs) else None,
             duration_ms=self.duration_ms,
         )
+
+
+def _whole(message: str, findings: Iterable[Finding]) -> str:
+    """A message, and what it does not say of that which was found."""
+    rest = [str(one) if one.at.file else one.message for one in findings if one.message not in message]
+    return "; ".join([message, *rest])

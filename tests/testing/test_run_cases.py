@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runner.errors import Location, RecordingProblem, RunCancelled, RunnerError, SpecError, UsageError
+from runner.errors import Finding, Location, RecordingProblem, RunCancelled, RunnerError, SpecError, UsageError
 from runner.report.results import Failure, RunReport
 from runner.report.tested import CaseResult
 from runner.testing.cases import Case
@@ -74,6 +74,26 @@ def test_a_run_that_is_none_is_an_error_with_its_sentence() -> None:
     found = became(case(), STALE)
     assert (found.status, found.error, found.exit_code) == ("error", STALE.message, 14)
     assert found.failures == ()
+
+
+FOUND = tuple(Finding(f"{path} is stale", Location("triage.yaml", line, 7)) for path, line in (("a", 3), ("b", 4)))
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        RecordingProblem("a is stale; record it anew", FOUND),
+        replace(GOOD, status="invalid", exit_code=14, failure=Failure("x", "a is stale; record it anew", None, FOUND)),
+    ],
+)
+def test_an_error_is_told_with_all_that_was_found(outcome: RunReport | RunnerError) -> None:
+    assert became(case(), outcome).error == "a is stale; record it anew; triage.yaml:4:7: b is stale"
+
+
+def test_an_invalid_workflow_is_told_with_its_places() -> None:
+    assert became(case(), SpecError(FOUND)).error == (
+        "triage.yaml:3:7: a is stale (and 1 more); triage.yaml:4:7: b is stale"
+    )
 
 
 @pytest.mark.parametrize(
