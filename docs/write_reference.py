@@ -31,8 +31,9 @@ COMMANDS = """
 `plan --json` has `name`, `pattern`, `config_hash`, `shard` (null, or such as `2/5`), `limits` (`max_parallel`,
 `max_tokens`, `max_steps`, `timeout_s`), `secrets` (key → source), `estimate` (`calls_least`, `calls_most`,
 `prompt_tokens_least`, `answer_tokens_most`, null where some call has no limit), `mermaid`, `steps` (`path`, `id`,
-`agent`, `provider`, `model_id`, `tools`, `needs`, `timeout_s`, `retries`, `config_hash`, `agent_config_hash`) and
-`warnings`. Attempts after a failure and turns of tools are not in the estimate: nobody can know how many.
+`agent`, `provider`, `model_id`, `tools`, `needs`, `timeout_s`, `retries`, `config_hash`, `agent_config_hash`), `gates`
+(`path`, `prompt`, `context_display`, `default`, `timeout_seconds`, `needs`, `config_hash`) and `warnings`. Attempts
+after a failure and turns of tools are not in the estimate: nobody can know how many.
 """
 
 FILES = """
@@ -55,7 +56,8 @@ Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`
 | `name`, `pattern`, `mode`, `config_hash`, `shard` | what ran; `shard` is null, or such as `2/5` |
 | `status`, `exit_code`, `started`, `duration_ms` | how it ended, when it began, and how many milliseconds it took |
 | `response`, `data`, `step_outputs` | its answer as text and as data, and the outputs that the file asks for |
-| `steps` | every step, in the order of the plan, or in that of the run where steps are taken again |
+| `steps` | every step and gate, in the order of the plan, or in that of the run where steps are taken again |
+| `questions` | of the gates that wait for an answer: each `path`, `prompt`, `context`, `default`, and `until` when it waits |
 | `usage` | `input_tokens`, `output_tokens`, `total_tokens`; of those sent, `cache_read_tokens` and `cache_write_tokens` |
 | `cost_usd` | about what the run cost in US dollars, [at list prices](language.md#cost); null where a price is not known |
 | `cache` | agents prepared (`builds`) and used again (`hits`), and the `hit_rate` in percent |
@@ -66,14 +68,15 @@ Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`
 
 | a step's key | |
 |---|---|
-| `path`, `id`, `agent`, `config_hash` | which it is |
-| `status`, `error` | `success`, `failed`, `cancelled` or `skipped`, and why |
+| `path`, `id`, `agent`, `config_hash` | which it is; a gate has no agent |
+| `status`, `error` | `success`, `failed`, `cancelled`, `skipped` or `paused`, and why |
 | `response`, `data` | its answer |
 | `model` | who gave it, as `provider/model_id`: one of the `fallbacks`, perhaps |
 | `usage`, `turns`, `attempts` | tokens as above; times the model was asked; attempts, those after a failure included |
 | `cost_usd` | about what it cost in this run, every turn at the price of the model that was asked, 0 where a recording answered; null where one is not known |
 | `started`, `duration_ms` | from when it first had a slot |
-| `source` | `live` |
+| `source` | `live`; `tape`, where a recording answered; `resumed`, where an earlier run did, a gate among them |
+| `question`, `answered_by` | of a gate: what was asked, as in `questions`, and `response` or `default`; of others null |
 
 ## Environment
 
@@ -94,14 +97,15 @@ Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`
 
 ## Log lines
 
-On stderr, each with time and level; on a terminal a run is shown step by step instead. Model text never stands in them.
+On stderr, each with time and level; on a terminal a run is shown step by step instead. Model text never stands in them,
+but for what the question of a gate holds of it.
 The command line prints the answer on stdout; what would be a workflow command in it is made harmless.
 
 | line | level |
 |---|---|
-| `run_started name=… pattern=… steps=… config_hash=…`, `run_finished status=… steps=… tokens=… duration_ms=…` | info; error where the status is not `success` |
+| `run_started name=… pattern=… steps=… config_hash=…`, `run_finished status=… steps=… tokens=… duration_ms=…` | info; `paused` is a warning, and what is not `success` an error |
 | `step_started path=… agent=…` | debug |
-| `step_finished path=… agent=… status=… time=… tokens=…`, and `attempts=…` where there were several, `error=…` | info, error |
+| `step_finished path=… agent=… status=… time=… tokens=…`, and `attempts=…` where there were several, `error=…` | info, error; of a gate without an answer a warning |
 | `step_retry path=… attempt=… reason=… wait_s=…` | warning |
 | `answer_malformed path=… reason=… asked_again=…` | warning |
 | `fell_back path=… unavailable=… asked=… reason=…` | warning, and an annotation |
@@ -113,6 +117,7 @@ The command line prints the answer on stdout; what would be a workflow command i
 | `mcp_server_lost server=… seen=…` | warning |
 | a sentence, such as that a note could not be written | warning, and an annotation |
 | `shard 2/5: 3 of 11 steps; the rest is left to the job that resumes` | info |
+| `Waiting for an answer: …`, the path and the question of a gate | warning, and an annotation |
 | `Cache hit rate: 90% (9 hits, 1 miss)` | info |
 | `Clients: 1 created, 9 reused` | info |
 | `Results: … · Summary: … · Trace: …` | info |

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from runner.errors import Finding, Location
 from runner.plan.flows import CHANGING, planned
+from runner.plan.plan import Gate
 from runner.report.events import BudgetWarning, FellBack, StepFinished, Warned
 from runner.report.results import StepResult
 
 if TYPE_CHECKING:
-    from runner.plan.plan import Plan, Step
+    from runner.plan.plan import Plan, Row
     from runner.plan.scope import Scope
     from runner.report.events import Emit, Event
     from runner.step import RunStep
@@ -40,7 +41,7 @@ class Course:
     def followed(self, run_step: RunStep) -> RunStep:
         """`run_step`, with every path written down in the order it is taken, and what led there."""
 
-        async def follow(step: Step, scope: Scope, path: str) -> StepResult:
+        async def follow(step: Row, scope: Scope, path: str) -> StepResult:
             self._way[path] = scope.sources
             return await run_step(step, scope, path)
 
@@ -57,20 +58,20 @@ class Course:
 
     @property
     def steps(self) -> tuple[StepResult, ...]:
-        """Every step that was taken, and after them those that were not, which are `skipped`; in the plan's order, or
-        in that of the run where the pattern takes steps again."""
-        planned_steps = self._plan.steps()
+        """Every step and gate that was taken, and after them those that were not, which are `skipped`; in the plan's
+        order, or in that of the run where the pattern takes steps again."""
+        rows = self._plan.rows()
         taken = {planned(path) for path in self._way}
         found = [self._results[path] for path in self._way if path in self._results]
-        found += [
-            StepResult(step.path, step.agent.id, step.config_hash, "skipped", id=step.id)
-            for step in planned_steps
-            if step.path not in taken
-        ]
+        found += [_not_taken(row) for row in rows if row.path not in taken]
         if self._plan.flow.type in CHANGING:
             return tuple(found)
-        order = {step.path: index for index, step in enumerate(planned_steps)}
+        order = {row.path: index for index, row in enumerate(rows)}
         return tuple(sorted(found, key=lambda result: order[result.path]))
+
+
+def _not_taken(row: Row) -> StepResult:
+    return StepResult(row.path, "" if isinstance(row, Gate) else row.agent.id, row.config_hash, "skipped", id=row.id)
 
 
 def _worth_a_warning(event: Event) -> str | None:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.errors import FileProblem, RunnerError
+from runner.errors import FileProblem, Finding, RunnerError, RunPaused
 from runner.report.outputs import Paths, outputs, results_json
 from runner.report.results import Failure, RunReport
 from runner.report.review import as_json as review_json
@@ -31,7 +31,8 @@ OWN_PREFIXES = ("trace-", "run-")
 """Names in the artifacts directory that are the run's own, whatever an artifact's path says."""
 
 FORGIVEN = frozenset({"failed", "budget", "timeout"})
-"""What `fail-on: never` forgives: ways a run that began can end. Bad input and our own bugs are never forgiven."""
+"""What `fail-on: never` forgives: ways a run that began can end. Bad input and our own bugs are never forgiven; a run
+that waits for a human has not ended, and must not look as if it had."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ class Delivery:
         self.host.write_outputs(outputs(report, Paths(results, trace, review)))
         if report.failure is not None:
             self.host.annotate(report.failure.findings, report.failure.title)
+        asked = [Finding(f"{one.path}: {one.prompt}", one.at, level="warning") for one in report.questions]
+        self.host.annotate(asked, RunPaused.title)
         self.host.annotate(report.warnings, "Advice")
         return report, Files(results, where, trace, tuple(error.message for error in trouble))
 

@@ -2,7 +2,7 @@
 
 Each kind owns the `status` output and the exit code that users script against (docs/reference.md), so that one
 handler at the door turns any of them into a sentence, an annotation and an exit. Locations and findings live here
-too: they are what an error about a file is made of.
+too: they are what an error about a file is made of, as questions are of a run that waits for a human.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
 Status = Literal["success", "failed", "budget", "timeout", "cancelled", "paused", "invalid", "skipped"]
 """How a run ended: the values of the `status` output."""
@@ -39,6 +40,18 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.at}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a gate asks a human, and shows beside it. From `until` on its `default` is the answer, or there is none."""
+
+    path: str
+    prompt: str
+    context: str = ""
+    at: Location = Location("")
+    default: str | None = None
+    until: datetime | None = None
 
 
 class RunnerError(Exception):
@@ -120,6 +133,16 @@ class PolicyFailed(StepFailed):
         self.response = response
 
 
+class Rejected(StepFailed):
+    """A human was asked, and said no."""
+
+    title = "Rejected"
+
+    def __init__(self, message: str, *, path: str, at: Location | None, response: str) -> None:
+        super().__init__(message, path=path, at=at)
+        self.response = response
+
+
 class FileProblem(RunnerError):
     """A file could not be read or written."""
 
@@ -158,6 +181,18 @@ class TookMore(RunnerError):
     @property
     def findings(self) -> tuple[Finding, ...]:
         return tuple(Finding(one, Location("")) for one in self._sentences)
+
+
+class RunPaused(RunnerError):
+    """The run waits for answers of humans; what could go on without them is finished and kept."""
+
+    status = "paused"
+    exit_code = 19
+    title = "Waiting for an answer"
+
+    def __init__(self, questions: Iterable[Question]) -> None:
+        self.questions = tuple(questions)
+        super().__init__("; ".join(f"{one.path}: {one.prompt}" for one in self.questions))
 
 
 class BudgetExceeded(RunnerError):

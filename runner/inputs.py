@@ -144,6 +144,8 @@ INPUTS: Final = (
           "strands-artifacts"),
     Input("summary", "the job summary: full, brief or off", _choice("full", "brief", "off"), "full"),
     Input("trace", "write the trace files", _flag, "true"),
+    Input("hitl-response", "the answer to a human gate; where several are open, a YAML or JSON map of path to answer",
+          _text),
     Input("debug", "log cache look-ups and starts too; also on when the runner's debug is on", _flag, "false"),
 )  # fmt: skip
 
@@ -156,7 +158,6 @@ ONLY_IN: Final[Mapping[str, tuple[str, ...]]] = {
 
 NOT_OFFERED: Final[Mapping[str, str]] = {
     "max-cost-usd": "",
-    "hitl-response": "",
     "post": "none",
     "post-plan": "",
     "github-token": "",
@@ -193,6 +194,7 @@ class ActionInputs:
     artifacts_dir: str = "strands-artifacts"
     summary: str = "full"
     trace: bool = True
+    hitl_response: str | None = None
     debug: bool = False
     plan_as: str = "text"
     """Only on the command line: print the plan as text, json or mermaid, or its shards as a matrix."""
@@ -337,7 +339,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="strands-action",
         description="Run declarative agent workflows. Without arguments the inputs are read from INPUT_* variables.",
         epilog="Exit codes: 0 success, 2 inputs, 3 invalid workflow, 10 a step failed, 12 files, 14 recordings, "
-        "20 budget, 21 timeout, 70 a bug, 130 cancelled.",
+        "19 paused, 20 budget, 21 timeout, 70 a bug, 130 cancelled.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     for name, what, count in (

@@ -22,16 +22,18 @@ from runner.ci.host import Host
 from runner.credentials import require, scrubber
 from runner.credentials.secrets import absent, resolve
 from runner.deliver import Delivery, Files, exit_code
-from runner.errors import RunCancelled, RunnerError, SpecError, UsageError
+from runner.errors import RunCancelled, RunnerError, RunPaused, SpecError, UsageError
 from runner.folder import Folder
 from runner.inputs import ActionInputs, from_arguments, from_environ
 from runner.log import Log, Patient
 from runner.report.events import RunFinished
 from runner.report.results import Failure, RunReport
+from runner.report.summary import how_to_go_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from runner.calls.gates import Gates
     from runner.credentials.scrub import Scrubber
     from runner.errors import Finding
     from runner.plan.plan import Plan
@@ -110,6 +112,7 @@ class Door:
     # -- run ----------------------------------------------------------------------------------------------------------
 
     def run(self, inputs: ActionInputs) -> int:
+        from runner.calls.recalled import gates_on_tape
         from runner.intake import plan_of
         from runner.tapes import tapes_of
         from runner.telemetry import Tracing
@@ -126,11 +129,12 @@ class Door:
         tapes = tapes_of(inputs, plan, self.host.workspace, artifacts, self.scrub, partial(self.log.line, "WARNING"))
         try:
             deck = tapes.deck(plan, inputs)
+            gates = gates_on_tape(deck, inputs.hitl_response, self.now)
             with _stopped_by_signals() as stop:
                 self.host.group(printable(f"strands-action: {plan.name}"))
                 if plan.shard is not None:
                     self.log.line("INFO", plan.shard.told)
-                report, spans = self._executed(plan, secrets, deck, tracing, stop, artifacts.directory)
+                report, spans = self._executed(plan, secrets, deck, gates, tracing, stop, artifacts.directory)
                 self.host.end_group()
                 report = replace(report, exit_code=exit_code(report, inputs.fail_on))
                 detail = cast("Detail", inputs.summary)
@@ -154,18 +158,32 @@ class Door:
         return secrets
 
     def _executed(
-        self, plan: Plan, secrets: Mapping[str, str], deck: Deck, tracing: Tracing, stop: Stop, artifacts: Path
+        self,
+        plan: Plan,
+        secrets: Mapping[str, str],
+        deck: Deck,
+        gates: Gates,
+        tracing: Tracing,
+        stop: Stop,
+        artifacts: Path,
     ) -> tuple[RunReport, list[SpanRecord]]:
         from runner.telemetry import SEMCONV_VARIABLE, without_content
 
         # Read by the SDK when it makes its first span.
         os.environ[SEMCONV_VARIABLE] = without_content(self.environ.get(SEMCONV_VARIABLE, ""))
         self.log.take_over()
-        report = asyncio.run(self._in_the_loop(plan, secrets, deck, tracing, stop, artifacts))
+        report = asyncio.run(self._in_the_loop(plan, secrets, deck, gates, tracing, stop, artifacts))
         return report, tracing.finish()
 
     async def _in_the_loop(
-        self, plan: Plan, secrets: Mapping[str, str], deck: Deck, tracing: Tracing, stop: Stop, artifacts: Path
+        self,
+        plan: Plan,
+        secrets: Mapping[str, str],
+        deck: Deck,
+        gates: Gates,
+        tracing: Tracing,
+        stop: Stop,
+        artifacts: Path,
     ) -> RunReport:
         from runner.report.trace import as_json
         from runner.run import Surroundings, execute
@@ -183,6 +201,7 @@ class Door:
             self.scrub,
             lambda: as_json(tracing.spans),
             deck,
+            gates,
         )
         task = asyncio.create_task(execute(plan, around))
         stop.listen(asyncio.get_running_loop(), task, self.log)
@@ -196,6 +215,10 @@ class Door:
             self.log.line("ERROR", problem)
         if report.failure is not None:
             self.log.line("ERROR", f"{report.failure.title}: {report.failure.message}")
+        elif report.status == "paused":
+            for one in report.questions:
+                self.log.line("WARNING", f"{RunPaused.title}: {one.path}: {one.prompt}")
+            self.log.line("WARNING", how_to_go_on(report.questions))
         elif report.exit_code != 0:
             self.log.line("ERROR", f"fail-on: warning: {'; '.join(one.message for one in report.warnings)}")
         ran = len(report.steps) - report.count("skipped")
@@ -229,7 +252,7 @@ class Door:
                 plan = replace(plan, warnings=(*plan.warnings, *missing))
                 self._advise(plan, inputs, annotate=False)
                 advice += plan.warnings
-                self.log.line("INFO", f"{name}: valid; {plan.flow.type}, {len(plan.steps())} steps")
+                self.log.line("INFO", f"{name}: valid; {plan.flow.type}, {len(plan.rows())} steps")
             except RunnerError as error:
                 self._log_error(error)
                 errors.append(error)

@@ -10,6 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.calls.budget import Ledger
+from runner.calls.gates import Gates
 from runner.course import Course
 from runner.errors import (
     BudgetExceeded,
@@ -18,6 +19,7 @@ from runner.errors import (
     RecordingProblem,
     RunCancelled,
     RunnerError,
+    RunPaused,
     RunTimeout,
     StepFailed,
     TemplateProblem,
@@ -55,7 +57,7 @@ class Surroundings:
 
     `artifacts` is the directory of the run's own files, which no tool may touch; `secrets` are those that the file
     declares, by the names it calls them. `scrub` takes secrets out of a text, `trace` gives the spans that have ended
-    so far as JSON.
+    so far as JSON. `gates` have the answers of humans; without them there are none.
     """
 
     environ: Mapping[str, str]
@@ -70,6 +72,7 @@ class Surroundings:
     trace: Callable[[], str] = lambda: ""
     deck: Deck | None = None
     """The run's recordings; without it they are forgotten."""
+    gates: Gates | None = None
 
 
 async def execute(plan: Plan, around: Surroundings) -> RunReport:
@@ -80,18 +83,20 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
     loop.set_default_executor(ThreadPoolExecutor(plan.limits.max_parallel + OTHER_THREADS, "call"))
     course = Course(plan, around.emit)
     before, started = loop.time(), around.now()
-    course.emit(RunStarted(plan.name, plan.flow.type, len(plan.steps()), plan.config_hash))
+    course.emit(RunStarted(plan.name, plan.flow.type, len(plan.rows()), plan.config_hash))
     ledger = Ledger(plan.limits, course.emit)
     agents = _live_agents(plan, around, deck, ledger, course.emit)
     report = RunReport(
         plan.name, "success", 0, deck.mode, started, 0, plan.flow.type, plan.config_hash, shard=plan.shard
     )
     report = replace(report, step_outputs=dict.fromkeys(plan.step_outputs, ""))  # set also when the run fails
+    gates = around.gates or Gates(None, {}, around.now, lambda record: None)
     try:
-        playing = _play(plan, around, deck, course, agents, ledger)
+        playing = _play(plan, around, deck, course, agents, ledger, gates)
         report = await _outcome(plan, report, around, course, playing)
-        if report.status == "success":
+        if report.status in ("success", "paused"):
             ledger.audit()
+        if report.status == "success":
             deck.audit()
             report = _with_an_answer(report, course)
             if deck.plays_only and deck.unused:
@@ -103,6 +108,8 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
         report = _failed(report, problem)
     finally:
         course.warnings += await _close(agents)
+    for remark in gates.remarks():
+        course.emit(Warned(remark))
     course.emit(Statistics(agents.cache.statistics, agents.pool.statistics))
     return replace(
         report,
@@ -140,16 +147,17 @@ def _live_agents(plan: Plan, around: Surroundings, deck: Deck, ledger: Ledger, e
 
 
 async def _play(
-    plan: Plan, around: Surroundings, deck: Deck, course: Course, agents: LiveAgents, ledger: Ledger
+    plan: Plan, around: Surroundings, deck: Deck, course: Course, agents: LiveAgents, ledger: Ledger, gates: Gates
 ) -> Scope:
     """Open what the run needs, and let the pattern run. Returns the scope behind it. Raises RecordingProblem for a
     replay of steps that were recorded otherwise, before it takes one."""
     if deck.plays_only and (stale := deck.stale()):
         raise RecordingProblem(f"{stale[0].message}; to record it anew: {deck.again}", stale)
+    gates.expect(plan.gates())
     notebook = None if deck.plays_only else _notebook(plan.context, around)
     emit = course.emit
     invoke = wrapped(agents.invoke, plan, ledger=ledger, deck=deck, notebook=notebook, emit=emit, random=around.random)
-    run_step = course.followed(step_runner(invoke, emit=course.emit, now=around.now, span=around.span))
+    run_step = course.followed(step_runner(invoke, gates, emit=course.emit, now=around.now, span=around.span))
     if notebook is not None and (strange := await notebook.open()):
         course.emit(Warned(strange))
     await agents.open()
@@ -166,6 +174,8 @@ async def _outcome(
         async with asyncio.timeout(plan.limits.timeout_s):
             scope = await playing
         return _with_outputs(plan, report, scope, around.trace)
+    except RunPaused as pause:
+        return replace(report, status=pause.status, exit_code=pause.exit_code, response=pause.response)
     except RunnerError as error:
         return _failed(report, error)
     except TimeoutError:

@@ -1,35 +1,50 @@
-"""run_step: render, call, result. Nothing else."""
+"""run_step: render, call, result; and for a gate: render, ask, result. Nothing else."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from runner.calls.call import Allowance, Call, Reply, Tally
-from runner.errors import BudgetExceeded, ModelProblem, RunnerError, StepFailed, TemplateProblem
+from runner.calls.gates import GateRecord, Gates, question_of
+from runner.errors import (
+    BudgetExceeded,
+    ModelProblem,
+    Question,
+    RunnerError,
+    RunPaused,
+    StepFailed,
+    TemplateProblem,
+)
+from runner.plan.plan import Gate
 from runner.plan.schemas import mismatch
 from runner.plan.templates import condition, render
 from runner.report.events import StepFinished
 from runner.report.results import StepResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from contextlib import AbstractContextManager
     from datetime import datetime
 
     from runner.calls.call import Invoke
-    from runner.plan.plan import Step
+    from runner.plan.plan import Row, Step
     from runner.plan.scope import Scope
     from runner.report.events import Emit
     from runner.report.results import StepStatus
 
 
 class RunStep(Protocol):
-    """The one thing a pattern may ask for: a step's answer. Raises StepFailed when there is none that counts."""
+    """The one thing a pattern may ask for: a step's answer, or a human's at a gate. Raises StepFailed when there is
+    none that counts, and RunPaused when a human has yet to answer."""
 
-    async def __call__(self, step: Step, scope: Scope, path: str) -> StepResult: ...
+    async def __call__(self, step: Row, scope: Scope, path: str) -> StepResult: ...
+
+
+RunAgent: TypeAlias = "Callable[[Step, Scope, str], Awaitable[StepResult]]"
 
 
 class Span(Protocol):
@@ -38,10 +53,59 @@ class Span(Protocol):
     def __call__(self, name: str, **attributes: str | int) -> AbstractContextManager[Callable[..., None]]: ...
 
 
-def step_runner(invoke: Invoke, *, emit: Emit, now: Callable[[], datetime], span: Span) -> RunStep:
+def step_runner(invoke: Invoke, gates: Gates, *, emit: Emit, now: Callable[[], datetime], span: Span) -> RunStep:
     """The run's `run_step`. How a step ended is emitted, also when it failed or was cancelled."""
+    run_agent = agent_runner(invoke, emit=emit, now=now, span=span)
 
-    async def run_step(step: Step, scope: Scope, path: str) -> StepResult:
+    async def run_step(step: Row, scope: Scope, path: str) -> StepResult:
+        if not isinstance(step, Gate):
+            return await run_agent(step, scope, path)
+        with span("gate", path=path, config_hash=step.config_hash) as describe:
+            result, problem = _at_gate(step, scope, path, gates, now())
+            describe(status=result.status)
+            emit(StepFinished(result))
+            if problem is not None:
+                raise problem
+            return result
+
+    return run_step
+
+
+def _at_gate(
+    gate: Gate, scope: Scope, path: str, gates: Gates, started: datetime
+) -> tuple[StepResult, RunnerError | None]:
+    """What became of a gate, and what is wrong where it gave no answer."""
+    result = StepResult(path, "", gate.config_hash, "failed", id=gate.id, started=started)
+    try:
+        names = scope.for_templates()
+        asked = Question(path, render(gate.prompt, names), render(gate.context_display or "", names), gate.at)
+    except TemplateProblem as problem:
+        failure = StepFailed(f"{path}: {problem.message}", path=path, at=gate.at)
+        return replace(result, error=problem.message), failure
+    try:
+        record = gates.ask(gate, path, asked.prompt, asked.context)
+    except RunPaused as pause:
+        return replace(result, status="paused", question=pause.questions[0]), pause
+    except RunnerError as error:
+        return replace(result, question=asked, error=error.message), error
+    result = replace(result, source="resumed" if gates.recalls(record) else "live")
+    return _answered(result, gate, record), None
+
+
+def _answered(result: StepResult, gate: Gate, record: GateRecord) -> StepResult:
+    return replace(
+        result,
+        status="success",
+        response=record.answer or "",
+        question=question_of(gate, record),
+        answered_by=record.answered_by,
+    )
+
+
+def agent_runner(invoke: Invoke, *, emit: Emit, now: Callable[[], datetime], span: Span) -> RunAgent:
+    """`run_step` for what models are asked."""
+
+    async def run_agent(step: Step, scope: Scope, path: str) -> StepResult:
         clock = asyncio.get_running_loop().time
         called, tally = clock(), Tally()
 
@@ -89,7 +153,7 @@ def step_runner(invoke: Invoke, *, emit: Emit, now: Callable[[], datetime], span
                 finish("failed", error=error.message)
                 raise
 
-    return run_step
+    return run_agent
 
 
 def names_for(step: Step, scope: Scope) -> dict[str, Any]:

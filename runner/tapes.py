@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from runner.tape.recording import Recording
 
 
-ENDED: Final = frozenset({"success", "skipped", "paused"})
-"""Statuses of a run that took every step it had to take."""
+ENDED: Final = frozenset({"success", "skipped"})
+"""Statuses of a run that took every step it had to take. One that is paused has those behind its gate before it."""
 
 
 @dataclass(frozen=True)

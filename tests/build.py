@@ -19,7 +19,7 @@ from runner.plan import digest
 from runner.plan.catalogue import TOOLS
 from runner.plan.fingerprint import text_digest
 from runner.plan.make import make_plan
-from runner.plan.plan import AgentRecipe, ModelRecipe, Step
+from runner.plan.plan import AgentRecipe, Gate, ModelRecipe, Step
 from runner.report.results import Bill, RunReport, StepResult, Usage
 from runner.spec.load import parse, to_spec
 from runner.spec.models import Spec
@@ -104,16 +104,18 @@ def way(start: str, *targets: str, **choices: str) -> dict[str, Any]:
 
 
 def optimizer(
-    min_score: float = 8, evaluator: Mapping[str, Any] | None = None, revise_prompt: str | None = None, **accept: Any
+    min_score: float = 8,
+    evaluator: Mapping[str, Any] | None = None,
+    revise_prompt: str | None = None,
+    review_gate: Mapping[str, Any] | None = None,
+    **accept: Any,
 ) -> dict[str, Any]:
     """The pattern `evaluator_optimizer`: `writer` writes, and judges as `Score: ` and the draft; `accept` is more of
     that key."""
     judge = {"agent": "writer", "input": "Score: {{ draft }}", **(evaluator or {})}
     config: dict[str, Any] = {"producer": "writer", "evaluator": judge, "accept": {"min_score": min_score, **accept}}
-    return {
-        "type": "evaluator_optimizer",
-        "config": config | ({"revise_prompt": revise_prompt} if revise_prompt else {}),
-    }
+    more = {"revise_prompt": revise_prompt, "review_gate": review_gate}
+    return {"type": "evaluator_optimizer", "config": config | {key: one for key, one in more.items() if one}}
 
 
 def workers(
@@ -123,8 +125,8 @@ def workers(
     limits: Mapping[str, Any] | None = None,
     **config: Any,
 ) -> dict[str, Any]:
-    """The pattern `orchestrator_workers`: `writer` is asked to `Plan.`, and is the worker; `config` is `reduce` and
-    `writeup`."""
+    """The pattern `orchestrator_workers`: `writer` is asked to `Plan.`, and is the worker; `config` is `reduce`,
+    `writeup`, and the reviews."""
     plans: dict[str, Any] = {"agent": "writer", "input": "Plan.", **(orchestrator or {})}
     if limits is not None:
         plans["limits"] = dict(limits)
@@ -133,6 +135,11 @@ def workers(
         "type": "orchestrator_workers",
         "config": {"orchestrator": plans, "worker_template": {"agent": "writer", **(template or {})}, **steps},
     }
+
+
+def hitl(prompt: str = "Go on?", **keys: Any) -> dict[str, Any]:
+    """A human gate, in the place of a step or as a review."""
+    return {"type": "hitl", "prompt": prompt, **keys}
 
 
 def secrets(*names: str) -> dict[str, Any]:
@@ -201,6 +208,11 @@ def step(path: str = "steps[0]", **changes: Any) -> Step:
     given = changes.pop("agent", "writer")
     asked = agent(given) if isinstance(given, str) else given
     return digest.sign_step(Step(**{"path": path, "agent": asked, "input": "Write.", **changes}))
+
+
+def gate(path: str = "steps[0]", **changes: Any) -> Gate:
+    """A signed gate: a human is asked whether to go on."""
+    return digest.sign_gate(Gate(**{"path": path, "prompt": "Go on?", **changes}))
 
 
 # -- reports ----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """orchestrator_workers: an orchestrator makes tasks, workers do them at once, and what they found is brought together.
 
-In later rounds the orchestrator sees the answers so far and makes more tasks, or none, which ends it.
+In later rounds the orchestrator sees the answers so far and makes more tasks, or none, which ends it. A human may
+review the tasks before anybody does them, and the answers before they are reduced.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import PolicyFailed
+from runner.patterns.reviewed import TaskReview, answers_reviewed
 from runner.patterns.together import together
 from runner.plan.flows import nth
 from runner.plan.scope import Answers
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 async def orchestrator_workers(flow: OrchestratorWorkersFlow, scope: Scope, run: RunStep) -> Scope:
     answers: list[StepResult] = []
+    review = TaskReview(flow, run)
     for number in count(1):
         seen = _with_workers(scope, answers, number)
         made = await _tasks(flow, number, seen, run)
@@ -31,8 +34,9 @@ async def orchestrator_workers(flow: OrchestratorWorkersFlow, scope: Scope, run:
         if number > flow.max_rounds:
             told = f"after {flow.max_rounds} rounds there is still work to do (limits.max_rounds)"
             raise PolicyFailed(told, path=flow.orchestrator.path, at=flow.orchestrator.at, response=scope.response)
-        answers += await _round(flow, tasks, len(answers), seen.behind(made), run)
-        scope = _with_workers(scope, answers, number).joining(answers)
+        tasks, seen = await review.of(made, seen)
+        answers += await _round(flow, tasks, len(answers), seen, run)
+        scope = _with_workers(seen, answers, number).joining(answers)
         if number == flow.max_rounds and flow.on_exhausted == "accept":
             break
     return await _brought_together(flow, scope, run)
@@ -56,6 +60,8 @@ async def _round(
 
 
 async def _brought_together(flow: OrchestratorWorkersFlow, scope: Scope, run: RunStep) -> Scope:
+    if flow.reduce_review is not None:
+        scope = await answers_reviewed(flow.reduce_review, scope, run)
     if flow.reduce is not None:
         result = await run(flow.reduce, scope, flow.reduce.path)
         scope = scope.with_names(reduce_response=result.response).joining([result])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from runner.errors import StepFailed
+from runner.errors import RunPaused, StepFailed
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -19,15 +19,20 @@ async def together(
     """Run all at once, or `at_most` so many, and return what they return, in order.
 
     The first failure cancels the others and is raised as itself. With `keep_going` the others run to their end
-    first when it was a step that failed.
+    first when it was a step that failed. What waits for a human never cancels the others; when nothing failed all such
+    questions are raised as one.
     """
     failures: list[StepFailed] = []
+    pauses: dict[int, RunPaused] = {}
     room = asyncio.Semaphore(at_most or max(1, len(work)))
 
-    async def guarded(one: Coroutine[None, None, T]) -> T | None:
+    async def guarded(number: int, one: Coroutine[None, None, T]) -> T | None:
         try:
             async with room:
                 return await one
+        except RunPaused as pause:
+            pauses[number] = pause
+            return None
         except StepFailed as failure:
             if not keep_going:
                 raise
@@ -36,7 +41,7 @@ async def together(
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(guarded(one)) for one in work]
+            tasks = [group.create_task(guarded(number, one)) for number, one in enumerate(work)]
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
     finally:
@@ -44,4 +49,6 @@ async def together(
             one.close()  # what was cancelled before its turn came has not been awaited
     if failures:
         raise failures[0]
+    if pauses:
+        raise RunPaused(question for number in sorted(pauses) for question in pauses[number].questions)
     return [task.result() for task in tasks]  # type: ignore[misc]  # none failed, so none is None

@@ -50,3 +50,13 @@ The answers of the workers so far:
 {% for worker in workers %}{{ loop.index }}. {{ worker.response }}
 {% endfor %}
 Make more tasks only if something is still missing; an empty list ends the work."""
+
+OTHER_TASKS: Final = """
+
+The tasks so far:
+{{ orchestrator_response }}
+
+A reviewer wants others:
+{{ hitl_response }}
+
+Make all of the tasks anew."""

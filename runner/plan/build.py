@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from runner.plan import asked, digest, order
+from runner.plan import asked, digest, order, reviews
 from runner.plan.flows import (
     Branch,
     ChainFlow,
@@ -18,7 +18,7 @@ from runner.plan.flows import (
     Way,
     WorkflowFlow,
 )
-from runner.plan.plan import NO_POLICY, Step
+from runner.plan.plan import NO_POLICY, Gate, Step
 from runner.plan.recipes import Asked
 from runner.plan.scope import reserved, why_taken
 from runner.spec import patterns
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from runner.plan.flows import Flow
-    from runner.plan.plan import ContextPlan
+    from runner.plan.plan import ContextPlan, Row
     from runner.plan.problems import Place, Problems
     from runner.plan.recipes import Recipes
     from runner.spec import models as spec
@@ -110,12 +110,36 @@ class Builder:
 
     def _row(
         self, steps: Sequence[patterns.Step | patterns.Gate], base: Place, prefix: str, key: str = "steps"
-    ) -> tuple[Step, ...]:
-        plain = [step for step in steps if isinstance(step, patterns.Step)]  # gates are refused by name
-        self.problems.unique([step.id for step in plain], (*base, key), "step")
+    ) -> tuple[Row, ...]:
+        self.problems.unique([getattr(step, "id", None) for step in steps], (*base, key), "step")
         return tuple(
-            self._step(step, (*base, key, index), f"{prefix}steps[{index}]") for index, step in enumerate(plain)
+            self._row_of(step, (*base, key, index), f"{prefix}steps[{index}]") for index, step in enumerate(steps)
         )
+
+    def _row_of(self, step: patterns.Step | patterns.Gate, place: Place, path: str) -> Row:
+        return self._gate(step, place, path) if isinstance(step, patterns.Gate) else self._step(step, place, path)
+
+    def _gate(self, gate: patterns.Gate, place: Place, path: str, **reviewing: Any) -> Gate:
+        """A gate as it will ask; `reviewing` is what its answer decides, where it decides something."""
+        self.places[path] = place
+        planned = Gate(
+            path=path,
+            prompt=gate.prompt,
+            context_display=gate.context_display,
+            default=gate.default,
+            timeout_s=gate.timeout_seconds or None,
+            at=self.problems.document.locate(place),
+            **reviewing,
+        )
+        if gate.default is not None:
+            try:
+                reviews.check(planned, gate.default)
+            except ValueError as problem:
+                self.problems.find(f"the default '{gate.default}' {problem}", (*place, "default"))
+        return digest.sign_gate(planned)
+
+    def _review(self, gate: patterns.Gate | None, place: Place, path: str, **reviewing: Any) -> Gate | None:
+        return None if gate is None else self._gate(gate, place, path, **reviewing)
 
     # -- the patterns -------------------------------------------------------------------------------------------------
 
@@ -129,6 +153,13 @@ class Builder:
         return RoutingFlow(
             self._asking(router, (*BASE, "router"), "router", needs),
             tuple(self._route(name, route, router.input) for name, route in config.routes.items()),
+            self._review(
+                router.review_router,
+                (*BASE, "router", "review_router"),
+                "router.review",
+                reviews="route",
+                routes=tuple(names),
+            ),
         )
 
     def _route(self, name: str, route: patterns.Route, question: str | None) -> Branch:
@@ -209,7 +240,8 @@ class Builder:
     def _evaluator_optimizer(self, config: patterns.EvaluatorOptimizerConfig) -> EvaluatorOptimizerFlow:
         accept = config.accept
         producer = patterns.Step(agent=config.producer)
-        reviser = patterns.Step(agent=config.producer, input=config.revise_prompt or asked.REVISE)
+        better = asked.REVISE if config.review_gate is None else asked.REVISE + reviews.GUIDANCE
+        reviser = patterns.Step(agent=config.producer, input=config.revise_prompt or better)
         revised_at = "revise_prompt" if config.revise_prompt is not None else "producer"
         needs = Asked(asked.EVALUATION, "score")
         return EvaluatorOptimizerFlow(
@@ -219,6 +251,7 @@ class Builder:
             min_score=accept.min_score if accept else config.min_score or 0.0,
             max_iters=accept.max_iters if accept else config.max_iters or 3,
             on_exhausted=accept.on_exhausted if accept else "accept_best",
+            review=self._review(config.review_gate, (*BASE, "review_gate"), "review", reviews="draft"),
         )
 
     def _orchestrator_workers(self, config: patterns.OrchestratorWorkersConfig) -> OrchestratorWorkersFlow:
@@ -230,7 +263,13 @@ class Builder:
             more = patterns.Step(agent=orchestrator.agent, input=(orchestrator.input or "") + asked.GO_ON)
             needs = Asked(asked.tasks(limits.max_tasks, 0), "tasks")
             again = self._step(more, place, "orchestrator.again", needs)
-        needs = Asked(asked.tasks(limits.max_tasks, 1), "tasks")
+        needs, revised = Asked(asked.tasks(limits.max_tasks, 1), "tasks"), None
+        if config.decomposition_review is not None:
+            others = patterns.Step(agent=orchestrator.agent, input=(orchestrator.input or "") + asked.OTHER_TASKS)
+            revised = self._step(others, place, "orchestrator.revised", needs)
+        if config.reduce_review is not None and config.reduce is None:
+            told = "reduce_review is asked before 'reduce', and there is none"
+            self.problems.find(told, (*BASE, "reduce_review"))
         return OrchestratorWorkersFlow(
             orchestrator=self._asking(orchestrator, place, "orchestrator", needs),
             worker=self._step(worker, (*BASE, "worker_template"), "workers"),
@@ -242,4 +281,15 @@ class Builder:
             max_tasks=limits.max_tasks,
             on_exhausted=limits.on_exhausted,
             keep_going=self._keep_going,
+            review=self._review(
+                config.decomposition_review,
+                (*BASE, "decomposition_review"),
+                "orchestrator.review",
+                reviews="tasks",
+                max_tasks=limits.max_tasks,
+            ),
+            revised=revised,
+            reduce_review=self._review(
+                config.reduce_review, (*BASE, "reduce_review"), "reduce.review", reviews="answers"
+            ),
         )

@@ -12,12 +12,13 @@ import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.plan.plan import NO_POLICY, AgentRecipe, CompactionPlan, ContextPlan, ModelRecipe, NotesPlan, Step
+from runner.plan.plan import NO_POLICY, AgentRecipe, CompactionPlan, ContextPlan, Gate, ModelRecipe, NotesPlan, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from runner.plan.flows import Flow
+    from runner.plan.plan import Row
     from runner.plan.tools import ToolRecipe
 
 VERSION: Final = 1
@@ -27,6 +28,7 @@ HASHED: Final[Mapping[type, frozenset[str]]] = {
     ModelRecipe: frozenset({"provider", "model_id", "temperature", "top_p", "max_tokens", "params"}),
     AgentRecipe: frozenset({"prompt", "model", "tools", "output_schema"}),
     Step: frozenset({"agent", "input", "vars", "session", "fallbacks"}),
+    Gate: frozenset({"prompt", "context_display", "default"}),
     ContextPlan: frozenset({"compaction", "notes", "redact_pii"}),
     CompactionPlan: frozenset({"when_tokens_over", "summary_ratio", "preserve_recent_messages", "model_id"}),
     NotesPlan: frozenset({"file", "include_last"}),
@@ -55,6 +57,16 @@ NOT_HASHED: Final[Mapping[type, Mapping[str, str]]] = {
         "config_hash": "the result",
         "at": "where it is written",
     },
+    Gate: {
+        "path": "which gate it is; answers are kept by path and hash",
+        "timeout_s": "how long is waited, not what for",
+        "reviews": "what an answer decides follows from the path",
+        "routes": "which answers there are; in the plan's hash",
+        "max_tasks": "as routes; in the orchestrator's hash",
+        "id": "a name for templates and people",
+        "config_hash": "the result",
+        "at": "where it is written",
+    },
     ContextPlan: {},
     CompactionPlan: {},
     NotesPlan: {"format": "how notes are kept; a model is told them alike"},
@@ -70,6 +82,17 @@ def sign_agent(agent: AgentRecipe, tool_digest: Callable[[str], str]) -> AgentRe
 def sign_step(step: Step, context: ContextPlan = NO_POLICY) -> Step:
     """The step with its hash; its agent is signed already. `context` is what the plan does to all conversations."""
     return replace(step, config_hash=_sha256(project_step(step) | project_context(context)))
+
+
+def sign_gate(gate: Gate) -> Gate:
+    """The gate with its hash: an answer is good for the question it was given to, and for no other."""
+    return replace(gate, config_hash=_sha256(project_gate(gate)))
+
+
+def project_gate(gate: Gate) -> dict[str, Any]:
+    """The fields of a gate that its hash is made of."""
+    asked = {"prompt": gate.prompt, "context_display": gate.context_display, "default": gate.default}
+    return {"version": VERSION, "gate": asked}
 
 
 def project_agent(agent: AgentRecipe, tool_digest: Callable[[str], str]) -> dict[str, Any]:
@@ -134,11 +157,16 @@ def _model(agent: AgentRecipe) -> dict[str, Any]:
 
 
 def plan_hash(flow: Flow) -> str:
-    """The hash of a whole plan: every step's, with its path, what it waits for and its condition, in the order answers
-    are joined; and what else decides the way."""
+    """The hash of a whole plan: every step's and gate's, with its path, what it waits for and its condition, in the
+    order answers are joined; and what else decides the way."""
     needs = flow.needs()
-    steps = [[step.path, step.config_hash, needs[step.path], step.when, step.otherwise] for step in flow.all_steps()]
-    return _sha256({"version": VERSION, "pattern": flow.type, "steps": steps, "control": flow.control()})
+    rows = [[row.path, row.config_hash, needs[row.path], *_whether(row)] for row in flow.all_rows()]
+    return _sha256({"version": VERSION, "pattern": flow.type, "steps": rows, "control": flow.control()})
+
+
+def _whether(row: Row) -> list[Any]:
+    """Whether a step is asked at all, and what stands in for its answer."""
+    return [] if isinstance(row, Gate) else [row.when, row.otherwise]
 
 
 def _sha256(value: Any) -> str:

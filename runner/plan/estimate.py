@@ -1,6 +1,7 @@
 """What a plan may cost before anything of it is known: how often each step is asked, and what that comes to.
 
 Attempts after a failure are not counted, and a call with tools takes more than one turn: nobody can know how many.
+Neither are tasks that a human wants to be made anew; what humans are asked costs nothing.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from runner.plan.flows import (
     RoutingFlow,
     WorkflowFlow,
 )
+from runner.plan.plan import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from runner.plan.flows import Flow, Task
-    from runner.plan.plan import Step
+    from runner.plan.plan import Row, Step
 
 CHARACTERS_A_TOKEN: Final = 4
 """The rule of thumb for English; https://help.openai.com/en/articles/4936856."""
@@ -42,7 +44,7 @@ class Estimate:
 def estimate(flow: Flow) -> Estimate:
     if not isinstance(flow, RoutingFlow):
         return _sum(_Visits(*visits) for visits in _visits(flow))
-    ways = [_sum(_Visits(step, 1, 1) for step in (flow.router, *route.steps)) for route in flow.routes]
+    ways = [_sum(_Visits(step, 1, 1) for step in _steps([flow.router, *route.steps])) for route in flow.routes]
     answers = [way.answer_tokens_most for way in ways if way.answer_tokens_most is not None]
     return Estimate(
         calls_least=min(way.calls_least for way in ways),
@@ -89,7 +91,7 @@ def _visits(flow: Flow) -> Iterator[tuple[Step, int, int]]:
             skipped = _skippable(tasks)
             yield from ((task.step, int(task.id not in skipped), 1) for task in tasks)
         case ChainFlow() | ParallelFlow() | RoutingFlow():
-            yield from ((step, 1, 1) for step in flow.all_steps())
+            yield from ((step, 1, 1) for step in _steps(flow.all_rows()))
         case GraphFlow(nodes, max_iterations=most):
             first = next(iter(nodes))
             yield from ((step, int(node == first), most) for node, step in nodes.items())
@@ -101,6 +103,10 @@ def _visits(flow: Flow) -> Iterator[tuple[Step, int, int]]:
             if again is not None:
                 yield again, 1, rounds if flow.on_exhausted == "fail" else rounds - 1
             yield from ((step, 1, 1) for step in (reduce, writeup) if step is not None)
+
+
+def _steps(rows: Iterable[Row]) -> Iterator[Step]:
+    return (row for row in rows if not isinstance(row, Gate))
 
 
 def _skippable(tasks: Sequence[Task]) -> set[str]:

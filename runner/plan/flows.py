@@ -1,7 +1,8 @@
 """The seven patterns as they will run: which steps, what waits for what, and what else decides. Frozen values.
 
-Each flow tells `all_steps` it may take, each step once however often it is taken; `needs`, for every step's path the
-paths of those it can follow; and `control`, what else decides which way it goes, for the hash of the plan.
+Each flow tells `all_rows`, the steps and gates it may take, each once however often it is taken; `needs`, for every
+row's path the paths of those it can follow; and `control`, what else decides which way it goes, for the hash of the
+plan.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from runner.plan.plan import Step
+    from runner.plan.plan import Gate, Row, Step
 
 Needs: TypeAlias = dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class ChainFlow:
-    steps: tuple[Step, ...]
+    steps: tuple[Row, ...]
     type: Literal["chain"] = "chain"
 
-    def all_steps(self) -> Iterator[Step]:
+    def all_rows(self) -> Iterator[Row]:
         yield from self.steps
 
     def needs(self) -> Needs:
@@ -34,10 +35,10 @@ class ChainFlow:
 
 @dataclass(frozen=True)
 class Branch:
-    """Steps in a row under a name: a branch of `parallel`, a route of `routing`."""
+    """Steps and gates in a row under a name: a branch of `parallel`, a route of `routing`."""
 
     id: str
-    steps: tuple[Step, ...]
+    steps: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class ParallelFlow:
     keep_going: bool = False
     type: Literal["parallel"] = "parallel"
 
-    def all_steps(self) -> Iterator[Step]:
+    def all_rows(self) -> Iterator[Row]:
         for branch in self.branches:
             yield from branch.steps
         if self.reduce is not None:
@@ -104,7 +105,7 @@ class WorkflowFlow:
     keep_going: bool = False
     type: Literal["workflow"] = "workflow"
 
-    def all_steps(self) -> Iterator[Step]:
+    def all_rows(self) -> Iterator[Row]:
         for task in self.tasks:
             yield task.step
 
@@ -118,22 +119,26 @@ class WorkflowFlow:
 
 @dataclass(frozen=True)
 class RoutingFlow:
-    """The router's data names one of the routes."""
+    """The router's data names one of the routes, unless who reviews it names another."""
 
     router: Step
     routes: tuple[Branch, ...]
+    review: Gate | None = None
     type: Literal["routing"] = "routing"
 
-    def all_steps(self) -> Iterator[Step]:
+    def all_rows(self) -> Iterator[Row]:
         yield self.router
+        if self.review is not None:
+            yield self.review
         for route in self.routes:
             yield from route.steps
 
     def needs(self) -> Needs:
-        needs: Needs = {self.router.path: ()}
+        needs: Needs = _in_a_row((self.router, *([self.review] if self.review is not None else [])))
+        decided = [*needs][-1]
         for route in self.routes:
             needs |= _in_a_row(route.steps)
-            needs[route.steps[0].path] = (self.router.path,)
+            needs[route.steps[0].path] = (decided,)
         return needs
 
     def control(self) -> Any:
@@ -159,7 +164,7 @@ class GraphFlow:
     on_max_iterations: Literal["fail", "end"] = "fail"
     type: Literal["graph"] = "graph"
 
-    def all_steps(self) -> Iterator[Step]:
+    def all_rows(self) -> Iterator[Row]:
         yield from self.nodes.values()
 
     def needs(self) -> Needs:
@@ -184,17 +189,26 @@ class EvaluatorOptimizerFlow:
     min_score: float
     max_iters: int = 3
     on_exhausted: Literal["accept_best", "accept_last", "fail"] = "accept_best"
+    review: Gate | None = None
     type: Literal["evaluator_optimizer"] = "evaluator_optimizer"
 
-    def all_steps(self) -> Iterator[Step]:
+    def all_rows(self) -> Iterator[Row]:
         yield self.producer
         yield self.evaluator
+        yield from self._again()
+
+    def _again(self) -> Iterator[Row]:
+        """What leads from one draft to the next."""
         if self.max_iters > 1:
+            if self.review is not None:
+                yield self.review
             yield self.reviser
 
     def needs(self) -> Needs:
-        again = {self.reviser.path: (self.evaluator.path,)} if self.max_iters > 1 else {}
-        return {self.producer.path: (), self.evaluator.path: (self.producer.path, *again), **again}
+        again = tuple(self._again())
+        last = [row.path for row in again[-1:]]
+        circle = {row.path: (before.path,) for before, row in pairwise((self.evaluator, *again))}
+        return {self.producer.path: (), self.evaluator.path: (self.producer.path, *last), **circle}
 
     def control(self) -> Any:
         return [self.min_score, self.max_iters, self.on_exhausted]
@@ -203,7 +217,7 @@ class EvaluatorOptimizerFlow:
 @dataclass(frozen=True)
 class OrchestratorWorkersFlow:
     """An orchestrator makes tasks, `max_tasks` a round at most, and workers do them, `max_workers` at once; `again`
-    asks for more of them in later rounds."""
+    asks for more of them in later rounds, and `revised` for others, where who reviews them wants that."""
 
     orchestrator: Step
     worker: Step
@@ -215,18 +229,28 @@ class OrchestratorWorkersFlow:
     max_tasks: int = 50
     on_exhausted: Literal["accept", "fail"] = "accept"
     keep_going: bool = False
+    review: Gate | None = None
+    revised: Step | None = None
+    reduce_review: Gate | None = None
     type: Literal["orchestrator_workers"] = "orchestrator_workers"
 
-    def all_steps(self) -> Iterator[Step]:
-        for step in (self.orchestrator, self.worker, self.again, self.reduce, self.writeup):
-            if step is not None:
-                yield step
+    def all_rows(self) -> Iterator[Row]:
+        yield self.orchestrator
+        yield from _given(self.review, self.revised)
+        yield self.worker
+        yield from _given(self.again, self.reduce_review, self.reduce, self.writeup)
 
     def needs(self) -> Needs:
-        ends = [step.path for step in (self.worker, self.reduce, self.writeup) if step is not None]
-        needs: Needs = {self.orchestrator.path: (), self.worker.path: (self.orchestrator.path,)}
+        made = tuple(row.path for row in _given(self.orchestrator, self.again, self.revised))
+        needs: Needs = {self.orchestrator.path: ()}
+        if self.review is not None:
+            needs[self.review.path] = made
+        if self.review is not None and self.revised is not None:
+            needs[self.revised.path] = (self.review.path,)
+        needs[self.worker.path] = (self.orchestrator.path if self.review is None else self.review.path,)
         if self.again is not None:
             needs[self.again.path] = (self.worker.path,)
+        ends = [row.path for row in _given(self.worker, self.reduce_review, self.reduce, self.writeup)]
         return needs | {path: (before,) for before, path in pairwise(ends)}
 
     def control(self) -> Any:
@@ -251,6 +275,11 @@ def planned(path: str) -> str:
     return path.split("#")[0] if not path.startswith("workers[") else "workers"
 
 
-def _in_a_row(steps: tuple[Step, ...]) -> Needs:
+def _given(*rows: Row | None) -> Iterator[Row]:
+    """Those that there are."""
+    return (row for row in rows if row is not None)
+
+
+def _in_a_row(steps: tuple[Row, ...]) -> Needs:
     before: tuple[tuple[str, ...], ...] = ((), *((step.path,) for step in steps))
     return {step.path: earlier for step, earlier in zip(steps, before, strict=False)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from graphlib import TopologicalSorter
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from runner.errors import Finding
@@ -18,6 +19,7 @@ from runner.plan.flows import (
     Upstream,
     WorkflowFlow,
 )
+from runner.plan.plan import Gate
 from runner.plan.templates import references, references_of_condition
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ def warnings(plan: Plan, source: spec.Spec, document: Document, used: Collection
     yield from _independent_steps(plan)
     yield from _unreachable_nodes(plan, document)
     yield from _hardly_reachable_score(plan, document)
+    yield from _review_of_one_draft(plan, document)
     yield from _shared_sessions(plan)
     if "max_parallel" in source.runtime.model_fields_set:
         yield from _too_parallel(plan, document)
@@ -107,10 +110,12 @@ def _twins(plan: Plan, document: Document) -> Iterator[Finding]:
 
 
 def _independent_steps(plan: Plan) -> Iterator[Finding]:
-    """Steps of a chain that look at nothing before them, where that is not the order of a conversation or of notes."""
+    """Steps of a chain that look at nothing before them, where that is not the order of a conversation or of notes,
+    nor what a human lets pass."""
     if not isinstance(plan.flow, ChainFlow) or plan.context.notes is not None:
         return
-    for step in plan.flow.steps[1:]:
+    for step in [*takewhile(lambda row: not isinstance(row, Gate), plan.flow.steps)][1:]:
+        assert not isinstance(step, Gate)
         found = [
             references(step.agent.prompt),
             references(step.input or ""),
@@ -149,6 +154,13 @@ def _hardly_reachable_score(plan: Plan, document: Document) -> Iterator[Finding]
         yield Finding(told, at, level="warning")
 
 
+def _review_of_one_draft(plan: Plan, document: Document) -> Iterator[Finding]:
+    flow = plan.flow
+    if isinstance(flow, EvaluatorOptimizerFlow) and flow.review is not None and flow.max_iters == 1:
+        told = "review_gate is never asked: there is one draft (max_iters), and it is for what comes between two"
+        yield _advice(told, document, ("pattern", "config", "review_gate"), key=True)
+
+
 def _shared_sessions(plan: Plan) -> Iterator[Finding]:
     """Sessions whose steps may run at once: each waits for its turn, and nobody knows in which order."""
     match plan.flow:
@@ -167,7 +179,8 @@ def _crossing_branches(branches: Sequence[Branch]) -> Iterator[Step]:
     """For each session that several branches share, its first step in the second of them."""
     found: dict[str, list[Step]] = {}
     for branch in branches:
-        first = {step.session: step for step in reversed(branch.steps) if step.session}
+        steps = [step for step in branch.steps if not isinstance(step, Gate)]
+        first = {step.session: step for step in reversed(steps) if step.session}
         for session, step in first.items():
             found.setdefault(session, []).append(step)
     yield from (steps[1] for steps in found.values() if len(steps) > 1)

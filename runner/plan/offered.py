@@ -5,11 +5,9 @@ Nothing that a file says is passed over in silence: a key either acts or stands 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.errors import Finding
-from runner.spec import patterns
-from runner.spec.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,20 +29,3 @@ def _refused(source: spec.Spec) -> Iterator[tuple[str, Place]]:
     budgets = source.runtime.budgets
     if budgets is not None and budgets.max_cost_usd is not None:
         yield "a budget in money (max_tokens is)", ("runtime", "budgets", "max_cost_usd")
-    yield from _gates(source.pattern)
-
-
-def _gates(pattern: patterns.Pattern) -> Iterator[tuple[str, Place]]:
-    """Gates may stand in the place of a step, and between rounds."""
-    pending: list[tuple[Any, Place]] = [(pattern.config, ("pattern", "config"))]
-    while pending:
-        value, path = pending.pop()
-        match value:
-            case patterns.Gate():
-                yield "a human gate (type: hitl)", path
-            case Shape():
-                pending += [(getattr(value, name), (*path, name)) for name in type(value).model_fields]
-            case list():
-                pending += [(one, (*path, index)) for index, one in enumerate(value)]
-            case dict():
-                pending += [(one, (*path, name)) for name, one in value.items()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 from runner.errors import Finding, Location
 from runner.plan.flows import Flow
@@ -74,6 +74,32 @@ class Step:
     retries: int = 2
     config_hash: str = ""
     at: Location = Location("")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One question to a human, in the place of a step or as a review between two.
+
+    It waits `timeout_s` seconds, over all runs that reach it, before its `default` is the answer; None waits for ever.
+    `reviews` says what its answer decides, and so which answers there are: one of the `routes`, or at most `max_tasks`
+    tasks, or any text.
+    """
+
+    path: str
+    prompt: str
+    context_display: str | None = None
+    default: str | None = None
+    timeout_s: float | None = None
+    reviews: Literal["route", "draft", "tasks", "answers"] | None = None
+    routes: tuple[str, ...] = ()
+    max_tasks: int = 0
+    id: str | None = None
+    config_hash: str = ""
+    at: Location = Location("")
+
+
+Row: TypeAlias = Step | Gate
+"""What a plan is a list of, and what a run takes one by one."""
 
 
 @dataclass(frozen=True)
@@ -150,9 +176,18 @@ class Plan:
     shard: Shard | None = None
     """Which share of a larger plan this is. The hashes are those of the whole."""
 
+    def rows(self) -> tuple[Row, ...]:
+        """Everything that may be taken: what models are asked, and what humans are."""
+        return tuple(self.flow.all_rows())
+
     def steps(self) -> tuple[Step, ...]:
-        return tuple(self.flow.all_steps())
+        """What models are asked."""
+        return tuple(row for row in self.rows() if isinstance(row, Step))
+
+    def gates(self) -> tuple[Gate, ...]:
+        """What humans are asked."""
+        return tuple(row for row in self.rows() if isinstance(row, Gate))
 
     def needs(self) -> dict[str, tuple[str, ...]]:
-        """For every step's path the paths of the steps it can follow: the edges of the picture in the summary."""
+        """For every row's path the paths of those it can follow: the edges of the picture in the summary."""
         return self.flow.needs()

@@ -12,7 +12,9 @@ ANSWER_FIELDS = ("response", "data", "status", "tokens", "agent", "attempts", "d
 """What a template can ask of an answer."""
 
 
-RESERVED = frozenset({"steps", "branches", "tasks", "last_response", "reduce_response", "inputs", "secrets"})
+RESERVED = frozenset(
+    {"steps", "branches", "tasks", "last_response", "reduce_response", "hitl_response", "inputs", "secrets"}
+)
 """Names that have their meaning in templates; an input of that name would hide it, or be hidden by it."""
 
 OWN_NAMES: Mapping[str, frozenset[str]] = {
@@ -122,9 +124,18 @@ class Scope:
     def with_names(self, **names: Any) -> Scope:
         return replace(self, names={**self.names, **names})
 
+    def beside(self, **names: Any) -> Scope:
+        """With names that go behind all others: an input of such a name keeps it."""
+        return replace(self, names={**names, **self.names})
+
     def after(self, result: StepResult) -> Scope:
-        """The scope behind one more step of a chain."""
-        return replace(self, steps=(*self.steps, result)).joining([result])
+        """The scope behind one more step of a chain, or one more gate."""
+        scope = self if result.question is None else self.with_names(hitl_response=result.response)
+        return replace(scope, steps=(*self.steps, result)).joining([result])
+
+    def reviewed(self, result: StepResult) -> Scope:
+        """The scope behind a gate that reviews what is worked on, and whose answer is not worked on itself."""
+        return self.with_names(hitl_response=result.response).behind(result)
 
     def behind(self, result: StepResult) -> Scope:
         """The scope behind a step whose answer decided where to go, and is not what is worked on."""

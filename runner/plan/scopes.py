@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from runner.errors import Finding, TemplateProblem
 from runner.plan.flows import (
@@ -18,6 +18,7 @@ from runner.plan.flows import (
     WorkflowFlow,
 )
 from runner.plan.names import Names, broken, problems
+from runner.plan.plan import Gate
 from runner.plan.scope import reserved, why_taken
 from runner.plan.templates import References, references, references_of_condition
 from runner.report.results import OUTPUTS
@@ -27,10 +28,14 @@ if TYPE_CHECKING:
 
     from runner.plan.agents import WrittenAgent
     from runner.plan.flows import Flow
-    from runner.plan.plan import Step
+    from runner.plan.plan import Row, Step
     from runner.plan.problems import Place
     from runner.spec import models as spec
     from runner.spec.load import Document
+
+
+ANSWER: Final = "hitl_response"
+"""The latest answer of a human."""
 
 
 class _Template(NamedTuple):
@@ -77,7 +82,7 @@ class Scopes:
         if not need_values:
             declared |= self._source.inputs.optional.keys()
         yield from self._taken_names()
-        used = {step.agent.id for step in self._flow.all_steps()}
+        used = {row.agent.id for row in self._flow.all_rows() if not isinstance(row, Gate)}
         for name, written in self._agents.items():
             if name not in used and (problem := broken(written.agent.prompt or "")):
                 home = written.home("prompt")
@@ -101,16 +106,8 @@ class Scopes:
 
     def _templates(self, base: Names) -> Iterator[_Template]:
         here = self._document
-        for step, names in self._steps(base):
-            own = names.plus(*step.vars)
-            if step.agent.id in self._agents:
-                home = self._agents[step.agent.id].home("prompt")
-                yield _Template(step.agent.prompt, home.document, (*home.place, "prompt"), own)
-            place = self._places[step.path]
-            if step.input is not None:
-                yield _Template(step.input, here, self._place_of_input(place), own)
-            if step.when is not None:
-                yield _Template(step.when, here, (*place, "when"), own, references_of_condition)
+        for row, names in self._rows(base):
+            yield from self._of_gate(row, names) if isinstance(row, Gate) else self._of_step(row, names)
         yield from self._conditions(base)
         final = self._final(base).plus("name", "timestamp")
         for name, template in self._source.outputs.step_outputs.items():
@@ -119,6 +116,22 @@ class Scopes:
             place = ("outputs", "artifacts", index)
             yield _Template(artifact.path, here, (*place, "path"), final)
             yield _Template(artifact.from_, here, (*place, "from"), final.plus("TRACE"))
+
+    def _of_step(self, step: Step, names: Names) -> Iterator[_Template]:
+        here, place, own = self._document, self._places[step.path], names.plus(*step.vars)
+        if step.agent.id in self._agents:
+            home = self._agents[step.agent.id].home("prompt")
+            yield _Template(step.agent.prompt, home.document, (*home.place, "prompt"), own)
+        if step.input is not None:
+            yield _Template(step.input, here, self._place_of_input(place), own)
+        if step.when is not None:
+            yield _Template(step.when, here, (*place, "when"), own, references_of_condition)
+
+    def _of_gate(self, gate: Gate, names: Names) -> Iterator[_Template]:
+        place = self._places[gate.path]
+        yield _Template(gate.prompt, self._document, (*place, "prompt"), names)
+        if gate.context_display is not None:
+            yield _Template(gate.context_display, self._document, (*place, "context_display"), names)
 
     def _place_of_input(self, place: Place) -> Place:
         step = self._document.parent((*place, ""))
@@ -136,13 +149,16 @@ class Scopes:
 
     # -- what is in scope ---------------------------------------------------------------------------------------------
 
-    def _steps(self, base: Names) -> Iterator[tuple[Step, Names]]:
+    def _rows(self, base: Names) -> Iterator[tuple[Row, Names]]:
         match self._flow:
             case ChainFlow(steps):
                 yield from _row(steps, base)
-            case RoutingFlow(router, routes):
+            case RoutingFlow(router, routes, review):
                 yield router, base
                 names = base.plus("router", "chosen_route")
+                if review is not None:
+                    yield review, names
+                    names = names.plus(ANSWER)
                 yield from chain.from_iterable(_row(route.steps, names) for route in routes)
             case ParallelFlow(branches, reduce):
                 yield from chain.from_iterable(_row(branch.steps, base) for branch in branches)
@@ -157,11 +173,8 @@ class Scopes:
                 names = _in_graph(self._flow, base)
                 for index, step in enumerate(nodes.values()):
                     yield step, names.plus("last_response", "terminal_node", "total_steps") if index else names
-            case EvaluatorOptimizerFlow(producer, reviser, evaluator):
-                drafted = base.plus("draft", "iteration", "last_response")
-                yield producer, base.plus("iteration")
-                yield evaluator, drafted
-                yield reviser, drafted.plus("evaluation")
+            case EvaluatorOptimizerFlow():
+                yield from _with_drafts(self._flow, base)
             case OrchestratorWorkersFlow():
                 yield from _with_workers(self._flow, base)
 
@@ -169,11 +182,13 @@ class Scopes:
         base = base.plus("last_response")
         match self._flow:
             case ChainFlow(steps):
-                return base.plus(steps=_keys(steps))
-            case RoutingFlow(_, routes):
+                return _behind(steps, base).plus(steps=_keys(steps))
+            case RoutingFlow(_, routes, review):
                 longest = max((route.steps for route in routes), key=len)
                 ids = [step.id for route in routes for step in route.steps if step.id]
-                return base.plus("router", "chosen_route", steps=[*range(len(longest)), *ids])
+                gates = [review] if review is not None else [step for route in routes for step in route.steps]
+                names = _behind(gates, base)
+                return names.plus("router", "chosen_route", steps=[*range(len(longest)), *ids])
             case ParallelFlow(branches, reduce):
                 names = base.plus("reduce_response") if reduce is not None else base
                 return names.plus(branches=[branch.id for branch in branches])
@@ -184,15 +199,21 @@ class Scopes:
             case EvaluatorOptimizerFlow():
                 return base.plus("draft", "iteration", "evaluation")
             case OrchestratorWorkersFlow(reduce=reduce):
-                names = base.plus("workers", "num_workers", "round_count")
+                names = _behind([*self._flow.all_rows()], base).plus("workers", "num_workers", "round_count")
                 return names.plus("reduce_response") if reduce is not None else names
 
 
-def _row(steps: Sequence[Step], base: Names) -> Iterator[tuple[Step, Names]]:
+def _row(steps: Sequence[Row], base: Names) -> Iterator[tuple[Row, Names]]:
     ids = {step.id: index for index, step in enumerate(steps) if step.id}
+    names = base
     for index, step in enumerate(steps):
-        names = base.plus("last_response") if index else base
         yield step, names.plus(steps=_Earlier(index, ids))
+        names = _behind([step], names).plus("last_response")
+
+
+def _behind(rows: Sequence[Row], names: Names) -> Names:
+    """The names there are behind these: with a gate among them, its answer."""
+    return names.plus(ANSWER) if any(isinstance(row, Gate) for row in rows) else names
 
 
 class _Earlier(Collection[str | int]):
@@ -213,7 +234,7 @@ class _Earlier(Collection[str | int]):
         return self._count
 
 
-def _keys(steps: Sequence[Step]) -> list[str | int]:
+def _keys(steps: Sequence[Row]) -> list[str | int]:
     return [*range(len(steps)), *(step.id for step in steps if step.id)]
 
 
@@ -222,13 +243,32 @@ def _in_graph(flow: GraphFlow, base: Names) -> Names:
     return base.plus("iteration", nodes=list(flow.nodes))
 
 
-def _with_workers(flow: OrchestratorWorkersFlow, base: Names) -> Iterator[tuple[Step, Names]]:
+def _with_drafts(flow: EvaluatorOptimizerFlow, base: Names) -> Iterator[tuple[Row, Names]]:
+    drafted = base.plus("draft", "iteration", "last_response")
+    yield flow.producer, base.plus("iteration")
+    yield flow.evaluator, drafted
+    judged = drafted.plus("evaluation")
+    if flow.review is not None:
+        yield flow.review, judged.plus("iterations", "iteration_index", "current_draft", "current_evaluation")
+        judged = judged.plus(ANSWER)
+    yield flow.reviser, judged
+
+
+def _with_workers(flow: OrchestratorWorkersFlow, base: Names) -> Iterator[tuple[Row, Names]]:
     counted = base.plus("workers", "num_workers", "round_count")
-    answered = counted.plus("last_response")
     yield flow.orchestrator, counted
+    if flow.review is not None and flow.revised is not None:
+        shown = counted.plus("orchestrator_response", "subtasks", "task_count")
+        yield flow.review, shown
+        yield flow.revised, shown.plus(ANSWER)
+        counted = counted.plus(ANSWER)
+    answered = counted.plus("last_response")
     if flow.again is not None:
         yield flow.again, answered
     yield flow.worker, counted.plus("task")
+    if flow.reduce_review is not None:
+        yield flow.reduce_review, answered.plus("worker_count")
+        answered = answered.plus(ANSWER)
     if flow.reduce is not None:
         yield flow.reduce, answered
     if flow.writeup is not None:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Final
 
 from runner.errors import UsageError
 from runner.plan.flows import ParallelFlow, WorkflowFlow
+from runner.plan.plan import Gate
 from runner.report.results import Shard
 
 if TYPE_CHECKING:
-    from runner.plan.plan import Plan, Step
+    from runner.plan.plan import Plan, Row, Step
     from runner.plan.tools import ToolRecipe
 
 MOST_JOBS: Final = 256
@@ -62,9 +63,8 @@ def shard_of(plan: Plan, number: int, of: int) -> Plan:
     shares = _shared_out(found, min(of, len(found)))
     mine = {one for part in shares[number - 1] for one in part.ids} if number <= len(shares) else set[str]()
     reduced = replace(plan, flow=_only(_flow(plan), mine), step_outputs={}, artifacts=())
-    steps = reduced.steps()
-    shard = Shard(number, of, steps=len(steps), planned=len(plan.steps()), parts=len(found))
-    return replace(reduced, tools=_tools_of(steps, plan.tools), shard=shard)
+    shard = Shard(number, of, steps=len(reduced.rows()), planned=len(plan.rows()), parts=len(found))
+    return replace(reduced, tools=_tools_of(reduced.steps(), plan.tools), shard=shard)
 
 
 def jobs(plan: Plan, most: int | None = None) -> tuple[str, ...]:
@@ -111,12 +111,12 @@ class _Joined:
             self._above[second] = first
         return first != second
 
-    def by_session(self, steps: Iterable[tuple[str, Step]]) -> bool:
+    def by_session(self, steps: Iterable[tuple[str, Row]]) -> bool:
         """Join the owners of steps that share a session: what was said in one is part of what the other asks."""
         first: dict[str, str] = {}
         changed = False
         for owner, step in steps:
-            if step.session is not None:
+            if not isinstance(step, Gate) and step.session is not None:
                 changed |= self.join(first.setdefault(step.session, owner), owner)
         return changed
 

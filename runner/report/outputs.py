@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from runner.errors import Question
     from runner.report.results import Failure, RunReport, StepResult, Usage
 
 MAX_RESPONSE: Final = 256 * 1024
@@ -108,6 +109,7 @@ def document(report: RunReport) -> dict[str, Any]:
         "data": report.data,
         "step_outputs": dict(report.step_outputs),
         "steps": [_step(step, report.started) for step in report.steps],
+        "questions": [_question(one) for one in report.questions],
         "usage": _usage(report.usage),
         "cost_usd": run_cost(report),
         "cache": {
@@ -137,6 +139,8 @@ def _step(step: StepResult, at: datetime) -> dict[str, Any]:
         "response": step.response,
         "data": step.data,
         "error": step.error,
+        "question": _question(step.question) if step.question else None,
+        "answered_by": step.answered_by,
         "usage": _usage(step.usage),
         "cost_usd": step_cost(step, at),
         "attempts": step.attempts,
@@ -147,6 +151,16 @@ def _step(step: StepResult, at: datetime) -> dict[str, Any]:
         "config_hash": step.config_hash,
         "started": step.started.isoformat(timespec="milliseconds") if step.started else None,
         "duration_ms": step.duration_ms,
+    }
+
+
+def _question(one: Question) -> dict[str, Any]:
+    return {
+        "path": one.path,
+        "prompt": one.prompt,
+        "context": one.context,
+        "default": one.default,
+        "until": one.until.isoformat(timespec="milliseconds") if one.until else None,
     }
 
 

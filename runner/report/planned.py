@@ -7,14 +7,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from runner.plan.estimate import estimate
+from runner.plan.plan import Gate
 from runner.report.markdown import code, plain
-from runner.report.results import StepResult
+from runner.report.results import HUMAN, StepResult
 from runner.report.timeline import flow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runner.plan.plan import Plan
+    from runner.plan.plan import Plan, Row
 
 
 def as_text(plan: Plan) -> str:
@@ -22,14 +23,8 @@ def as_text(plan: Plan) -> str:
     rows = [("step", "agent", "model", "waits for", "config")]
     needs = plan.needs()
     rows += [
-        (
-            step.path,
-            step.agent.id,
-            f"{step.agent.model.provider}/{step.agent.model.model_id}",
-            ", ".join(needs[step.path]) or "-",
-            step.config_hash[:12],
-        )
-        for step in plan.steps()
+        (row.path, *_asked(row, "{0.provider}/{0.model_id}"), ", ".join(needs[row.path]) or "-", row.config_hash[:12])
+        for row in plan.rows()
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     table = [
@@ -72,6 +67,18 @@ def as_json(plan: Plan) -> str:
             }
             for step in plan.steps()
         ],
+        "gates": [
+            {
+                "path": gate.path,
+                "prompt": gate.prompt,
+                "context_display": gate.context_display,
+                "default": gate.default,
+                "timeout_seconds": gate.timeout_s,
+                "needs": list(needs[gate.path]),
+                "config_hash": gate.config_hash,
+            }
+            for gate in plan.gates()
+        ],
         "warnings": [str(warning) for warning in plan.warnings],
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
@@ -80,11 +87,11 @@ def as_json(plan: Plan) -> str:
 def as_markdown(plan: Plan) -> str:
     """The plan for a job summary."""
     needs = plan.needs()
-    rows = [
-        f"| {code(step.path)} | {plain(step.agent.id)} | {code(step.agent.model.model_id)} "
-        f"| {', '.join(code(need) for need in needs[step.path]) or '-'} | {code(step.config_hash[:12])} |"
-        for step in plan.steps()[:200]
-    ]
+    rows = []
+    for row in plan.rows()[:200]:
+        agent, model = _asked(row, "{0.model_id}")
+        before = ", ".join(code(need) for need in needs[row.path]) or "-"
+        rows.append(f"| {code(row.path)} | {plain(agent)} | {code(model)} | {before} | {code(row.config_hash[:12])} |")
     return "\n".join(
         [
             f"### 📋 {plain(plan.name)}: plan",
@@ -102,13 +109,20 @@ def as_markdown(plan: Plan) -> str:
 
 def as_mermaid(plan: Plan) -> str:
     """The graph of what waits for what."""
-    steps = [StepResult(step.path, step.agent.id, step.config_hash, "skipped") for step in plan.steps()]
+    steps = [StepResult(row.path, _asked(row, "")[0], row.config_hash, "skipped") for row in plan.rows()]
     return flow(steps, plan.needs()) + "\n"
 
 
 def as_matrix(shards: Sequence[str]) -> str:
     """Shards as the host takes the matrix of a job's strategy: one line of JSON."""
     return json.dumps({"shard": list(shards)}) + "\n"
+
+
+def _asked(row: Row, model: str) -> tuple[str, str]:
+    """Who is asked, and on which model."""
+    if isinstance(row, Gate):
+        return HUMAN, "-"
+    return row.agent.id, model.format(row.agent.model)
 
 
 def _bounds(plan: Plan) -> list[str]:

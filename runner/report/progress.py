@@ -14,9 +14,13 @@ from runner.report.markdown import duration
 if TYPE_CHECKING:
     from runner.report.results import StepResult
 
-_SIGN: Final = {"success": "✓", "failed": "✗", "cancelled": "-", "skipped": "-"}
-
 Level: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+_SIGN: Final = {"success": "✓", "failed": "✗", "cancelled": "-", "skipped": "-", "paused": "?"}
+_LEVEL: Final[dict[str, Level]] = {"success": "INFO", "skipped": "INFO", "paused": "WARNING"}
+"""How loudly an end is told; others are errors."""
+
+_LEVEL_OF_A_STEP: Final[dict[str, Level]] = {"failed": "ERROR", "paused": "WARNING"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ def lines(event: events.Event) -> list[Line]:
         case events.Statistics():
             return statistics(event)
         case events.RunFinished():
-            level: Level = "INFO" if event.status in ("success", "skipped") else "ERROR"
+            level = _LEVEL.get(event.status, "ERROR")
             told = {"status": event.status, "steps": event.steps, "tokens": event.tokens}
             return [_line(level, "run_finished", **told, duration_ms=event.duration_ms)]
 
@@ -75,12 +79,12 @@ def display(event: events.Event) -> list[Line] | None:
         case events.StepStarted():
             return [Line("INFO", f"  … {event.path}  {event.agent}")]
         case events.StepFinished(result):
-            told = f"  {_SIGN[result.status]} {result.path}  {result.agent}  {duration(result.duration_ms)}"
+            told = f"  {_SIGN[result.status]} {result.path}  {result.asked}  {duration(result.duration_ms)}"
             told += f"  {result.usage.total:,} tokens" + (f"  {result.error}" if result.error else "")
-            return [Line("ERROR" if result.status == "failed" else "INFO", told)]
+            return [Line(_LEVEL_OF_A_STEP.get(result.status, "INFO"), told)]
         case events.RunFinished():
             told = f"{event.status}: {event.steps} steps, {event.tokens:,} tokens, {duration(event.duration_ms)}"
-            return [Line("INFO" if event.status in ("success", "skipped") else "ERROR", told)]
+            return [Line(_LEVEL.get(event.status, "ERROR"), told)]
     return None
 
 
@@ -117,8 +121,8 @@ def _context(event: events.Compacted | events.CompactionFailed | events.Warned |
 
 
 def _finished(result: StepResult) -> Line:
-    level: Level = "ERROR" if result.status == "failed" else "INFO"
-    told: dict[str, object] = {"path": result.path, "agent": result.agent, "status": result.status}
+    level = _LEVEL_OF_A_STEP.get(result.status, "INFO")
+    told: dict[str, object] = {"path": result.path, "agent": result.asked, "status": result.status}
     told |= {"time": duration(result.duration_ms).replace(" ", ""), "tokens": result.usage.total}
     if result.attempts > 1:
         told["attempts"] = result.attempts

@@ -9,14 +9,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from runner.errors import Finding, Status
+    from runner.errors import Finding, Question, Status
     from runner.report.verdicts import Review
 
-StepStatus = Literal["success", "failed", "cancelled", "skipped"]
+StepStatus = Literal["success", "failed", "cancelled", "skipped", "paused"]
+"""`paused` is a gate whose question nobody has answered yet."""
+
+AnsweredBy = Literal["response", "default"]
+"""Who answered a gate: the input `hitl-response`, or its own default, for nobody did."""
+
 Source = Literal["live", "tape", "resumed"]
 
+HUMAN: Final = "a human"
+"""What stands where an agent's name would, for a gate."""
+
 OUTPUTS: Final[dict[str, str]] = {
-    "status": "how the run ended: success, failed, budget, timeout, cancelled, invalid, skipped",
+    "status": "how the run ended: success, failed, budget, timeout, cancelled, paused, invalid, skipped",
     "response": "the last answer; above 256 KiB cut with a marker, and whole in results.json",
     "structured": "the last answer as JSON, when the step asked for data",
     "results-path": "results.json of this run",
@@ -79,9 +87,10 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """One step's answer, or why there is none.
+    """One step's answer, or a human's at a gate, or why there is none.
 
-    `started` is when it first had a slot, and `duration_ms` counts from then; waiting for one is not in it.
+    `started` is when it first had a slot, and `duration_ms` counts from then; waiting for one is not in it. A gate has
+    a `question` and no agent.
     """
 
     path: str
@@ -106,6 +115,13 @@ class StepResult:
     bills: tuple[Bill, ...] = ()
     """Every turn that a provider began in this run, failed attempts and summaries included. Empty where a recording
     answered, though `usage` tells what that has counted."""
+    question: Question | None = None
+    answered_by: AnsweredBy | None = None
+
+    @property
+    def asked(self) -> str:
+        """Who was asked, for people to read."""
+        return self.agent or HUMAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +232,11 @@ class RunReport:
     shard: Shard | None = None
     matrix: str = ""
     """Of a plan that was shown: its shards as JSON, where it has some."""
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """Those that wait for an answer."""
+        return tuple(step.question for step in self.steps if step.status == "paused" and step.question is not None)
 
     @property
     def usage(self) -> Usage:

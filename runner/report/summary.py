@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from runner.report.markdown import code, duration, fenced, html, plain
@@ -11,6 +11,7 @@ from runner.report.review import as_markdown
 from runner.report.timeline import flow, gantt
 
 if TYPE_CHECKING:
+    from runner.errors import Question
     from runner.report.results import RunReport, StepResult, Usage
 
 Detail: TypeAlias = Literal["full", "brief", "off"]
@@ -26,12 +27,12 @@ _SIGN: Final = {
     "success": "✅", "failed": "❌", "budget": "🪙", "timeout": "⏱️", "cancelled": "🛑",
     "paused": "⏸️", "invalid": "⛔", "skipped": "⏭️",
 }  # fmt: skip
-_STEP_SIGN: Final = {"success": "✅", "failed": "❌", "cancelled": "🛑", "skipped": "⏭️"}
+_STEP_SIGN: Final = {"success": "✅", "failed": "❌", "cancelled": "🛑", "skipped": "⏭️", "paused": "⏸️"}
 
 
 def summary(report: RunReport, detail: Detail) -> str:
     """The whole summary; sections that do not fit any more are left out with a marker."""
-    sections: list[Callable[[RunReport], str]] = [_headline, _findings, _review, _steps, _statistics]
+    sections: list[Callable[[RunReport], str]] = [_headline, _questions, _findings, _review, _steps, _statistics]
     if detail == "full":
         sections += [_pictures, *_answers(report)]
     parts: list[str] = []
@@ -55,6 +56,34 @@ def _headline(report: RunReport) -> str:
     if report.failure is not None:
         told += f"\n\n**{plain(report.failure.title)}:** {plain(report.failure.message)}"
     return told
+
+
+def _questions(report: RunReport) -> str:
+    """What humans are asked, and how to go on with their answers."""
+    if not report.questions:
+        return ""
+    return "\n\n".join([*map(_question, report.questions), f"_{plain(how_to_go_on(report.questions))}_"])
+
+
+def _question(one: Question) -> str:
+    told = [f"**Waiting for an answer** to {code(one.path)}{plain(_unless(one))}", fenced(_cut(one.prompt))]
+    return "\n\n".join([*told, *([fenced(_cut(one.context))] if one.context else [])])
+
+
+def _unless(one: Question) -> str:
+    """What becomes of a question that nobody answers."""
+    if one.until is None:
+        return ""
+    what = "fails" if one.default is None else f"is answered '{one.default}'"
+    return f", which {what} after {one.until:%Y-%m-%d %H:%M} UTC"
+
+
+def how_to_go_on(questions: Sequence[Question]) -> str:
+    """What to do for a run to go on."""
+    if len(questions) == 1:
+        return "To go on, run with 'mode: resume' and the answer as 'hitl-response'."
+    paths = ", ".join(one.path for one in questions)
+    return f"To go on, run with 'mode: resume' and, as 'hitl-response', a map of path to answer ({paths})."
 
 
 def _findings(report: RunReport) -> str:
@@ -83,9 +112,9 @@ def _steps(report: RunReport) -> str:
 
 def _row(step: StepResult) -> str:
     if step.status == "skipped" and step.started is None:
-        return f"| {code(step.path)} | {plain(step.agent)} | {_STEP_SIGN['skipped']} not run | | | | | |"
+        return f"| {code(step.path)} | {plain(step.asked)} | {_STEP_SIGN['skipped']} not run | | | | | |"
     return (
-        f"| {code(step.path)} | {plain(step.agent)} | {_STEP_SIGN[step.status]} {step.status} "
+        f"| {code(step.path)} | {plain(step.asked)} | {_STEP_SIGN[step.status]} {step.status} "
         f"| {duration(step.duration_ms)} | {step.usage.input:,} | {step.usage.output:,} "
         f"| {step.attempts} | {step.source} |"
     )
@@ -148,8 +177,10 @@ def _answers(report: RunReport) -> Iterator[Callable[[RunReport], str]]:
 
 
 def _answer(step: StepResult) -> str:
-    text = step.response
-    if len(text) > MAX_ANSWER:
-        text = text[:MAX_ANSWER] + "\n[cut here; results.json has all of it]"
-    title = f"{html(step.path)} · {html(step.agent)}"
-    return f"<details><summary>{title}</summary>\n\n{fenced(text)}\n\n</details>"
+    who = "nobody, so its default" if step.answered_by == "default" else step.asked
+    title = f"{html(step.path)} · {html(who)}"
+    return f"<details><summary>{title}</summary>\n\n{fenced(_cut(step.response))}\n\n</details>"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_ANSWER else text[:MAX_ANSWER] + "\n[cut here; results.json has all of it]"

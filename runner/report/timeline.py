@@ -15,12 +15,19 @@ MOST: Final = 60
 
 MOST_EDGES: Final = 400  # Mermaid refuses a picture with more than 500
 
-_GANTT: Final = {"success": "active, ", "failed": "crit, ", "cancelled": "done, ", "skipped": "done, "}
+_GANTT: Final = {
+    "success": "active, ",
+    "failed": "crit, ",
+    "cancelled": "done, ",
+    "skipped": "done, ",
+    "paused": "done, ",
+}
 _COLOURS: Final = (
     "classDef success fill:#dafbe1,stroke:#1a7f37,color:#1f2328",
     "classDef failed fill:#ffebe9,stroke:#cf222e,color:#1f2328",
     "classDef cancelled fill:#fff8c5,stroke:#9a6700,color:#1f2328",
     "classDef skipped fill:#f6f8fa,stroke:#818b98,color:#1f2328",
+    "classDef paused fill:#ddf4ff,stroke:#0969da,color:#1f2328",
 )
 
 
@@ -46,7 +53,7 @@ def flow(steps: Sequence[StepResult], needs: Mapping[str, Sequence[str]]) -> str
         return ""
     ids = {step.path: f"s{index}" for index, step in enumerate(shown)}
     lines = ["flowchart LR"]
-    lines += [f'    {ids[step.path]}["{_label(step.path)}<br/>{_label(step.agent)}"]:::{step.status}' for step in shown]
+    lines += [f'    {ids[step.path]}["{_label(step.path)}<br/>{_label(step.asked)}"]:::{step.status}' for step in shown]
     lines += [
         f"    {ids[need]} --> {ids[path]}"
         for path, before in needs.items()

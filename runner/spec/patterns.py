@@ -36,7 +36,8 @@ class Gate(Shape):
     prompt: Template
     context_display: Template | None = None
     default: str | None = None
-    timeout_seconds: Seconds | None = None
+    timeout_seconds: Annotated[float, Field(ge=0)] | None = None
+    """0 is as good as none: there is no limit."""
 
 
 def _kind_of_step(value: Any) -> str:

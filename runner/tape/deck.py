@@ -133,7 +133,7 @@ class Deck:
         left = [path for path in self.earlier if path not in self.used and path not in self.made]
         if self.plan.shard is None:
             return left
-        mine = {step.path for step in self.plan.steps()}
+        mine = {row.path for row in self.plan.rows()}
         return [path for path in left if planned(path) in mine]
 
 

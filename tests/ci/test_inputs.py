@@ -39,6 +39,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "artifacts-dir": ("out", "out"),
     "summary": ("brief", "brief"),
     "trace": ("false", False),
+    "hitl-response": ("Yes, please.", "Yes, please."),
     "debug": ("true", True),
 }
 """For every input a value as it is written, and as it is read."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from runner.agents.compacting import ASKED
 from tests.agents.test_compaction import LONG
 from tests.agents.test_mcp import server
-from tests.build import as_text, chain, dag, graph, optimizer, parallel, routing, shapes, spec_of, way, workers
+from tests.build import as_text, chain, dag, graph, hitl, optimizer, parallel, routing, shapes, spec_of, way, workers
 from tests.contract.rows import (
     Ran,
     Row,
@@ -76,12 +77,25 @@ READERS = {
 
 TOOLED = {"python": ["calculator", "current_time"]}
 TWO = {"writer": {"prompt": "You write."}, "critic": {"prompt": "You judge."}}
-GATE = {"type": "hitl", "prompt": "Go on?"}
+GATE = hitl()
+OPEN = (19, "paused")
 BUSY = Answer(status=503)
 NUMBER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 DRINK = {"type": "string", "enum": ["tea", "milk"]}
 CRITIC = {"agent": "critic"}
 MAIL = chain("Ask ann@example.com.")
+
+
+def question(name: str) -> Callable[[Ran], Any]:
+    """What is told of the question that is open."""
+    return lambda ran: ran.outcome.results["questions"][0][name]
+
+
+def waits(ran: Ran) -> float | None:
+    """How many seconds the open question waits, from when it was asked."""
+    until, [gate] = question("until")(ran), ran.outcome.results["steps"][1:]
+    since = datetime.fromisoformat(gate["started"])
+    return None if until is None else round((datetime.fromisoformat(until) - since).total_seconds())
 
 
 def runtime(**keys: Any) -> dict[str, Any]:
@@ -602,8 +616,8 @@ PATTERNS: dict[str, dict[str, Row]] = {
         "max_retries": acts(of(routing({"max_retries": 0}, a=["A."])), asked, 3, 1, of(routing(a=["A."])), "neither"),
         "fallback": acts(of(routing({"fallback": "b"}, a=["A."], b=["B."])), ended, FAILED, OK,
                          of(routing(a=["A."], b=["B."])), "neither"),
-        "review_router": refused(of(routing({"review_router": GATE}, a=["A."])), "a human gate (type: hitl) is not",
-                                 of(routing(a=["A."])), CHOSEN),
+        "review_router": acts(of(routing({"review_router": GATE}, a=["A."])), ended, OK, OPEN, of(routing(a=["A."])),
+                              CHOSEN),
     },
     "Route": {"then": acts(of(routing(a=["A.", "B."])), questions, ["Which?", "A."], ["Which?", "A.", "B."],
                            of(routing(a=["A."])), CHOSEN)},
@@ -648,7 +662,7 @@ PATTERNS: dict[str, dict[str, Row]] = {
         "revise_prompt": acts(of(optimizer(revise_prompt="Not {{ evaluation.issues[0] }}!", max_iters=2)),
                               lambda ran: questions(ran)[2][:9], "Write a b", "Not dull!", of(optimizer(max_iters=2)),
                               POOR),
-        "review_gate": refused(flat(review_gate=GATE), "a human gate (type: hitl) is not", flat(), POOR),
+        "review_gate": acts(flat(review_gate=GATE, min_score=6), asked, 6, 2, flat(min_score=6), POOR),
     },
     "Accept": {
         "min_score": acts(of(optimizer(6)), asked, 2, 6, of(optimizer(4)), POOR),
@@ -665,10 +679,10 @@ PATTERNS: dict[str, dict[str, Row]] = {
                              ["Split.", "Sing."], of(workers()), PLANNED),
         "worker_template": acts(of(workers(template=CRITIC)), systems, ["You write."] * 3,
                                 ["You write.", "You judge.", "You judge."], of(workers()), PLANNED),
-        "decomposition_review": refused(of(workers(decomposition_review=GATE)), "a human gate (type: hitl) is not",
-                                        of(workers()), PLANNED),
-        "reduce_review": refused(of(workers(reduce_review=GATE)), "a human gate (type: hitl) is not", of(workers()),
-                                 PLANNED),
+        "decomposition_review": acts(of(workers(decomposition_review=GATE)), questions, ["Plan.", "Read.", "Count."],
+                                     ["Plan."], of(workers()), PLANNED),
+        "reduce_review": acts(of(workers(reduce="Join.", reduce_review=GATE)), lambda ran: questions(ran)[3:],
+                              ["Join."], [], of(workers(reduce="Join.")), PLANNED),
         "reduce": acts(of(workers(reduce="Join {{ num_workers }}.")), lambda ran: questions(ran)[3:], [], ["Join 2."],
                        of(workers()), PLANNED),
         "writeup": acts(of(workers(writeup="Tell.")), lambda ran: questions(ran)[3:], [], ["Tell."], of(workers()),
@@ -694,10 +708,13 @@ PATTERNS: dict[str, dict[str, Row]] = {
                       ["calculator", "current_time"], ["calculator"], of(workers(), tools=TOOLED), PLANNED),
     },
     "Gate": {
-        name: refused(of(chain("A.", {**GATE, name: value})), "a human gate (type: hitl) is not", of(chain("A.")))
-        for name, value in {
-            "type": "hitl", "prompt": "Go on?", "context_display": "x", "default": "yes", "timeout_seconds": 9,
-        }.items()
+        "type": acts(of(chain("A.", GATE)), ended, OK, OPEN, of(chain("A."))),
+        "prompt": acts(of(chain("A.", hitl("Print {{ last_response }}?"))), question("prompt"), "Go on?", "Print ok?",
+                       of(chain("A.", GATE))),
+        "context_display": acts(of(chain("A.", hitl(context_display="{{ steps[0].response }}"))), question("context"),
+                                "", "ok", of(chain("A.", GATE))),
+        "default": acts(of(chain("A.", hitl(default="yes"))), question("default"), None, "yes", of(chain("A.", GATE))),
+        "timeout_seconds": acts(of(chain("A.", hitl(timeout_seconds=9))), waits, None, 9, of(chain("A.", GATE))),
     },
 }  # fmt: skip
 
@@ -707,7 +724,7 @@ NAMED = [(shape, name, row) for shape, rows in TABLE.items() for name, row in ro
 
 COMPANIONS = {
     **{f"{shape}.type": "config" for shape in PATTERNS},  # each pattern has a config of its own
-    **{f"Gate.{name}": "steps" for name in PATTERNS["Gate"]},  # no gate stands in a file that runs
+    "Gate.type": "steps",  # what has no type is a step, and has no keys of a gate
     "Secret.source": "path",  # a file is found by its path
     "Tools.mcp": "tools",  # an agent has the servers that it names
     "McpServer.id": "tools",

@@ -17,13 +17,14 @@ import pytest
 
 from runner.errors import RunnerError
 from runner.plan import digest
-from runner.plan.plan import AgentRecipe, CompactionPlan, ContextPlan, ModelRecipe, NotesPlan, Step
+from runner.plan.plan import AgentRecipe, CompactionPlan, ContextPlan, Gate, ModelRecipe, NotesPlan, Step
 from tests.build import (
     agent,
     as_text,
     chain,
     dag,
-    findings_of,
+    gate,
+    hitl,
     model,
     parallel,
     plan_of,
@@ -82,7 +83,7 @@ TOPIC = chain("About {{ topic }}.")
 TOOLED = {"python": ["calculator", "current_time"]}
 CLOSED = workflow(security={"guardrails": {"allow_tools": []}}, tools=TOOLED)
 TWO = {"writer": {"prompt": "You write."}, "critic": {"prompt": "You judge."}}
-GATE = {"type": "hitl", "prompt": "Go on?"}
+GATE = hitl()
 FALLBACK = {"provider": "ollama", "model_id": "m"}
 
 
@@ -406,6 +407,10 @@ def workers(**config: Any) -> dict[str, Any]:
     return of("orchestrator_workers", **config)
 
 
+def gated(**keys: Any) -> dict[str, Any]:
+    return workflow(pattern=chain("Write.", hitl(**keys)))
+
+
 def limited(**limits: Any) -> dict[str, Any]:
     return workers(orchestrator={**ASKED, "limits": limits})
 
@@ -436,7 +441,7 @@ PATTERN_FIELDS: dict[str, dict[str, Row]] = {
         "input": hashed(routing(router={**ASKED, "input": "Which?"}), routing()),
         "max_retries": acts(routing(router={**ASKED, "max_retries": 5}), routing()),
         "fallback": hashed(routing(router={**ASKED, "fallback": "b"}), routing()),
-        "review_router": refused(routing(router={**ASKED, "review_router": GATE})),
+        "review_router": hashed(routing(router={**ASKED, "review_router": GATE}), routing()),
     },
     "Route": {"then": hashed(routing(routes={"a": {"then": [OTHER]}, "b": {"then": [ASKED]}}), routing())},
     "Graph": {"type": hashed(graph()), "config": hashed(graph(max_iterations=2), graph())},
@@ -464,7 +469,7 @@ PATTERN_FIELDS: dict[str, dict[str, Row]] = {
         "min_score": hashed(optimizer(accept=None, min_score=8), optimizer()),
         "max_iters": hashed(optimizer(accept=None, min_score=7, max_iters=9), optimizer()),
         "revise_prompt": hashed(optimizer(revise_prompt="Again: {{ draft }}"), optimizer()),
-        "review_gate": refused(optimizer(review_gate=GATE)),
+        "review_gate": hashed(optimizer(review_gate=GATE), optimizer()),
     },
     "Accept": {
         "min_score": hashed(accepting(min_score=8), accepting()),
@@ -475,8 +480,8 @@ PATTERN_FIELDS: dict[str, dict[str, Row]] = {
     "OrchestratorWorkersConfig": {
         "orchestrator": hashed(workers(orchestrator=OTHER), workers()),
         "worker_template": hashed(workers(worker_template=OTHER), workers()),
-        "decomposition_review": refused(workers(decomposition_review=GATE)),
-        "reduce_review": refused(workers(reduce_review=GATE)),
+        "decomposition_review": hashed(workers(decomposition_review=GATE), workers()),
+        "reduce_review": hashed(workers(reduce=ASKED, reduce_review=GATE), workers(reduce=ASKED)),
         "reduce": hashed(workers(reduce=ASKED), workers()),
         "writeup": hashed(workers(writeup=ASKED), workers()),
     },
@@ -495,12 +500,14 @@ PATTERN_FIELDS: dict[str, dict[str, Row]] = {
         "agent": hashed(workers(worker_template=OTHER), workers()),
         "tools": hashed(workers(worker_template={**ASKED, "tools": ["calculator"]}), workers()),
     },
+    "Gate": {
+        "type": hashed(gated(), workflow(pattern=chain("Write."))),
+        "prompt": hashed(gated(prompt="Stop?"), gated()),
+        "context_display": hashed(gated(context_display="{{ last_response }}"), gated()),
+        "default": hashed(gated(default="yes"), gated()),
+        "timeout_seconds": acts(gated(timeout_seconds=9), gated()),
+    },
 }  # fmt: skip
-
-REFUSED_WHOLE: dict[str, dict[str, Any]] = {
-    "Gate": workflow(pattern=chain("Write.", GATE)),
-}  # fmt: skip
-"""Shapes of which nothing runs in this version, each with a file in which it stands."""
 
 FIELDS |= PATTERN_FIELDS
 ROWS = [pytest.param(found, id=f"{shape}.{name}") for shape, rows in FIELDS.items() for name, found in rows.items()]
@@ -511,23 +518,12 @@ ROWS = [pytest.param(found, id=f"{shape}.{name}") for shape, rows in FIELDS.item
 
 def test_every_field_of_the_language_is_sorted_into_the_table() -> None:
     language = {name: set(shape.model_fields) for name, shape in shapes().items()}
-    table = {name: set(rows) for name, rows in FIELDS.items()}
-    table |= {name: language[name] for name in REFUSED_WHOLE}
-    assert table == language
-
-
-def test_no_shape_is_sorted_twice() -> None:
-    assert FIELDS.keys() & REFUSED_WHOLE.keys() == set()
+    assert {name: set(rows) for name, rows in FIELDS.items()} == language
 
 
 @pytest.mark.parametrize("found", ROWS)
 def test_a_field_does_what_the_table_says(found: Row) -> None:
     assert verdict(found) == found.verdict
-
-
-@pytest.mark.parametrize("name", REFUSED_WHOLE)
-def test_a_shape_of_which_nothing_runs_is_refused(name: str) -> None:
-    assert any("not offered in this version" in finding for finding in findings_of(REFUSED_WHOLE[name]))
 
 
 def verdict(found: Row) -> str:
@@ -557,7 +553,7 @@ def bare(value: Any) -> Any:
 
 def test_every_kind_of_recipe_is_sorted() -> None:
     assert digest.HASHED.keys() == digest.NOT_HASHED.keys()
-    assert digest.HASHED.keys() == {ModelRecipe, AgentRecipe, Step, ContextPlan, CompactionPlan, NotesPlan}
+    assert digest.HASHED.keys() == {ModelRecipe, AgentRecipe, Step, Gate, ContextPlan, CompactionPlan, NotesPlan}
 
 
 @pytest.mark.parametrize("recipe", digest.HASHED)
@@ -595,10 +591,16 @@ CHANGED: dict[str, Any] = {
     "otherwise": {},
     "timeout_s": 1.5,
     "retries": 9,
+    "context_display": "Other.",
+    "default": "yes",
+    "reviews": "draft",
+    "routes": ("a",),
+    "max_tasks": 9,
     "at": None,
 }
-CASES = [(recipe, name) for recipe in (ModelRecipe, AgentRecipe, Step) for name in digest.HASHED[recipe]]
-OTHERS = [(recipe, name) for recipe in (ModelRecipe, AgentRecipe, Step) for name in digest.NOT_HASHED[recipe]]
+RECIPES = (ModelRecipe, AgentRecipe, Step, Gate)
+CASES = [(recipe, name) for recipe in RECIPES for name in digest.HASHED[recipe]]
+OTHERS = [(recipe, name) for recipe in RECIPES for name in digest.NOT_HASHED[recipe]]
 
 
 def hash_with(recipe: type, **changes: Any) -> str:
@@ -606,7 +608,8 @@ def hash_with(recipe: type, **changes: Any) -> str:
         return agent(model=replace(model(), **changes)).config_hash
     if recipe is AgentRecipe:
         return agent(**{"id": "writer", **changes}).config_hash
-    return step(**{"path": "steps[0]", **changes}).config_hash
+    build = gate if recipe is Gate else step
+    return build(**{"path": "steps[0]", **changes}).config_hash
 
 
 @pytest.mark.parametrize(("recipe", "name"), CASES, ids=lambda one: getattr(one, "__name__", one))

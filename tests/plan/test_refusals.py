@@ -211,7 +211,6 @@ def test_a_summary_that_could_not_be_made_is_refused(changes: dict[str, Any], sa
     [
         ({"env": {"mounts": {"a": "b"}}}, "env.mounts (a run's files are those of the workspace)", "17:5"),
         ({"runtime": {"budgets": {"max_cost_usd": 1}}}, "a budget in money (max_tokens is)", "7:19"),
-        ({"pattern": chain("A.", {"type": "hitl", "prompt": "Go?"})}, "a human gate (type: hitl)", "15:7"),
     ],
 )  # fmt: skip
 def test_what_is_not_offered_is_refused_by_name_and_place(changes: dict[str, Any], what: str, place: str) -> None:
@@ -227,6 +226,5 @@ def test_asking_for_nothing_is_not_refused(changes: dict[str, Any]) -> None:
 
 
 def test_all_that_is_not_offered_is_told_at_once() -> None:
-    gate = {"type": "hitl", "prompt": "Go?"}
     changes = {"env": {"mounts": {"a": "b"}}, "runtime": {"budgets": {"max_cost_usd": 1}}}
-    assert len(findings_of(workflow(**changes, pattern=chain("A.", gate)))) == 3
+    assert len(findings_of(workflow(**changes))) == 2

@@ -232,6 +232,8 @@ def test_results_hold_the_whole_report() -> None:
         "response": "one",
         "data": {"a": 1},
         "error": None,
+        "question": None,
+        "answered_by": None,
         "usage": {
             "input_tokens": 7,
             "output_tokens": 3,

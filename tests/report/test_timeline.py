@@ -45,7 +45,7 @@ def test_the_flow_shows_every_step_and_what_it_waited_for() -> None:
         's1["tasks.b<br/>critic"]:::failed',
         "s0 --> s1",
     ]
-    assert {line.split()[1] for line in lines[4:]} == {"success", "failed", "cancelled", "skipped"}
+    assert {line.split()[1] for line in lines[4:]} == {"success", "failed", "cancelled", "skipped", "paused"}
 
 
 def test_no_steps_no_pictures() -> None:

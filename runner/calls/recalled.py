@@ -1,0 +1,42 @@
+"""What recordings do to a gate: its question is kept like a step, and its answer, for the run that goes on with it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from runner.calls.gates import GateRecord, Gates
+from runner.tape.recording import Answer, GateAsked, Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runner.tape.deck import Deck
+
+
+def gates_on_tape(deck: Deck, response: str | None, now: Callable[[], datetime]) -> Gates:
+    """The gates of a run, with what the deck knows of them. A live run knows nothing, and neither does one that records
+    everything anew."""
+
+    def keep(record: GateRecord) -> None:
+        recording = _recording(record)
+        if earlier.get(record.path) == record:
+            deck.used.add(record.path)
+            deck.keep(recording)
+        else:
+            deck.add(recording)
+
+    recalled = {} if deck.mode == "live" or deck.everything else deck.earlier
+    earlier = {path: _record(one, one.gate) for path, one in recalled.items() if one.gate is not None}
+    return Gates(response, earlier, now, keep, deck.clean)
+
+
+def _recording(record: GateRecord) -> Recording:
+    asked = record.asked.isoformat()
+    gate = GateAsked(record.question, asked, record.context, record.answer, record.answered_by)
+    return Recording(record.path, record.config_hash, gate=gate, answer=Answer(response=record.answer))
+
+
+def _record(recording: Recording, gate: GateAsked) -> GateRecord:
+    asked = datetime.fromisoformat(gate.asked)
+    return GateRecord(recording.path, recording.config_hash, gate.question, gate.context, asked, gate.answer, gate.by)

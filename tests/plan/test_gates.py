@@ -1,0 +1,231 @@
+"""Human gates before anything runs: what is refused, which names they see and give, and how a plan shows them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from runner.plan.estimate import estimate
+from runner.report.planned import as_json, as_markdown, as_mermaid, as_text
+from tests.build import (
+    chain,
+    findings_of,
+    hitl,
+    optimizer,
+    parallel,
+    plan_of,
+    routing,
+    warnings_of,
+    workers,
+    workflow,
+)
+
+
+def said(pattern: dict[str, Any], **changes: Any) -> list[str]:
+    """What is said of a pattern, without the places."""
+    return [line.split(": ", 1)[1] for line in findings_of(workflow(pattern=pattern, **changes))]
+
+
+# -- what is refused --------------------------------------------------------------------------------------------------
+
+
+def test_a_default_that_decides_nothing_is_refused_with_its_place():
+    pattern = routing({"review_router": hitl(default="route:bilding")}, billing=["x"])
+    told = "neither approves the route nor names one; say 'approved', or 'route:' and one of: billing"
+    assert findings_of(workflow(pattern=pattern)) == [f"workflow.yaml:18:18: the default 'route:bilding' {told}"]
+
+
+def test_a_default_that_decides_is_not():
+    reviewed = workers(decomposition_review=hitl(default='["Sing."]'))
+    assert said(routing({"review_router": hitl(default="route:a")}, a=["x"])) == said(reviewed) == []
+
+
+def test_a_review_of_what_there_is_not_is_refused():
+    assert said(workers(reduce_review=hitl())) == ["reduce_review is asked before 'reduce', and there is none"]
+
+
+def test_a_time_of_zero_is_no_limit():
+    plan = plan_of(workflow(pattern=chain(hitl(timeout_seconds=0), hitl(timeout_seconds=1))))
+    assert [gate.timeout_s for gate in plan.gates()] == [None, 1]
+
+
+def test_gates_have_no_keys_of_steps():
+    assert said(chain({**hitl(), "agent": "writer"}))[0].startswith("unknown key 'agent'")
+
+
+# -- names ------------------------------------------------------------------------------------------------------------
+
+COUNTED = "{{ num_workers }} {{ round_count }} {{ workers | length }}"
+
+THERE: dict[str, dict[str, Any]] = {
+    "a gate sees what comes before": chain("a", hitl("{{ steps[0].response }}", context_display="{{ last_response }}")),
+    "what comes behind sees its answer": chain("a", hitl(), "{{ steps[1].response }} {{ hitl_response }}"),
+    "a gate sees the answer of one before": chain(hitl(), hitl("{{ hitl_response }}")),
+    "a branch sees its own": parallel({"id": "a", "steps": [hitl(), "{{ hitl_response }}"]}),
+    "a router's review sees the route": routing(
+        {"review_router": hitl("{{ router.chosen_route }} {{ chosen_route }} {{ router.response }}")},
+        a=["{{ hitl_response }}"],
+    ),
+    "a review of drafts sees them all": optimizer(
+        review_gate=hitl(
+            "{{ iterations[-1].score }} {{ iteration_index }} {{ current_draft }} {{ current_evaluation.score }}",
+            context_display="{{ draft }} {{ iteration }} {{ evaluation.score }} {{ last_response }}",
+        ),
+        revise_prompt="{{ hitl_response }}",
+    ),
+    "a review of tasks sees them": workers(
+        decomposition_review=hitl("{{ subtasks[0].task }} {{ task_count }} {{ orchestrator_response }}" + COUNTED),
+        limits={"max_rounds": 2},
+        reduce="{{ hitl_response }}",
+        writeup="{{ hitl_response }}",
+    ),
+    "a review of answers sees them": workers(
+        reduce_review=hitl("{{ worker_count }} {{ last_response }}" + COUNTED), reduce="{{ hitl_response }}"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", THERE.values(), ids=THERE)
+def test_it_is_there(pattern: dict[str, Any]) -> None:
+    assert said(pattern) == []
+
+
+NOT_THERE = [
+    (chain("a", hitl("{{ steps[1].response }}")), "steps[1] does not exist here: 1 steps come before it"),
+    (chain(hitl("{{ last_response }}")), "undefined name 'last_response'"),
+    (chain(hitl(context_display="{{ hitl_response }}")), "undefined name 'hitl_response'"),
+    (chain("{{ hitl_response }}"), "undefined name 'hitl_response'"),
+    (parallel({"id": "a", "steps": [hitl()]}, reduce="{{ hitl_response }}"), "undefined name 'hitl_response'"),
+    (routing({"input": "{{ hitl_response }}", "review_router": hitl()}, a=["x"]), "undefined name 'hitl_response'"),
+    (workers(decomposition_review=hitl("{{ worker_count }}")), "undefined name 'worker_count'"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "wrong"), NOT_THERE, ids=lambda one: one if isinstance(one, str) else "")
+def test_it_is_not_there(pattern: dict[str, Any], wrong: str) -> None:
+    assert [line.split(";")[0] for line in said(pattern)] == [wrong]
+
+
+def test_a_gate_that_is_no_template_is_refused_at_its_key():
+    found = findings_of(workflow(pattern=chain("a", hitl("{{", context_display="{% x %}"))))
+    assert [line.split(": ")[0] for line in found] == ["workflow.yaml:16:15", "workflow.yaml:17:24"]
+
+
+def test_outputs_see_the_latest_answer_where_there_must_be_one():
+    ending = {"step_outputs": {"told": "{{ hitl_response }}"}}
+    assert said(chain("a", hitl()), outputs=ending) == []
+    assert said(routing({"review_router": hitl()}, a=["x"]), outputs=ending) == []
+    assert said(workers(reduce_review=hitl(), reduce="x"), outputs=ending) == []
+    assert "undefined name 'hitl_response'" in said(optimizer(review_gate=hitl()), outputs=ending)[0]
+
+
+def test_an_input_keeps_its_name_at_a_review_and_cannot_have_that_of_answers():
+    given = {"inputs": {"values": {"task_count": "many"}}}
+    assert said(workers(decomposition_review=hitl("{{ task_count }}")), **given) == []
+    assert "an input cannot be named 'hitl_response'" in said(chain("a"), inputs={"values": {"hitl_response": "x"}})[0]
+
+
+def test_what_only_a_gate_asks_for_is_used():
+    file = workflow(inputs={"values": {"topic": "tea"}}, pattern=chain("a", hitl(context_display="{{ topic }}")))
+    assert warnings_of(file) == []
+
+
+# -- advice -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_review_that_is_never_asked_is_told():
+    [advice] = warnings_of(workflow(pattern=optimizer(review_gate=hitl(), max_iters=1)))
+    assert "review_gate is never asked: there is one draft" in advice
+
+
+def test_a_step_behind_a_gate_waits_for_a_human_and_not_for_nothing():
+    independent = workflow(pattern=chain("a", "b", hitl(), "c"))
+    assert [line.split(": ")[1].split(" ")[0] for line in warnings_of(independent)] == ["steps[1]"]
+
+
+# -- what is planned --------------------------------------------------------------------------------------------------
+
+
+def needs(pattern: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    return plan_of(workflow(pattern=pattern)).needs()
+
+
+def test_what_comes_behind_a_gate_waits_for_it():
+    assert needs(chain("a", hitl(), "b"))["steps[2]"] == ("steps[1]",)
+    assert needs(routing({"review_router": hitl()}, a=["x"])) == {
+        "router": (),
+        "router.review": ("router",),
+        "routes.a.steps[0]": ("router.review",),
+    }
+    assert needs(optimizer(review_gate=hitl())) == {
+        "producer": (),
+        "evaluator": ("producer", "reviser"),
+        "review": ("evaluator",),
+        "reviser": ("review",),
+    }
+    assert needs(workers(decomposition_review=hitl(), reduce_review=hitl(), reduce="x", limits={"max_rounds": 2})) == {
+        "orchestrator": (),
+        "orchestrator.review": ("orchestrator", "orchestrator.again", "orchestrator.revised"),
+        "orchestrator.revised": ("orchestrator.review",),
+        "workers": ("orchestrator.review",),
+        "orchestrator.again": ("workers",),
+        "reduce.review": ("workers",),
+        "reduce": ("reduce.review",),
+    }
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [chain("a", hitl()), routing({"review_router": hitl()}, a=["x"]), optimizer(review_gate=hitl()),
+     workers(decomposition_review=hitl(), reduce_review=hitl(), reduce="x")],
+)  # fmt: skip
+def test_every_row_has_its_needs_and_every_gate_a_hash(pattern: dict[str, Any]):
+    plan = plan_of(workflow(pattern=pattern))
+
+    assert {row.path for row in plan.rows()} == plan.needs().keys()
+    assert {row.path for row in plan.rows()} == {one.path for one in (*plan.steps(), *plan.gates())}
+    assert all(gate.config_hash for gate in plan.gates())
+
+
+def test_gates_cost_nothing():
+    def calls(pattern: dict[str, Any]) -> tuple[int, int]:
+        found = estimate(plan_of(workflow(pattern=pattern)).flow)
+        return found.calls_least, found.calls_most
+
+    assert calls(chain("a", hitl())) == calls(chain("a")) == (1, 1)
+    assert calls(parallel({"id": "a", "steps": ["x", hitl()]})) == (1, 1)
+    for reviewed, plain in (
+        (routing({"review_router": hitl()}, a=["x", hitl()]), routing(a=["x"])),
+        (optimizer(review_gate=hitl()), optimizer()),
+        (workers(decomposition_review=hitl(), reduce_review=hitl(), reduce="x"), workers(reduce="x")),
+    ):
+        assert calls(reviewed) == calls(plain)
+
+
+PLAN = plan_of(workflow(name="nightly", pattern=chain("a", hitl("Go on?", default="yes", timeout_seconds=60))))
+
+
+def test_people_see_who_is_asked():
+    head, *_, row = as_text(PLAN).splitlines()
+    assert head.startswith("nightly: chain, 2 steps")
+    assert row.split() == ["steps[1]", "a", "human", "-", "steps[0]", PLAN.gates()[0].config_hash[:12]]
+    assert "| <code>steps[1]</code> | a human | <code>-</code> | <code>steps[0]</code> |" in as_markdown(PLAN)
+    assert 's1["steps 1<br/>a human"]' in as_mermaid(PLAN)
+
+
+def test_programs_see_gates_beside_the_steps():
+    found = json.loads(as_json(PLAN))
+    assert [step["path"] for step in found["steps"]] == ["steps[0]"]
+    assert found["gates"] == [
+        {
+            "path": "steps[1]",
+            "prompt": "Go on?",
+            "context_display": None,
+            "default": "yes",
+            "timeout_seconds": 60.0,
+            "needs": ["steps[0]"],
+            "config_hash": PLAN.gates()[0].config_hash,
+        }
+    ]
