@@ -67,7 +67,7 @@ class Delivery:
         Returns the report as it was written, with such a failure in it.
         """
         trouble: list[RunnerError] = []
-        report = self._clean(report)
+        report = clean(report, self.scrub)
 
         def attempt(work: Callable[[], str | None]) -> str:
             try:
@@ -97,15 +97,16 @@ class Delivery:
 
     def unrun(self, report: RunReport, detail: Detail) -> None:
         """Write what an invocation leaves that ran nothing: outputs and a summary."""
-        report = self._clean(report)
+        report = clean(report, self.scrub)
         self.host.write_outputs(outputs(report, Paths()))
         if detail != "off":
             self.host.write_summary(summary(report, "brief"))
 
-    def _clean(self, report: RunReport) -> RunReport:
-        """The report without secrets, also where a Markdown or JSON writer would make another text of one."""
-        clean: RunReport = _mapped(report, self.scrub)
-        return clean
+
+def clean(report: RunReport, scrub: Callable[[str], str]) -> RunReport:
+    """The report without secrets, also where a Markdown or JSON writer would make another text of one."""
+    cleaned: RunReport = _mapped(report, scrub)
+    return cleaned
 
 
 LEFT_ALONE: Final = frozenset({"status", "mode", "pattern", "source", "level", "data", "matrix"})

@@ -1,11 +1,9 @@
 """The door. Everything outside comes in here as an argument and everything made inside goes out here: environment,
-arguments, clock, output, signals, the one event loop, and the way from an error to an exit code."""
+arguments, clock, output, signals, and the way from an error to an exit code."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import random
 import signal
 import sys
 import threading
@@ -19,8 +17,8 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from runner.ci.commands import answer, printable
 from runner.ci.host import Host
-from runner.credentials import require, scrubber
-from runner.credentials.secrets import absent, resolve
+from runner.credentials import scrubber
+from runner.credentials.secrets import absent, needed
 from runner.deliver import Delivery, Files, exit_code
 from runner.errors import RunCancelled, RunnerError, RunPaused, SpecError, UsageError
 from runner.folder import Folder
@@ -31,6 +29,7 @@ from runner.report.results import Failure, RunReport
 from runner.report.summary import how_to_go_on
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from runner.calls.gates import Gates
@@ -119,10 +118,7 @@ class Door:
 
         plan = plan_of(inputs, self.host.workspace, need_values=True)
         self._advise(plan, inputs, annotate=False)
-        replays = inputs.mode == "replay"
-        secrets = {} if replays else self._secrets(plan)
-        if not replays:
-            require(plan.steps(), {**self.environ, **secrets})
+        secrets = self._secrets(plan, asks=inputs.mode != "replay")
         tracing = Tracing(self.environ, plan.telemetry, enabled=inputs.trace, scrub=self.scrub)
         self.host.write_outputs({"status": "failed"})  # stands when we are killed; the last value of a name wins
         artifacts = Folder.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
@@ -149,12 +145,12 @@ class Door:
             tapes.hand_over()
         return report.exit_code
 
-    def _secrets(self, plan: Plan) -> Mapping[str, str]:
+    def _secrets(self, plan: Plan, *, asks: bool) -> Mapping[str, str]:
         """The values of the file's secrets; from here on nothing that is printed or written holds one."""
-        secrets = resolve(plan.secrets, self.environ, self.host.workspace)
-        self.scrub.learn(secrets.values())
+        secrets = needed(plan, self.environ, self.host.workspace, self.scrub, models=asks, tools=asks)
         # What is in the environment is masked already, when it came from the host's own secrets.
-        self.host.mask(secrets[one.called] for one in plan.secrets if one.source != "env")
+        elsewhere = [one.called for one in plan.secrets if one.source != "env"]
+        self.host.mask(secrets[name] for name in elsewhere if name in secrets)
         return secrets
 
     def _executed(
@@ -167,28 +163,13 @@ class Door:
         stop: Stop,
         artifacts: Path,
     ) -> tuple[RunReport, list[SpanRecord]]:
+        from runner.report.trace import as_json
+        from runner.run import Surroundings, run_plan
         from runner.telemetry import SEMCONV_VARIABLE, without_content
 
         # Read by the SDK when it makes its first span.
         os.environ[SEMCONV_VARIABLE] = without_content(self.environ.get(SEMCONV_VARIABLE, ""))
         self.log.take_over()
-        report = asyncio.run(self._in_the_loop(plan, secrets, deck, gates, tracing, stop, artifacts))
-        return report, tracing.finish()
-
-    async def _in_the_loop(
-        self,
-        plan: Plan,
-        secrets: Mapping[str, str],
-        deck: Deck,
-        gates: Gates,
-        tracing: Tracing,
-        stop: Stop,
-        artifacts: Path,
-    ) -> RunReport:
-        from runner.report.trace import as_json
-        from runner.run import Surroundings, execute
-
-        rng = random.Random()  # noqa: S311 - spreads retries, guards nothing
         around = Surroundings(
             self.environ,
             self.host.workspace,
@@ -196,19 +177,14 @@ class Door:
             self.log.event,
             self.now,
             tracing.span,
-            rng,
-            secrets,
-            self.scrub,
-            lambda: as_json(tracing.spans),
-            deck,
-            gates,
+            secrets=secrets,
+            scrub=self.scrub,
+            trace=lambda: as_json(tracing.spans),
+            deck=deck,
+            gates=gates,
         )
-        task = asyncio.create_task(execute(plan, around))
-        stop.listen(asyncio.get_running_loop(), task, self.log)
-        try:
-            return await task
-        finally:
-            stop.listen_no_more()
+        report = run_plan(plan, around, partial(stop.listening, self.log))
+        return report, tracing.finish()
 
     def _last_words(self, report: RunReport, files: Files) -> None:
         for problem in files.trouble:
@@ -342,20 +318,22 @@ class Stop:
         self._received = False
         self._cancel: Callable[[str], Any] = lambda name: None
 
-    def listen(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[RunReport], log: Log) -> None:
-        """From now on the first signal cancels `task`; also one that came before."""
+    @contextmanager
+    def listening(self, log: Log, task: asyncio.Task[RunReport]) -> Iterator[None]:
+        """Here the first signal cancels `task`; also one that came before. Behind it the run has ended, and what it
+        leaves is written in any case."""
 
         def cancel(name: str) -> None:
             log.line("WARNING", f"{name} received: stopping; once more leaves at once")
             task.cancel()
 
-        self._cancel = lambda name: loop.call_soon_threadsafe(cancel, name)
+        self._cancel = lambda name: task.get_loop().call_soon_threadsafe(cancel, name)
         if self._received:
             self._cancel("a signal")
-
-    def listen_no_more(self) -> None:
-        """The run has ended; what it leaves is written in any case."""
-        self._cancel = lambda name: None
+        try:
+            yield
+        finally:
+            self._cancel = lambda name: None
 
     def receive(self, number: int, _: object = None) -> None:
         if self._received:

@@ -56,7 +56,7 @@ class Notebook:
         name: str,
         *,
         as_json: bool,
-        closed: Path,
+        closed: Path | None,
         now: Callable[[], datetime],
         scrub: Callable[[str], str],
     ) -> None:
@@ -70,7 +70,8 @@ class Notebook:
 
         Raises FileProblem for a file that cannot be that of notes.
         """
-        if (self._workspace.resolve() / self._name).is_relative_to(self._closed.resolve()):
+        file = self._workspace.resolve() / self._name
+        if self._closed is not None and file.is_relative_to(self._closed.resolve()):
             raise FileProblem(f"notes file '{self._name}' lies in the artifacts directory; name one beside it")
         text = await asyncio.to_thread(self._read)
         self._entries, strange = _json_entries(text) if self._json else _markdown_entries(text)

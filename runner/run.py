@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from runner.calls.budget import Ledger
 from runner.calls.gates import Gates
@@ -31,11 +33,11 @@ from runner.plan.pii import redact
 from runner.plan.scope import Scope, of_inputs
 from runner.report.events import Crashed, RunStarted, Statistics, Warned
 from runner.report.results import Failure, RunReport
-from runner.step import step_runner
+from runner.step import step_runner, untraced
 from runner.tape.deck import Deck
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Coroutine, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -55,24 +57,40 @@ CLOSING_S: Final = 3.0
 class Surroundings:
     """Where a run happens: everything it knows of the world.
 
-    `artifacts` is the directory of the run's own files, which no tool may touch; `secrets` are those that the file
-    declares, by the names it calls them. `scrub` takes secrets out of a text, `trace` gives the spans that have ended
-    so far as JSON. `gates` have the answers of humans; without them there are none.
+    `artifacts` is the directory of the run's own files, which no tool may touch; None where it writes none. `secrets`
+    are those that the file declares, by the names it calls them. `random` spreads retries and guards nothing. `scrub`
+    takes secrets out of a text, `trace` gives the spans that have ended so far as JSON. `gates`
+    have the answers of humans; without them there are none.
     """
 
     environ: Mapping[str, str]
     workspace: Path
-    artifacts: Path
+    artifacts: Path | None
     emit: Emit
     now: Callable[[], datetime]
-    span: Span
-    random: Random
+    span: Span = untraced
+    random: Random = field(default_factory=Random)
     secrets: Mapping[str, str] = field(default_factory=dict)
     scrub: Callable[[str], str] = lambda text: text
     trace: Callable[[], str] = lambda: ""
     deck: Deck | None = None
     """The run's recordings; without it they are forgotten."""
     gates: Gates | None = None
+
+
+Watched: TypeAlias = Callable[["asyncio.Task[RunReport]"], AbstractContextManager[object]]
+"""What is open while a run goes on, and may cancel its task."""
+
+
+def run_plan(plan: Plan, around: Surroundings, watched: Watched = nullcontext) -> RunReport:
+    """Run a plan in a loop of its own: the only one there is, in a thread that has none."""
+
+    async def whole() -> RunReport:
+        task = asyncio.create_task(execute(plan, around))
+        with watched(task):
+            return await task
+
+    return asyncio.run(whole())
 
 
 async def execute(plan: Plan, around: Surroundings) -> RunReport:
@@ -133,9 +151,11 @@ def _live_agents(plan: Plan, around: Surroundings, deck: Deck, ledger: Ledger, e
     environ = {**around.environ, **around.secrets}  # a secret that is called as a provider's key is that key
     home = Home(environ, plan.limits.max_parallel, Transport(plan.limits.max_parallel, environ))
     names = {**of_inputs(plan.variables), "secrets": around.secrets}
+    own = [] if around.artifacts is None else [around.artifacts]
+    secret = [around.workspace / one.path for one in plan.secrets if one.source == "file" and one.path]
     bench = Bench(
         around.workspace,
-        (around.artifacts, *(around.workspace / one.path for one in plan.secrets if one.source == "file" and one.path)),
+        (*own, *secret),
         around.now,
         around.environ,
         fill=lambda text: render(text, names),

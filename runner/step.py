@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -26,7 +27,7 @@ from runner.report.events import StepFinished
 from runner.report.results import StepResult
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -51,6 +52,12 @@ class Span(Protocol):
     """Opens a span of the trace; what is set on the value inside becomes its attributes."""
 
     def __call__(self, name: str, **attributes: str | int) -> AbstractContextManager[Callable[..., None]]: ...
+
+
+@contextmanager
+def untraced(name: str, **attributes: str | int) -> Iterator[Callable[..., None]]:
+    """For a run whose spans nobody wants."""
+    yield lambda **_: None
 
 
 def step_runner(invoke: Invoke, gates: Gates, *, emit: Emit, now: Callable[[], datetime], span: Span) -> RunStep:

@@ -40,20 +40,24 @@ ENDED: Final = frozenset({"success", "skipped"})
 class Tapes:
     """The places of one run: its fixtures, its own tape, and the directory that has those of earlier runs below it.
 
-    `scrub` takes secrets out of a text. `warn` is told of a tape that cannot be written: the run goes on without.
+    A run that writes no files has neither `own` nor `runs`. `scrub` takes secrets out of a text. `warn` is told of a
+    tape that cannot be written: the run goes on without.
     """
 
     fixtures: Folder
-    own: Folder
-    runs: Path
+    own: Folder | None
+    runs: Path | None
     scrub: Callable[[str], str]
     warn: Callable[[str], None]
     baseline: Mapping[str, Recording] | None = None
     """Recordings that those of this run are held against; those that there were, where it is left out."""
 
-    def deck(self, plan: Plan, inputs: ActionInputs) -> Deck:
-        """The run's recordings. Raises RecordingProblem for what cannot be read, and where a replay has none."""
-        mode, again = cast("Mode", inputs.mode), record_command(inputs)
+    def deck(self, plan: Plan, inputs: ActionInputs, *, again: str | None = None, tools_live: bool = False) -> Deck:
+        """The run's recordings. `again` is the command that records them anew, where it is not our own.
+
+        Raises RecordingProblem for what cannot be read, and where a replay has none.
+        """
+        mode, again = cast("Mode", inputs.mode), again or record_command(inputs)
         return Deck(
             plan,
             mode,
@@ -63,6 +67,7 @@ class Tapes:
             clean=(lambda text: redact(self.scrub(text))) if plan.context.redact_pii else self.scrub,
             again=again,
             everything=inputs.record == "all",
+            tools_live=tools_live,
         )
 
     def ended(self, report: RunReport, deck: Deck, inputs: ActionInputs) -> RunReport:
@@ -72,7 +77,8 @@ class Tapes:
         if deck.mode == "record" and whole:
             remove(self.fixtures.directory, deck.earlier, deck.unused)
         folder = self.fixtures if deck.mode in ("record", "replay") else self.own
-        report = replace(report, tape=folder.shown(folder.directory) if folder.directory.is_dir() else "")
+        there = folder is not None and folder.directory.is_dir()
+        report = replace(report, tape=folder.shown(folder.directory) if folder is not None and there else "")
         if deck.mode != "record" and self.baseline is None:
             return report
         before = deck.earlier if self.baseline is None else self.baseline
@@ -82,13 +88,14 @@ class Tapes:
 
     def hand_over(self) -> None:
         """Give what was written to the workspace's owner."""
-        self.fixtures.hand_over()
-        self.own.hand_over()
+        for folder in (self.fixtures, self.own):
+            if folder is not None:
+                folder.hand_over()
 
     def _earlier(self, mode: Mode, again: str) -> dict[str, Recording]:
-        if mode == "resume":
+        if mode == "resume" and self.own is not None and self.runs is not None:
             return read_all(self.runs, self.own.shown(self.runs), but=self.own.directory)
-        if mode == "live":
+        if mode not in ("record", "replay"):
             return {}
         shown = self.fixtures.shown(self.fixtures.directory)
         earlier = read(self.fixtures.directory, shown)
@@ -97,6 +104,8 @@ class Tapes:
         return earlier
 
     def _keep(self, recording: Recording) -> None:
+        if self.own is None:
+            return
         try:
             self.own.write(file_name(recording.path), dump(recording))
         except (FileProblem, RecordingProblem) as problem:
@@ -110,19 +119,24 @@ def tapes_of(
     inputs: ActionInputs,
     plan: Plan,
     workspace: Path,
-    artifacts: Folder,
+    artifacts: Folder | None,
     scrub: Callable[[str], str],
-    warn: Callable[[str], None],
+    warn: Callable[[str], None] = lambda told: None,
+    *,
+    within: str = "",
 ) -> Tapes:
-    """The places of a run by its inputs. Raises FileProblem for a directory that leads out of the workspace."""
+    """The places of a run by its inputs; `within` is a directory below its fixtures. Raises FileProblem for one that
+    leads out of the workspace."""
     beside = PurePosixPath(os.path.dirname(plan.file)) / "fixtures" / safe_name(plan.name)
-    fixtures = Folder.at(workspace, inputs.fixtures or str(beside), "fixtures")
+    fixtures = Folder.at(workspace, str(PurePosixPath(inputs.fixtures or beside) / within), "fixtures")
     baseline = None
     if inputs.baseline is not None:
         against = Folder.at(workspace, inputs.baseline, "baseline")
         baseline = read(against.directory, against.shown(against.directory))
         if not baseline:
             raise RecordingProblem(f"there are no recordings in {inputs.baseline} (baseline)")
+    if artifacts is None:
+        return Tapes(fixtures, None, None, scrub, warn, baseline)
     return Tapes(fixtures, artifacts.below(TAPE), artifacts.base, scrub, warn, baseline)
 
 

@@ -12,17 +12,36 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from runner.credentials import Unavailable
+from runner.credentials import Unavailable, require
 from runner.credentials.scrub import SHORTEST_SECRET
 from runner.errors import Finding, SecretsMissing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from runner.credentials.scrub import Scrubber
+    from runner.plan.plan import Plan
     from runner.plan.secrets import Secret
 
 MAX_FILE: Final = 64 * 1024
 """Bytes of a file that holds a secret."""
+
+
+def needed(
+    plan: Plan, environ: Mapping[str, str], workspace: Path, scrub: Scrubber, *, models: bool, tools: bool
+) -> dict[str, str]:
+    """The secrets of a plan's file, for a run that asks models or uses tools; one that does neither has none. From
+    here on `scrub` knows them.
+
+    Raises UsageError for what cannot be had, and with `models` for one without its key.
+    """
+    if not (models or tools):
+        return {}
+    secrets = resolve(plan.secrets, environ, workspace)
+    scrub.learn(secrets.values())
+    if models:
+        require(plan.steps(), {**environ, **secrets})
+    return secrets
 
 
 def resolve(secrets: Iterable[Secret], environ: Mapping[str, str], workspace: Path) -> dict[str, str]:
