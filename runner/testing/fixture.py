@@ -1,0 +1,187 @@
+"""What a test calls as `workflow`: finds the file and its recordings, runs it, and says how recordings are mended."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from runner.credentials import scrubber
+from runner.errors import RecordingProblem, RunCancelled, RunnerError, UsageError
+from runner.inputs import ActionInputs
+from runner.report.progress import lines
+from runner.tape.store import safe_name
+from runner.testing.harness import Harness
+from runner.testing.view import Report
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from runner.credentials.scrub import Scrubber
+    from runner.report.events import Event
+    from runner.testing.harness import Ran
+
+LOG: Final = logging.getLogger("strands_action")
+"""Shown by pytest beside a test that failed."""
+
+RECORD: Final = ("none", "changed", "all")
+TOOLS: Final = ("recorded", "live")
+UNUSED: Final = ("fail", "allow")
+
+
+@dataclass(frozen=True, repr=False)
+class Session:
+    """What the tests of one process have in common. `record` is the option; `taken` says whose a directory of
+    recordings is, and with which variables."""
+
+    root: Path
+    record: str
+    environ: Mapping[str, str]
+    now: Callable[[], datetime]
+    taken: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, repr=False)
+class Workflow:
+    """The fixture's value. `test` is the test's id as pytest is told it, `name` its name, `directory` that of its
+    file. `tally` is plain data for the end of all tests: `made`, how many recordings by directory, and `stale`."""
+
+    session: Session
+    test: str
+    name: str
+    directory: Path
+    tally: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(
+        self,
+        spec: str | os.PathLike[str],
+        *,
+        variables: Mapping[str, Any] | None = None,
+        recordings: str | None = None,
+        tools: Literal["recorded", "live"] = "recorded",
+        unused: Literal["fail", "allow"] = "fail",
+    ) -> Report:
+        """Run a workflow file on its recordings, or record it where pytest was asked to.
+
+        `spec` is a path from the directory of the test's file, or from pytest's rootdir. `recordings` is a directory
+        below `fixtures/<workflow name>/` beside the file; by default that directory itself, and for a run with
+        `variables` one that is called as the test is. With `tools="live"` the real tools are used, and have to give
+        what they gave. `unused="allow"` forgives recordings that nothing asked for.
+
+        A run that fails is a report that says so. Raises RunnerError for one that cannot begin, and RecordingProblem
+        for recordings that are missing, stale or unused.
+        """
+        __tracebackhide__ = True
+        try:
+            return self._report(spec, variables, recordings, tools, unused)
+        except RecordingProblem as problem:
+            self.tally["stale"] = True
+            raise _readable(problem) from None
+        except RunnerError as error:
+            raise _readable(error) from None
+
+    def __repr__(self) -> str:
+        return f"<workflow --record={self.session.record}>"  # shown beside a test that failed
+
+    def _report(
+        self,
+        spec: str | os.PathLike[str],
+        variables: Mapping[str, Any] | None,
+        recordings: str | None,
+        tools: str,
+        unused: str,
+    ) -> Report:
+        _one_of("tools", tools, TOOLS)
+        _one_of("unused", unused, UNUSED)
+        name, given = self._file(spec), _plain(variables)
+        if recordings is None and given:
+            recordings = _slug(self.name)
+        self._take(name, recordings, given)
+        ran = self._ran(name, recordings, given, tools_live=tools == "live")
+        if unused == "fail" and ran.report.unused:
+            told = f"recordings that nothing asked for: {', '.join(ran.report.unused)}"
+            raise RecordingProblem(f"{told}; to be rid of them: {self._again()}")
+        return Report(ran.report)
+
+    def _ran(self, name: str, recordings: str | None, variables: dict[str, Any], *, tools_live: bool) -> Ran:
+        session = self.session
+        mode = "replay" if session.record == "none" else "record"
+        inputs = ActionInputs((name,), variables=variables, mode=mode, record=session.record)
+        scrub = scrubber(session.environ)
+        harness = Harness(session.root, session.environ, session.now, scrub, lambda event: _log(event, scrub))
+        # What a tool gives now is no other question: what is merely changed would stay as it is.
+        again = self._again("all" if tools_live else "changed")
+        ran = harness.run(inputs, recordings=recordings, tools_live=tools_live, again=again)
+        if ran.report.status == RunCancelled.status:
+            raise KeyboardInterrupt  # nobody else cancels a run here
+        if ran.report.failure is not None:
+            LOG.error("%s %s: %s", name, ran.report.status, ran.report.failure.message)
+        if ran.deck.made:
+            made = self.tally.setdefault("made", {})
+            made[ran.report.tape] = made.get(ran.report.tape, 0) + len(ran.deck.made)
+        return ran
+
+    def _again(self, record: str = "changed") -> str:
+        return shlex.join(["pytest", f"--record={record}", self.test])
+
+    def _file(self, spec: str | os.PathLike[str]) -> str:
+        """The file's name from the root. Raises UsageError for one that is nowhere, or outside."""
+        root = self.session.root
+        places = list(dict.fromkeys(os.path.normpath(base / spec) for base in (self.directory, root)))
+        found = next((place for place in places if os.path.isfile(place)), None)
+        if found is None:
+            raise UsageError(f"there is no workflow file '{os.fspath(spec)}'; looked for {' and '.join(places)}")
+        if not Path(found).is_relative_to(root):
+            raise UsageError(f"{found} lies outside of pytest's rootdir {root}; name another with --rootdir")
+        return Path(found).relative_to(root).as_posix()
+
+    def _take(self, file: str, recordings: str | None, variables: dict[str, Any]) -> None:
+        """Raises UsageError where two runs with other variables would have the same recordings."""
+        mine = (self.test, json.dumps(variables, sort_keys=True))
+        other = self.session.taken.setdefault((file, recordings or ""), mine)
+        if other[1] != mine[1]:
+            who = "an earlier run of this test" if other[0] == self.test else other[0]
+            told = f"{who} has the recordings '{recordings}' of {file} with other variables"
+            raise UsageError(f"{told}; name those of this one: workflow(..., recordings='...')")
+
+
+# -- the small print --------------------------------------------------------------------------------------------------
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UsageError(f"{name} is {value!r}, not one of: {', '.join(choices)}")
+
+
+def _plain(variables: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Variables as the action would be given them. Raises UsageError for what JSON cannot say."""
+    try:
+        given: dict[str, Any] = json.loads(json.dumps(dict(variables or {}), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"variables should be values of JSON: {error}") from None
+    return given
+
+
+def _slug(name: str) -> str:
+    """A test's name, that of its parameters included, as the name of a directory."""
+    return safe_name(re.sub(r"[^\w.]+", "-", name).strip("-."))
+
+
+def _log(event: Event, scrub: Scrubber) -> None:
+    for line in lines(event):
+        LOG.log(logging.getLevelNamesMapping()[line.level], "%s", scrub(line.text))
+
+
+def _readable(error: RunnerError) -> RunnerError:
+    """The error without the way that it took through here, and with all its places in notes, which pytest shows."""
+    for one in error.findings:
+        if one.at.file:
+            told = str(one) if len(error.findings) > 1 else f"at {one.at}"
+            error.add_note(told)
+    return error.with_traceback(None)

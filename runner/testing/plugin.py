@@ -1,0 +1,109 @@
+"""The pytest plugin: options, the fixture `workflow`, and what is told at the end. A door of its own: environment and
+clock come in here.
+
+pytest imports it wherever the package is installed, so it imports nothing that a test has not asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from runner.testing.fixture import Session, Workflow
+
+TOLD = "strands_action"
+"""The attribute of a test's report that tells about its recordings; plain data, which goes from process to process."""
+
+_TALLY = pytest.StashKey[Any]()
+_SESSION = pytest.StashKey[Any]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.getgroup("strands-action", "workflows on recordings").addoption(
+        "--record",
+        choices=("none", "changed", "all"),
+        default="none",
+        help="what the fixture 'workflow' asks of models: nothing (none, the default: recordings are replayed), "
+        "what has no recording or another one (changed), or everything anew (all)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Told(), "strands-action-told")
+
+
+@pytest.fixture
+def workflow(request: pytest.FixtureRequest) -> Workflow:
+    """Run a workflow file on its recordings: `report = workflow("triage.yaml", variables={"title": "down"})`."""
+    from runner.testing.fixture import Workflow
+
+    node = request.node
+    made = Workflow(_session(request.config), _typed(node), node.name, node.path.parent)
+    node.stash[_TALLY] = made.tally
+    return made
+
+
+def _session(config: pytest.Config) -> Session:
+    from runner.testing.fixture import Session
+
+    if _SESSION not in config.stash:
+        root, record = config.rootpath, config.getoption("--record")
+        config.stash[_SESSION] = Session(root, record, os.environ, lambda: datetime.now(UTC))
+    session: Session = config.stash[_SESSION]
+    return session
+
+
+def _typed(item: pytest.Item) -> str:
+    """A test as it is named on a command line, from where pytest was called."""
+    file = os.path.relpath(item.path, item.config.invocation_params.dir)
+    return f"{file}::{item.nodeid.partition('::')[2]}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put what a test did with recordings into the report of its phase: it may have run in another process."""
+    report = yield
+    if tally := item.stash.get(_TALLY, None):
+        setattr(report, TOLD, {"test": _typed(item), **tally})
+        tally.clear()
+    return report
+
+
+@dataclass
+class Told:
+    """What the tests told about recordings, for the end."""
+
+    made: int = 0
+    places: set[str] = field(default_factory=set)
+    stale: dict[str, None] = field(default_factory=dict)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        told = getattr(report, TOLD, {})
+        self.made += sum(told.get("made", {}).values())
+        self.places |= told.get("made", {}).keys()
+        if "stale" in told and report.failed:
+            self.stale[told["test"]] = None
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Only where there is something to do."""
+        if not self.made and not self.stale:
+            return
+        terminalreporter.section("workflow recordings")
+        if self.made:
+            where = ", ".join(sorted(self.places))
+            terminalreporter.line(f"{_count(self.made, 'step')} recorded in {where}: to be reviewed and committed")
+        if self.stale:
+            which = shlex.join(["pytest", "--record=changed", *self.stale])
+            terminalreporter.line(f"{_count(len(self.stale), 'test')} without the right recordings; with models' keys:")
+            terminalreporter.line(f"  {which}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
