@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 LOG: Final = logging.getLogger("strands_action")
 """Shown by pytest beside a test that failed."""
 
-RECORD: Final = ("none", "changed", "all")
 TOOLS: Final = ("recorded", "live")
 UNUSED: Final = ("fail", "allow")
 
@@ -38,13 +37,14 @@ UNUSED: Final = ("fail", "allow")
 @dataclass(frozen=True, repr=False)
 class Session:
     """What the tests of one process have in common. `record` is the option; `taken` says whose a directory of
-    recordings is, and with which variables."""
+    recordings is, and with which variables; `anew` are those that were recorded by a test before."""
 
     root: Path
     record: str
     environ: Mapping[str, str]
     now: Callable[[], datetime]
     taken: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    anew: set[tuple[str, str]] = field(default_factory=set)
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,7 +112,10 @@ class Workflow:
     def _ran(self, name: str, recordings: str | None, variables: dict[str, Any], *, tools_live: bool) -> Ran:
         session = self.session
         mode = "replay" if session.record == "none" else "record"
-        inputs = ActionInputs((name,), variables=variables, mode=mode, record=session.record)
+        place = (name, recordings or "")
+        # Another test has asked everything: asked again, its answers would be others than those that it was about.
+        record = "changed" if place in session.anew else session.record
+        inputs = ActionInputs((name,), variables=variables, mode=mode, record=record)
         scrub = scrubber(session.environ)
         harness = Harness(session.root, session.environ, session.now, scrub, lambda event: _log(event, scrub))
         # What a tool gives now is no other question: what is merely changed would stay as it is.
@@ -122,6 +125,7 @@ class Workflow:
             raise KeyboardInterrupt  # nobody else cancels a run here
         if ran.report.failure is not None:
             LOG.error("%s %s: %s", name, ran.report.status, ran.report.failure.message)
+        session.anew.add(place)
         if ran.deck.made:
             made = self.tally.setdefault("made", {})
             made[ran.report.tape] = made.get(ran.report.tape, 0) + len(ran.deck.made)
@@ -137,9 +141,10 @@ class Workflow:
         found = next((place for place in places if os.path.isfile(place)), None)
         if found is None:
             raise UsageError(f"there is no workflow file '{os.fspath(spec)}'; looked for {' and '.join(places)}")
-        if not Path(found).is_relative_to(root):
-            raise UsageError(f"{found} lies outside of pytest's rootdir {root}; name another with --rootdir")
-        return Path(found).relative_to(root).as_posix()
+        for one, base in ((Path(found), root), (Path(found).resolve(), root.resolve())):
+            if one.is_relative_to(base):
+                return one.relative_to(base).as_posix()
+        raise UsageError(f"{found} lies outside of pytest's rootdir {root}; name another with --rootdir")
 
     def _take(self, file: str, recordings: str | None, variables: dict[str, Any]) -> None:
         """Raises UsageError where two runs with other variables would have the same recordings."""

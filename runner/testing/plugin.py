@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 TOLD = "strands_action"
 """The attribute of a test's report that tells about its recordings; plain data, which goes from process to process."""
 
+RECORD = ("none", "changed", "all")
+
 _TALLY = pytest.StashKey[Any]()
 _SESSION = pytest.StashKey[Any]()
 
@@ -28,7 +30,7 @@ _SESSION = pytest.StashKey[Any]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("strands-action", "workflows on recordings").addoption(
         "--record",
-        choices=("none", "changed", "all"),
+        choices=RECORD,
         default="none",
         help="what the fixture 'workflow' asks of models: nothing (none, the default: recordings are replayed), "
         "what has no recording or another one (changed), or everything anew (all)",
@@ -74,6 +76,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         setattr(report, TOLD, {"test": _typed(item), **tally})
         tally.clear()
     return report
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Beside a status that is not the one wanted, why."""
+    # Asked of every comparison in a project that fails, so nobody's own object is asked for an attribute.
+    known = [getattr(one, "why", None) for one in (left, right) if isinstance(one, str)]
+    why = next((one for one in known if isinstance(one, str)), None)
+    return None if why is None else [f"{left!r} {op} {right!r}", why]
 
 
 @dataclass

@@ -24,6 +24,17 @@ class NoSuchStep(KeyError):
         return str(self.args[0])  # a KeyError would be shown in quotes
 
 
+class Status(str):
+    """A status that knows why it is not another: pytest shows nothing but the two words of a comparison."""
+
+    why: str | None
+
+    def __new__(cls, status: str, why: str | None) -> Status:
+        made = super().__new__(cls, status)
+        made.why = why
+        return made
+
+
 @dataclass(frozen=True, repr=False)
 class StepView:
     """One step of a run."""
@@ -44,9 +55,9 @@ class StepView:
         return self.result.agent
 
     @property
-    def status(self) -> str:
+    def status(self) -> Status:
         """`success`, `failed`, `cancelled` or `skipped`."""
-        return self.result.status
+        return Status(self.result.status, self.result.error)
 
     @property
     def response(self) -> str:
@@ -98,6 +109,7 @@ class Steps:
     results: tuple[StepResult, ...]
 
     def __getitem__(self, name: str | int) -> StepView:
+        __tracebackhide__ = True
         if isinstance(name, int):
             return StepView(self.results[name])
         found = {one.id: one for one in self.results} | {one.path: one for one in self.results}
@@ -127,9 +139,9 @@ class Report:
     """All that is known of it."""
 
     @property
-    def status(self) -> str:
+    def status(self) -> Status:
         """`success`, `failed`, `budget`, `timeout`, `invalid` or `skipped`."""
-        return self.run.status
+        return Status(self.run.status, self.failure)
 
     @property
     def response(self) -> str:
