@@ -32,6 +32,7 @@ from runner.report.tested import CaseStatus
 from runner.spec import models, patterns
 from runner.testing import shapes
 from runner.testing.cases import load_all
+from runner.testing.plugin import RECORD
 from tests import build
 from tests.build import findings_of
 from tests.servers import OpenAIServer
@@ -80,14 +81,14 @@ COMMANDS = [(block, line) for block in BLOCKS if block.language == "sh" for line
 
 
 def test_every_block_is_of_a_kind_that_is_checked_here():
-    unchecked = [
-        block for block in BLOCKS if block.language not in ("sh", "text") and block not in (*SPECS, *JOBS, *CASES)
-    ]
+    known = ("sh", "text", "python")  # Python is run by tests/testing/test_outsider.py
+    unchecked = [block for block in BLOCKS if block.language not in known and block not in (*SPECS, *JOBS, *CASES)]
     assert [str(block) for block in unchecked] == []
     assert SPECS
     assert JOBS
     assert CASES
     assert COMMANDS
+    assert {block.page for block in BLOCKS if block.language == "python"} == {"docs/pytest.md"}
 
 
 def stand_ins(spec: dict[str, Any], folder: Path) -> str:
@@ -170,6 +171,8 @@ def test_a_command_in_the_docs_is_one_that_works(block: Block, line: str, tmp_pa
             subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, check=True, capture_output=True)
         case "docker":  # run for real in tests/container; here its arguments for us
             from_arguments(words[words.index("strands-action:dev") + 1 :])
+        case "pytest":  # as python is
+            assert {*words[1:]} <= {f"--record={one}" for one in RECORD}
         case _:
             assert words[:2] == [".venv/bin/python", "entrypoint.py"]
             inputs = from_arguments(words[2:])
