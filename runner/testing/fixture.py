@@ -50,7 +50,8 @@ class Session:
 @dataclass(frozen=True, repr=False)
 class Workflow:
     """The fixture's value. `test` is the test's id as pytest is told it, `name` its name, `directory` that of its
-    file. `tally` is plain data for the end of all tests: `made`, how many recordings by directory, and `stale`."""
+    file. `tally` is plain data for the end of all tests: `made`, how many recordings by directory, and `stale`,
+    the kind of `--record` that mends them."""
 
     session: Session
     test: str
@@ -81,7 +82,7 @@ class Workflow:
         try:
             return self._report(spec, variables, recordings, tools, unused)
         except RecordingProblem as problem:
-            self.tally["stale"] = True
+            self.tally["stale"] = _mending(tools)
             raise _readable(problem) from None
         except RunnerError as error:
             raise _readable(error) from None
@@ -103,13 +104,13 @@ class Workflow:
         if recordings is None and given:
             recordings = _slug(self.name)
         self._take(name, recordings, given)
-        ran = self._ran(name, recordings, given, tools_live=tools == "live")
+        ran = self._ran(name, recordings, given, tools)
         if unused == "fail" and ran.report.unused:
             told = f"recordings that nothing asked for: {', '.join(ran.report.unused)}"
             raise RecordingProblem(f"{told}; to be rid of them: {self._again()}")
         return Report(ran.report)
 
-    def _ran(self, name: str, recordings: str | None, variables: dict[str, Any], *, tools_live: bool) -> Ran:
+    def _ran(self, name: str, recordings: str | None, variables: dict[str, Any], tools: str) -> Ran:
         session = self.session
         mode = "replay" if session.record == "none" else "record"
         place = (name, recordings or "")
@@ -118,9 +119,7 @@ class Workflow:
         inputs = ActionInputs((name,), variables=variables, mode=mode, record=record)
         scrub = scrubber(session.environ)
         harness = Harness(session.root, session.environ, session.now, scrub, lambda event: _log(event, scrub))
-        # What a tool gives now is no other question: what is merely changed would stay as it is.
-        again = self._again("all" if tools_live else "changed")
-        ran = harness.run(inputs, recordings=recordings, tools_live=tools_live, again=again)
+        ran = harness.run(inputs, recordings=recordings, tools_live=tools == "live", again=self._again(tools))
         if ran.report.status == RunCancelled.status:
             raise KeyboardInterrupt  # nobody else cancels a run here
         if ran.report.failure is not None:
@@ -131,8 +130,8 @@ class Workflow:
             made[ran.report.tape] = made.get(ran.report.tape, 0) + len(ran.deck.made)
         return ran
 
-    def _again(self, record: str = "changed") -> str:
-        return shlex.join(["pytest", f"--record={record}", self.test])
+    def _again(self, tools: str = "recorded") -> str:
+        return shlex.join(["pytest", f"--record={_mending(tools)}", self.test])
 
     def _file(self, spec: str | os.PathLike[str]) -> str:
         """The file's name from the root. Raises UsageError for one that is nowhere, or outside."""
@@ -157,6 +156,11 @@ class Workflow:
 
 
 # -- the small print --------------------------------------------------------------------------------------------------
+
+
+def _mending(tools: str) -> str:
+    """What a real tool gives now is no other question to a model: what has merely changed would stay as it is."""
+    return "all" if tools == "live" else "changed"
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:

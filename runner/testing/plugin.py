@@ -23,6 +23,9 @@ TOLD = "strands_action"
 
 RECORD = ("none", "changed", "all")
 
+MOST_NAMED = 3
+"""Tests in a command that is to be copied."""
+
 _TALLY = pytest.StashKey[Any]()
 _SESSION = pytest.StashKey[Any]()
 
@@ -90,16 +93,15 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 class Told:
     """What the tests told about recordings, for the end."""
 
-    made: int = 0
-    places: set[str] = field(default_factory=set)
-    stale: dict[str, None] = field(default_factory=dict)
+    made: dict[str, int] = field(default_factory=dict)
+    stale: dict[str, set[str]] = field(default_factory=dict)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         told = getattr(report, TOLD, {})
-        self.made += sum(told.get("made", {}).values())
-        self.places |= told.get("made", {}).keys()
+        for place, count in told.get("made", {}).items():
+            self.made[place] = self.made.get(place, 0) + count
         if "stale" in told and report.failed:
-            self.stale[told["test"]] = None
+            self.stale.setdefault(told["stale"], set()).add(told["test"])
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Only where there is something to do."""
@@ -107,12 +109,19 @@ class Told:
             return
         terminalreporter.section("workflow recordings")
         if self.made:
-            where = ", ".join(sorted(self.places))
-            terminalreporter.line(f"{_count(self.made, 'step')} recorded in {where}: to be reviewed and committed")
-        if self.stale:
-            which = shlex.join(["pytest", "--record=changed", *self.stale])
-            terminalreporter.line(f"{_count(len(self.stale), 'test')} without the right recordings; with models' keys:")
-            terminalreporter.line(f"  {which}")
+            told = _count(sum(self.made.values()), "step")
+            terminalreporter.line(f"{told} recorded, to be reviewed and committed:")
+            for place in sorted(self.made):
+                terminalreporter.line(f"  {place}: {self.made[place]}")
+        for record, tests in sorted(self.stale.items()):
+            told = _count(len(tests), "test")
+            terminalreporter.line(f"{told} without the right recordings; to record them, with the keys of the models:")
+            terminalreporter.line(f"  {shlex.join(['pytest', f'--record={record}', *_few(tests)])}")
+
+
+def _few(tests: set[str]) -> list[str]:
+    """The tests, or their files where they are many."""
+    return sorted(tests if len(tests) <= MOST_NAMED else {one.partition("::")[0] for one in tests})
 
 
 def _count(number: int, what: str) -> str:

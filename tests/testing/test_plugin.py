@@ -94,7 +94,7 @@ def test_without_the_option_no_model_is_reached_whatever_key_there_is(project: P
         [
             f"E *RecordingProblem: there are no recordings in fixtures/triage; to record them: {again}",
             "*= workflow recordings =*",
-            "1 test without the right recordings; with models' keys:",
+            "1 test without the right recordings; to record them, with the keys of the models:",
             f"  {again}",
         ]
     )
@@ -138,9 +138,9 @@ def test_changed_asks_what_has_changed_and_all_asks_everything(project: Project)
     project.flow({**TRIAGE, "pattern": chain({"id": "kind", "input": "one"}, "three")})
     result = project.run("--record=changed")
 
-    result.stdout.fnmatch_lines(["1 step recorded in fixtures/triage: to be reviewed and committed"])
+    result.stdout.fnmatch_lines(["1 step recorded, to be reviewed and committed:", "  fixtures/triage: 1"])
     assert [request.user_texts[-1] for request in project.server.requests] == ["one", "two", "three"]
-    project.run("--record=all").stdout.fnmatch_lines(["2 steps recorded in fixtures/triage: *"])
+    project.run("--record=all").stdout.fnmatch_lines(["2 steps recorded, *", "  fixtures/triage: 2"])
     assert len(project.server.requests) == 5
 
 
@@ -230,6 +230,8 @@ def test_two_tests_of_one_workflow_share_its_recordings_and_have_their_own_for_v
     ]
     assert len(project.server.requests) == 3
     project.run().assert_outcomes(passed=4)
+    project.flow({**TRIAGE, "agents": {"writer": {"prompt": "You guess."}}})
+    project.run().stdout.fnmatch_lines(["4 tests without *", "  pytest --record=changed test_it.py"])
     project.run("--record=all").assert_outcomes(passed=4)
     assert len(project.server.requests) == 6
 
@@ -316,7 +318,7 @@ def test_an_async_test_and_another_fixture_can_use_it(project: Project):
     """
     result = project.run("--record=changed", test_it=tests)
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["1 step recorded in *"])
+    result.stdout.fnmatch_lines(["1 step recorded, *"])
     project.run().assert_outcomes(passed=2)
 
 
@@ -336,7 +338,8 @@ def test_tools_are_real_where_a_test_asks_for_them(project: Project):
         project.run("--record=changed", test_it=tests).assert_outcomes(passed=1)
     project.run().assert_outcomes(passed=1)
     notes.write_text("two")
-    project.run().stdout.fnmatch_lines(["E *the tool 'file_read' gave 'two'*: pytest --record=all test_it.py*"])
+    again = "pytest --record=all test_it.py::test_live"
+    project.run().stdout.fnmatch_lines([f"E *the tool 'file_read' gave 'two'*: {again}", f"  {again}"])
 
 
 def test_what_the_plugin_costs_where_it_is_not_used_is_itself():
