@@ -16,6 +16,7 @@ from runner.credentials import scrubber
 from runner.errors import RecordingProblem, RunCancelled, RunnerError, UsageError
 from runner.inputs import ActionInputs
 from runner.report.progress import lines
+from runner.report.verdicts import VERDICTS
 from runner.tape.store import safe_name
 from runner.testing.harness import Harness
 from runner.testing.view import Report
@@ -50,8 +51,8 @@ class Session:
 @dataclass(frozen=True, repr=False)
 class Workflow:
     """The fixture's value. `test` is the test's id as pytest is told it, `name` its name, `directory` that of its
-    file. `tally` is plain data for the end of all tests: `made`, how many recordings by directory, and `stale`,
-    the kind of `--record` that mends them."""
+    file. `tally` is plain data for the end of all tests: `made`, how many recordings of each verdict by their
+    directory, and `stale`, the kind of `--record` that mends them."""
 
     session: Session
     test: str
@@ -125,10 +126,15 @@ class Workflow:
         if ran.report.failure is not None:
             LOG.error("%s %s: %s", name, ran.report.status, ran.report.failure.message)
         session.anew.add(place)
-        if ran.deck.made:
-            made = self.tally.setdefault("made", {})
-            made[ran.report.tape] = made.get(ran.report.tape, 0) + len(ran.deck.made)
+        self._count(ran)
         return ran
+
+    def _count(self, ran: Ran) -> None:
+        """Keep what became of recordings, where any was written or deleted."""
+        review = ran.report.review
+        verdicts = {one: count for one in VERDICTS if review is not None and (count := review.count(one))}
+        if ran.deck.made or "removed" in verdicts:
+            self.tally.setdefault("made", {})[ran.report.tape] = verdicts
 
     def _again(self, tools: str = "recorded") -> str:
         return shlex.join(["pytest", f"--record={_mending(tools)}", self.test])

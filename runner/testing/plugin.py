@@ -93,13 +93,13 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 class Told:
     """What the tests told about recordings, for the end."""
 
-    made: dict[str, int] = field(default_factory=dict)
+    made: dict[str, dict[str, int]] = field(default_factory=dict)
     stale: dict[str, set[str]] = field(default_factory=dict)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         told = getattr(report, TOLD, {})
-        for place, count in told.get("made", {}).items():
-            self.made[place] = self.made.get(place, 0) + count
+        for place, verdicts in told.get("made", {}).items():
+            self.made.setdefault(place, verdicts)  # what another test finds there is what the first one recorded
         if "stale" in told and report.failed:
             self.stale.setdefault(told["stale"], set()).add(told["test"])
 
@@ -109,12 +109,12 @@ class Told:
             return
         terminalreporter.section("workflow recordings")
         if self.made:
-            told = _count(sum(self.made.values()), "step")
-            terminalreporter.line(f"{told} recorded, to be reviewed and committed:")
+            terminalreporter.line("recorded, to be reviewed and committed:")
             for place in sorted(self.made):
-                terminalreporter.line(f"  {place}: {self.made[place]}")
+                told = ", ".join(f"{count} {verdict}" for verdict, count in self.made[place].items())
+                terminalreporter.line(f"  {place}: {told}")
         for record, tests in sorted(self.stale.items()):
-            told = _count(len(tests), "test")
+            told = "1 test" if len(tests) == 1 else f"{len(tests)} tests"
             terminalreporter.line(f"{told} without the right recordings; to record them, with the keys of the models:")
             terminalreporter.line(f"  {shlex.join(['pytest', f'--record={record}', *_few(tests)])}")
 
@@ -122,7 +122,3 @@ class Told:
 def _few(tests: set[str]) -> list[str]:
     """The tests, or their files where they are many."""
     return sorted(tests if len(tests) <= MOST_NAMED else {one.partition("::")[0] for one in tests})
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

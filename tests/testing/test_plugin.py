@@ -138,10 +138,15 @@ def test_changed_asks_what_has_changed_and_all_asks_everything(project: Project)
     project.flow({**TRIAGE, "pattern": chain({"id": "kind", "input": "one"}, "three")})
     result = project.run("--record=changed")
 
-    result.stdout.fnmatch_lines(["1 step recorded, to be reviewed and committed:", "  fixtures/triage: 1"])
+    result.stdout.fnmatch_lines(["recorded, to be reviewed and committed:", "  fixtures/triage: 2 unchanged"])
     assert [request.user_texts[-1] for request in project.server.requests] == ["one", "two", "three"]
-    project.run("--record=all").stdout.fnmatch_lines(["2 steps recorded, *", "  fixtures/triage: 2"])
+    project.run("--record=all")
     assert len(project.server.requests) == 5
+
+    with OpenAIServer("another answer") as project.server:
+        project.flow({**TRIAGE, "pattern": chain({"id": "kind", "input": "one"})})
+        result = project.run("--record=all")
+    result.stdout.fnmatch_lines(["  fixtures/triage: 1 removed, 1 changed"])
 
 
 def test_to_record_a_key_is_needed(project: Project, monkeypatch: pytest.MonkeyPatch):
@@ -318,7 +323,7 @@ def test_an_async_test_and_another_fixture_can_use_it(project: Project):
     """
     result = project.run("--record=changed", test_it=tests)
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["1 step recorded, *"])
+    result.stdout.fnmatch_lines(["recorded, *", "  fixtures/triage: 1 added"])
     project.run().assert_outcomes(passed=2)
 
 
