@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from runner.tape.deck import Deck
 
 
-def gates_on_tape(deck: Deck, response: str | None, now: Callable[[], datetime]) -> Gates:
+def gates_on_tape(deck: Deck, response: str | None, now: Callable[[], datetime], *, recall: bool = True) -> Gates:
     """The gates of a run, with what the deck knows of them. A live run knows nothing, and neither does one that records
-    everything anew."""
+    everything anew. Without `recall` the response is asked for, also where another was recorded."""
 
     def keep(record: GateRecord) -> None:
-        recording = _recording(record)
-        if earlier.get(record.path) == record:
+        before = earlier.get(record.path)
+        if before is not None and before.same_as(record) and record.answer in (None, before.answer):
             deck.used.add(record.path)
-            deck.keep(recording)
+            deck.keep(_recording(before))
         else:
-            deck.add(recording)
+            deck.add(_recording(record))
 
     recalled = {} if deck.mode == "live" or deck.everything else deck.earlier
     earlier = {path: _record(one, one.gate) for path, one in recalled.items() if one.gate is not None}
-    return Gates(response, earlier, now, keep, deck.clean)
+    return Gates(response, earlier if recall else {}, now, keep, deck.clean)
 
 
 def _recording(record: GateRecord) -> Recording:

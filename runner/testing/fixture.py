@@ -38,7 +38,7 @@ UNUSED: Final = ("fail", "allow")
 @dataclass(frozen=True, repr=False)
 class Session:
     """What the tests of one process have in common. `record` is the option; `taken` says whose a directory of
-    recordings is, and with which variables; `anew` are those that were recorded by a test before."""
+    recordings is, and what its run was given; `anew` are those that were recorded by a test before."""
 
     root: Path
     record: str
@@ -46,6 +46,22 @@ class Session:
     now: Callable[[], datetime]
     taken: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     anew: set[tuple[str, str]] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What a test asks for: the file's name from the root, what the run is given, and which tools it has."""
+
+    file: str
+    variables: Mapping[str, Any]
+    hitl_response: str | None
+    tools: str
+
+    @property
+    def given(self) -> str:
+        """The same text for the same things; empty where there are none."""
+        things = [dict(self.variables), self.hitl_response]
+        return json.dumps(things, sort_keys=True) if any(things) else ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,15 +81,17 @@ class Workflow:
         spec: str | os.PathLike[str],
         *,
         variables: Mapping[str, Any] | None = None,
+        hitl_response: str | Mapping[str, str] | None = None,
         recordings: str | None = None,
         tools: Literal["recorded", "live"] = "recorded",
         unused: Literal["fail", "allow"] = "fail",
     ) -> Report:
         """Run a workflow file on its recordings, or record it where pytest was asked to.
 
-        `spec` is a path from the directory of the test's file, or from pytest's rootdir. `recordings` is a directory
-        below `fixtures/<workflow name>/` beside the file; by default that directory itself, and for a run with
-        `variables` one that is called as the test is. With `tools="live"` the real tools are used, and have to give
+        `spec` is a path from the directory of the test's file, or from pytest's rootdir. `hitl_response` is the answer
+        at human gates, or answers by their paths. `recordings` is a directory below `fixtures/<workflow name>/` beside
+        the file; by default that directory itself, and for a run with `variables` or `hitl_response` one that is called
+        as the test is. With `tools="live"` the real tools are used, and have to give
         what they gave. `unused="allow"` forgives recordings that nothing asked for.
 
         A run that fails is a report that says so. Raises RunnerError for one that cannot begin, and RecordingProblem
@@ -81,7 +99,10 @@ class Workflow:
         """
         __tracebackhide__ = True
         try:
-            return self._report(spec, variables, recordings, tools, unused)
+            _one_of("tools", tools, TOOLS)
+            _one_of("unused", unused, UNUSED)
+            run = _Run(self._file(spec), _plain(variables), _response(hitl_response), tools)
+            return self._report(run, recordings, strict=unused == "fail")
         except RecordingProblem as problem:
             self.tally["stale"] = _mending(tools)
             raise _readable(problem) from None
@@ -91,40 +112,32 @@ class Workflow:
     def __repr__(self) -> str:
         return f"<workflow --record={self.session.record}>"  # shown beside a test that failed
 
-    def _report(
-        self,
-        spec: str | os.PathLike[str],
-        variables: Mapping[str, Any] | None,
-        recordings: str | None,
-        tools: str,
-        unused: str,
-    ) -> Report:
-        _one_of("tools", tools, TOOLS)
-        _one_of("unused", unused, UNUSED)
-        name, given = self._file(spec), _plain(variables)
-        if recordings is None and given:
-            recordings = _slug(self.name)
-        self._take(name, recordings, given)
-        ran = self._ran(name, recordings, given, tools)
-        if unused == "fail" and ran.report.unused:
+    def _report(self, run: _Run, recordings: str | None, *, strict: bool) -> Report:
+        if recordings is None:
+            recordings = _slug(self.name) if run.given else ""
+        self._take(run, recordings)
+        ran = self._ran(run, recordings)
+        if strict and ran.report.unused:
             told = f"recordings that nothing asked for: {', '.join(ran.report.unused)}"
             raise RecordingProblem(f"{told}; to be rid of them: {self._again()}")
         return Report(ran.report)
 
-    def _ran(self, name: str, recordings: str | None, variables: dict[str, Any], tools: str) -> Ran:
+    def _ran(self, run: _Run, recordings: str) -> Ran:
         session = self.session
         mode = "replay" if session.record == "none" else "record"
-        place = (name, recordings or "")
+        place = (run.file, recordings)
         # Another test has asked everything: asked again, its answers would be others than those that it was about.
         record = "changed" if place in session.anew else session.record
-        inputs = ActionInputs((name,), variables=variables, mode=mode, record=record)
+        inputs = ActionInputs(
+            (run.file,), variables=run.variables, hitl_response=run.hitl_response, mode=mode, record=record
+        )
         scrub = scrubber(session.environ)
         harness = Harness(session.root, session.environ, session.now, scrub, lambda event: _log(event, scrub))
-        ran = harness.run(inputs, recordings=recordings, tools_live=tools == "live", again=self._again(tools))
+        ran = harness.run(inputs, recordings=recordings, tools_live=run.tools == "live", again=self._again(run.tools))
         if ran.report.status == RunCancelled.status:
             raise KeyboardInterrupt  # nobody else cancels a run here
         if ran.report.failure is not None:
-            LOG.error("%s %s: %s", name, ran.report.status, ran.report.failure.message)
+            LOG.error("%s %s: %s", run.file, ran.report.status, ran.report.failure.message)
         session.anew.add(place)
         self._count(ran)
         return ran
@@ -133,7 +146,7 @@ class Workflow:
         """Keep what became of recordings, where any was written or deleted."""
         review = ran.report.review
         verdicts = {one: count for one in VERDICTS if review is not None and (count := review.count(one))}
-        if ran.deck.made or "removed" in verdicts:
+        if verdicts and (ran.deck.made or "removed" in verdicts):
             self.tally.setdefault("made", {})[ran.report.tape] = verdicts
 
     def _again(self, tools: str = "recorded") -> str:
@@ -151,13 +164,13 @@ class Workflow:
                 return one.relative_to(base).as_posix()
         raise UsageError(f"{found} lies outside of pytest's rootdir {root}; name another with --rootdir")
 
-    def _take(self, file: str, recordings: str | None, variables: dict[str, Any]) -> None:
-        """Raises UsageError where two runs with other variables would have the same recordings."""
-        mine = (self.test, json.dumps(variables, sort_keys=True))
-        other = self.session.taken.setdefault((file, recordings or ""), mine)
+    def _take(self, run: _Run, recordings: str) -> None:
+        """Raises UsageError where two runs that are given other things would have the same recordings."""
+        mine = (self.test, run.given)
+        other = self.session.taken.setdefault((run.file, recordings), mine)
         if other[1] != mine[1]:
             who = "an earlier run of this test" if other[0] == self.test else other[0]
-            told = f"{who} has the recordings '{recordings}' of {file} with other variables"
+            told = f"{who} has the recordings '{recordings}' of {run.file} with other variables or answers"
             raise UsageError(f"{told}; name those of this one: workflow(..., recordings='...')")
 
 
@@ -181,6 +194,10 @@ def _plain(variables: Mapping[str, Any] | None) -> dict[str, Any]:
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(f"variables should be values of JSON: {error}") from None
     return given
+
+
+def _response(given: str | Mapping[str, str] | None) -> str | None:
+    return given if given is None or isinstance(given, str) else json.dumps(dict(given))
 
 
 def _slug(name: str) -> str:

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from runner.calls.recalled import gates_on_tape
 from runner.credentials.scrub import Scrubber
 from runner.credentials.secrets import needed
 from runner.deliver import clean
@@ -65,8 +66,8 @@ class Harness:
 
         `recordings` is the name of a directory below the workflow's own recordings. With `tools_live` a replay uses the
         real tools, and what they give has to be what they gave. `again` is the command that records anew, for messages.
-        A replay asks no model, needs no key and writes nothing. In a thread that has an event loop already, the run
-        has another thread.
+        A replay asks no model, needs no key and writes nothing. Where there is a `hitl_response`, recorded answers of
+        humans are not looked at. In a thread that has an event loop already, the run has another thread.
 
         Raises RunnerError for a run that cannot begin, and RecordingProblem for a replay of what was not recorded,
         wherever in it that comes up.
@@ -78,8 +79,17 @@ class Harness:
         secrets = needed(plan, self.environ, self.workspace, self.scrub, models=asks, tools=asks or tools_live)
         tapes = tapes_of(inputs, plan, self.workspace, None, self.scrub, within=_name(recordings))
         deck = tapes.deck(plan, inputs, again=again, tools_live=tools_live and not asks)
+        gates = gates_on_tape(deck, inputs.hitl_response, self.now, recall=inputs.hitl_response is None)
         around = Surroundings(
-            self.environ, self.workspace, None, self.emit, self.now, secrets=secrets, scrub=self.scrub, deck=deck
+            self.environ,
+            self.workspace,
+            None,
+            self.emit,
+            self.now,
+            secrets=secrets,
+            scrub=self.scrub,
+            deck=deck,
+            gates=gates,
         )
         try:
             report = tapes.ended(_aside(partial(run_plan, plan, around, self.watched)), deck, inputs)

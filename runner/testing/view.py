@@ -56,7 +56,7 @@ class StepView:
 
     @property
     def status(self) -> Status:
-        """`success`, `failed`, `cancelled` or `skipped`."""
+        """`success`, `failed`, `paused`, `cancelled` or `skipped`."""
         return Status(self.result.status, self.result.error)
 
     @property
@@ -140,7 +140,7 @@ class Report:
 
     @property
     def status(self) -> Status:
-        """`success`, `failed`, `budget`, `timeout`, `invalid` or `skipped`."""
+        """`success`, `failed`, `budget`, `timeout`, `paused`, `invalid` or `skipped`."""
         return Status(self.run.status, self.failure)
 
     @property
@@ -192,6 +192,11 @@ class Report:
     def failure(self) -> str | None:
         """Why the run did not succeed, in plain words."""
         return None if self.run.failure is None else f"{self.run.failure.title}: {self.run.failure.message}"
+
+    @property
+    def questions(self) -> dict[str, str]:
+        """What waits for the answer of a human, by the path of its gate."""
+        return {one.path: one.prompt for one in self.run.questions}
 
     @property
     def warnings(self) -> list[str]:

@@ -144,6 +144,35 @@ def test_a_live_run_leaves_nothing(workspace: Workspace):
     assert [*files(workspace)] == ["workflow.yaml"]
 
 
+# -- humans -----------------------------------------------------------------------------------------------------------
+
+GATED = chain({"id": "draft", "input": "Draft."}, {"type": "hitl", "prompt": "Well?"}, "Say {{ hitl_response }}.")
+
+
+def test_an_answer_at_a_gate_is_the_one_that_is_given_and_else_the_one_that_is_recorded(workspace: Workspace):
+    workspace.write("workflow.yaml", {**ASKED, "pattern": GATED, "inputs": {}})
+    good = replace(RECORD, hitl_response="good")
+    recorded(workspace, inputs=good)
+    before = files(workspace)
+    there = harness(workspace)
+
+    assert there.run(REPLAY).report.status == "success"
+    given = there.run(replace(REPLAY, hitl_response="good")).report
+    assert (given.status, given.unused, given.warnings) == ("success", (), ())
+    with pytest.raises(RecordingProblem, match=r'question: "Say good\." → "Say bad\."'):
+        there.run(replace(REPLAY, hitl_response="bad"))
+    assert [*recorded(workspace, inputs=good).deck.made] == []
+    assert files(workspace) == before
+    assert [*recorded(workspace, inputs=replace(good, hitl_response="bad")).deck.made] == ["steps[1]", "steps[2]"]
+    assert there.run(REPLAY).report.steps[1].response == "bad"
+
+
+def test_without_an_answer_a_run_pauses_also_when_it_is_replayed(workspace: Workspace):
+    workspace.write("workflow.yaml", {**ASKED, "pattern": GATED, "inputs": {}})
+    assert recorded(workspace).report.status == "paused"
+    assert [one.prompt for one in harness(workspace).run(REPLAY).report.questions] == ["Well?"]
+
+
 # -- tools ------------------------------------------------------------------------------------------------------------
 
 

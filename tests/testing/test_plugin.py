@@ -253,6 +253,26 @@ def test_runs_with_other_variables_do_not_write_over_each_other(project: Project
     result.stdout.fnmatch_lines(["E *UsageError: an earlier run of this test has the recordings 'test_both' of *"])
 
 
+def test_a_human_is_whoever_the_test_says(project: Project):
+    tests = """
+        def test_paused(workflow):
+            report = workflow("triage.yaml")
+            assert report.status == "paused"
+            assert report.questions == {"steps[0]": "Well?"}
+
+        def test_answered(workflow):
+            assert workflow("triage.yaml", hitl_response="good").steps[0].response == "good"
+
+        def test_by_path(workflow):
+            assert workflow("triage.yaml", hitl_response={"steps[0]": "bad"}).steps[0].response == "bad"
+    """
+    project.flow({**TRIAGE, "pattern": chain({"type": "hitl", "prompt": "Well?"}, "Say {{ hitl_response }}.")})
+    project.run("--record=changed", test_it=tests).assert_outcomes(passed=3)
+    project.run().assert_outcomes(passed=3)
+    assert len(project.server.requests) == 2
+    assert {one.split("/")[2] for one in project.recordings} == {"steps[0].json", "test_answered", "test_by_path"}
+
+
 def test_a_path_is_one_from_the_test_or_from_the_root(project: Project):
     project.flow(TRIAGE, "flows/triage.yaml")
     beside = project.pytester.mkdir("tests") / "own.yaml"
