@@ -10,11 +10,14 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.errors import FileProblem, Finding, RunnerError, RunPaused
+from runner.report import cases
+from runner.report.junit import junit
 from runner.report.outputs import Paths, outputs, results_json
-from runner.report.results import Failure, RunReport
+from runner.report.results import OUTPUTS, Failure, RunReport
 from runner.report.review import as_json as review_json
 from runner.report.review import as_markdown
 from runner.report.summary import summary
+from runner.report.tested import FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
 
     from runner.ci.host import Host
     from runner.folder import Folder
+    from runner.inputs import ActionInputs
     from runner.report.summary import Detail
+    from runner.report.tested import Session
     from runner.report.trace import SpanRecord
     from runner.report.verdicts import Review
 
@@ -101,6 +106,31 @@ class Delivery:
         self.host.write_outputs(outputs(report, Paths()))
         if detail != "off":
             self.host.write_summary(summary(report, "brief"))
+
+    def tested(self, session: Session, inputs: ActionInputs, artifacts: Folder) -> tuple[int, str]:
+        """Write what test cases leave: the table, annotations, outputs, and their files, whose names are returned with
+        the exit code."""
+        told = cases.summary(session)
+        junit_path = artifacts.shown(artifacts.write("junit.xml", junit(session)))
+        results = artifacts.shown(artifacts.write("results.json", cases.as_json(session)))
+        artifacts.write("summary.md", told)
+        if inputs.summary != "off":
+            self.host.write_summary(told)
+        self.host.write_outputs(
+            dict.fromkeys(OUTPUTS, "") | cases.outputs(session) | {"results-path": results, "junit-path": junit_path}
+        )
+        self.host.annotate(cases.findings(session), "Test case")
+        return tests_exit_code(session, inputs.fail_on), f"Results: {results} · JUnit: {junit_path}"
+
+
+def tests_exit_code(session: Session, fail_on: str) -> int:
+    """The exit code under `fail-on`: a case that fails is forgiven as a run is, one that has an error is not; a flaky
+    one is a warning."""
+    if fail_on == "never" and session.exit_code == FAILED:
+        return 0
+    if fail_on == "warning" and session.exit_code == 0 and session.flaky:
+        return FAILED
+    return session.exit_code
 
 
 def clean(report: RunReport, scrub: Callable[[str], str]) -> RunReport:

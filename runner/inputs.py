@@ -108,19 +108,24 @@ def _choice(*choices: str) -> Callable[[str], str]:
     return read
 
 
-MODES: Final = ("live", "record", "replay", "resume", "validate", "plan")
+TESTS: Final = (".test.yaml", ".test.yml")
+"""How the names of files of test cases end."""
+
+MODES: Final = ("live", "record", "replay", "resume", "test", "validate", "plan")
 
 INPUTS: Final = (
     Input("spec", "workflow file in the workspace; for validate several, one a line, globs or directories", _paths),
     Input("prompt", "one-line mode: a workflow of one step that asks this; instead of spec", _text),
     Input("variables", "YAML or JSON map, over inputs.values of the file", _map, "{}"),
     Input("mode", "live, record (only what changed is asked), replay (no model is asked), resume (only what an earlier "
-          "run did not finish is asked), validate or plan", _choice(*MODES), "live"),
+          "run did not finish is asked), test (cases of *.test.yaml files), validate or plan", _choice(*MODES), "live"),
     Input("fixtures", "where recordings live, relative to the workspace; default fixtures/<workflow name> beside the "
           "file", _text),
     Input("record", "with mode record: changed, or all to ask everything anew", _choice("changed", "all"), "changed"),
     Input("baseline", "with mode record or replay: a directory of recordings to review those of this run against; "
           "default, with mode record, those that there were", _text),
+    Input("live-cases", "with mode test: run, or skip where there is no key for them, as on forks",
+          _choice("run", "skip"), "run"),
     Input("max-token-increase", "gate of a re-recording (mode record): by how many percent the tokens of a step "
           "that was recorded before, and of all together, may grow; 0 for not at all", _percent),
     Input("max-cost-increase", "the same gate for their cost at list prices; a price that is not known does not "
@@ -153,6 +158,7 @@ ONLY_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "fixtures": ("record", "replay"),
     "record": ("record",),
     "baseline": ("record", "replay"),
+    "live-cases": ("test",),
 }
 """Inputs that only some modes know."""
 
@@ -177,6 +183,7 @@ class ActionInputs:
     fixtures: str | None = None
     record: str = "changed"
     baseline: str | None = None
+    live_cases: str = "run"
     max_token_increase: float | None = None
     """In percent, as `max_cost_increase`."""
     max_cost_increase: float | None = None
@@ -200,6 +207,11 @@ class ActionInputs:
     """Only on the command line: print the plan as text, json or mermaid, or its shards as a matrix."""
     given: Mapping[str, str] = field(default_factory=dict, compare=False)
     """What was set, as it was written: for a command that does the same again."""
+
+    @property
+    def records_cases(self) -> bool:
+        """Whether it is the cases of test files that are to be recorded."""
+        return self.mode == "record" and bool(self.spec) and all(name.endswith(TESTS) for name in self.spec)
 
 
 def from_environ(environ: Mapping[str, str]) -> ActionInputs:
@@ -285,8 +297,6 @@ def from_arguments(arguments: Sequence[str]) -> ActionInputs | str:
         return parser.format_help()
     if command == "schema":
         return schema_text()
-    if command == "test":
-        raise UsageError("'test' is not offered in this version; run, validate, plan and schema are")
     plan_as = found.pop("plan_as", None) or "text"
     given = {name: value for name, value in found.items() if isinstance(value, str)}
     given["mode"] = given.get("mode", "live") if command == "run" else command
@@ -346,7 +356,7 @@ def _parser() -> argparse.ArgumentParser:
         ("run", "run a workflow file (or --prompt)", "?"),
         ("validate", "check workflow files without running them", "+"),
         ("plan", "print what would run", "?"),
-        ("test", "not offered in this version", "*"),
+        ("test", "run test cases (*.test.yaml), also of directories and of workflow files", "+"),
     ):
         command = commands.add_parser(name, help=what, description=what)
         command.add_argument("files", metavar="SPEC", nargs=count, action=_Files)

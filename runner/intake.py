@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
 from runner.errors import RunnerError, SpecError, UsageError
-from runner.inputs import DEFAULT_TIMEOUT_S
+from runner.inputs import DEFAULT_TIMEOUT_S, TESTS
 from runner.plan.catalogue import PROVIDERS
 from runner.plan.make import Overrides, make_plan
 from runner.plan.shards import shard_of
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 
 ENDINGS: Final = (".yaml", ".yml")
-TESTS: Final = (".test.yaml", ".test.yml")
 PASSED_OVER: Final = frozenset({"node_modules", "fixtures"})
 """Directories whose files are nobody's workflows; hidden ones are passed over too, but for .github."""
 

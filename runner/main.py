@@ -22,9 +22,9 @@ from runner.credentials.secrets import absent, needed
 from runner.deliver import Delivery, Files, exit_code
 from runner.errors import RunCancelled, RunnerError, RunPaused, SpecError, UsageError
 from runner.folder import Folder
-from runner.inputs import ActionInputs, from_arguments, from_environ
+from runner.inputs import TESTS, ActionInputs, from_arguments, from_environ
 from runner.log import Log, Patient
-from runner.report.events import RunFinished
+from runner.report.events import RunFinished, unheard
 from runner.report.results import Failure, RunReport
 from runner.report.summary import how_to_go_on
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from runner.errors import Finding
     from runner.plan.plan import Plan
     from runner.report.summary import Detail
+    from runner.report.tested import CaseResult
     from runner.report.trace import SpanRecord
     from runner.tape.deck import Deck
     from runner.telemetry import Tracing
@@ -105,8 +106,9 @@ class Door:
 
     def serve(self, inputs: ActionInputs) -> int:
         """Do what the inputs ask for. Raises RunnerError for what cannot be done at all."""
-        modes = {"validate": self.validate, "plan": self.plan}
-        return modes.get(inputs.mode, self.run)(inputs)
+        modes = {"validate": self.validate, "plan": self.plan, "test": self.test}
+        serve = self.test if inputs.records_cases else modes.get(inputs.mode, self.run)
+        return serve(inputs)
 
     # -- run ----------------------------------------------------------------------------------------------------------
 
@@ -118,7 +120,11 @@ class Door:
 
         plan = plan_of(inputs, self.host.workspace, need_values=True)
         self._advise(plan, inputs, annotate=False)
-        secrets = self._secrets(plan, asks=inputs.mode != "replay")
+        asks = inputs.mode != "replay"
+        # From here on nothing that is printed or written holds one.
+        secrets = needed(
+            plan, self.environ, self.host.workspace, self.scrub, models=asks, tools=asks, mask=self.host.mask
+        )
         tracing = Tracing(self.environ, plan.telemetry, enabled=inputs.trace, scrub=self.scrub)
         self.host.write_outputs({"status": "failed"})  # stands when we are killed; the last value of a name wins
         artifacts = Folder.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
@@ -144,14 +150,6 @@ class Door:
             artifacts.hand_over()
             tapes.hand_over()
         return report.exit_code
-
-    def _secrets(self, plan: Plan, *, asks: bool) -> Mapping[str, str]:
-        """The values of the file's secrets; from here on nothing that is printed or written holds one."""
-        secrets = needed(plan, self.environ, self.host.workspace, self.scrub, models=asks, tools=asks)
-        # What is in the environment is masked already, when it came from the host's own secrets.
-        elsewhere = [one.called for one in plan.secrets if one.source != "env"]
-        self.host.mask(secrets[name] for name in elsewhere if name in secrets)
-        return secrets
 
     def _executed(
         self,
@@ -206,11 +204,44 @@ class Door:
         trace = f" · Trace: {files.trace}" if files.trace else ""
         self.log.line("INFO", f"Results: {files.results} · Summary: {files.summary}{trace}")
 
+    # -- test ---------------------------------------------------------------------------------------------------------
+
+    def test(self, inputs: ActionInputs) -> int:
+        """Run test cases, on their recordings or to make them."""
+        from runner.report import cases
+        from runner.testing.harness import Harness
+        from runner.testing.trial import trial
+
+        def tell(result: CaseResult) -> None:
+            told = cases.line(result)
+            self.log.line(told.level, told.text)
+
+        self.host.write_outputs({"status": "failed"})
+        artifacts = Folder.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
+        self.log.take_over()
+        try:
+            with _stopped_by_signals() as stop:
+                emit = self.log.event if self.log.debug else unheard
+                watched = partial(stop.listening, self.log)
+                harness = Harness(
+                    self.host.workspace, self.environ, self.now, self.scrub, emit, watched, self.host.mask
+                )
+                done = trial(inputs, harness, tell)
+                if done.live_left_out:
+                    self.log.line("WARNING", f"{done.live_left_out} live cases were left out")
+                exit_code, files = self.delivery.tested(done.session, inputs, artifacts)
+                last = cases.last_line(done.session)
+                self.log.line(last.level, f"{last.text} · {files}")
+                return exit_code
+        finally:
+            artifacts.hand_over()
+
     # -- validate and plan --------------------------------------------------------------------------------------------
 
     def validate(self, inputs: ActionInputs) -> int:
         """Check every file named, tell everything that is wrong with any, and run none."""
         from runner.intake import files_to_check, plan_of_file
+        from runner.testing.cases import load
 
         errors: list[RunnerError] = []
         advice: list[Finding] = []
@@ -223,6 +254,10 @@ class Door:
             raise UsageError("no file to validate; set 'spec' to a workflow file, several, a glob, or a directory")
         for name in files:
             try:
+                if name.endswith(TESTS):
+                    found = load(name, self.host.workspace)
+                    self.log.line("INFO", f"{name}: valid; {len(found)} test cases")
+                    continue
                 plan = plan_of_file(name, inputs, self.host.workspace, need_values=False)
                 missing = absent(plan.secrets, self.environ, self.host.workspace)
                 plan = replace(plan, warnings=(*plan.warnings, *missing))

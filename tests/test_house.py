@@ -29,11 +29,11 @@ MAY_IMPORT = {
     },
     "main": {
         *("run", "intake", "tapes", "deliver", "inputs", "folder", "credentials", "telemetry", "log"),
-        *("ci", "report", "tape", "plan", "errors"),
+        *("testing", "ci", "report", "tape", "plan", "errors"),
     },
     "intake": {"inputs", "plan", "spec", "errors"},
     "tapes": {"inputs", "folder", "tape", "report", "plan", "errors"},
-    "deliver": {"folder", "ci", "report", "errors"},
+    "deliver": {"inputs", "folder", "ci", "report", "errors"},
     "onion": {"calls", "tape", "notes", "plan", "errors"},
     "course": {"plan", "step", "errors"},
     "run": {"course", "onion", "patterns", "step", "agents", "calls", "tape", "notes", "plan", "errors"},

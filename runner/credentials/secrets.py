@@ -17,7 +17,7 @@ from runner.credentials.scrub import SHORTEST_SECRET
 from runner.errors import Finding, SecretsMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from runner.credentials.scrub import Scrubber
     from runner.plan.plan import Plan
@@ -28,10 +28,17 @@ MAX_FILE: Final = 64 * 1024
 
 
 def needed(
-    plan: Plan, environ: Mapping[str, str], workspace: Path, scrub: Scrubber, *, models: bool, tools: bool
+    plan: Plan,
+    environ: Mapping[str, str],
+    workspace: Path,
+    scrub: Scrubber,
+    *,
+    models: bool,
+    tools: bool,
+    mask: Callable[[Iterable[str]], object] = list,
 ) -> dict[str, str]:
     """The secrets of a plan's file, for a run that asks models or uses tools; one that does neither has none. From
-    here on `scrub` knows them.
+    here on `scrub` knows them, and `mask` is told those that no host can know.
 
     Raises UsageError for what cannot be had, and with `models` for one without its key.
     """
@@ -39,6 +46,8 @@ def needed(
         return {}
     secrets = resolve(plan.secrets, environ, workspace)
     scrub.learn(secrets.values())
+    # What is in the environment is masked already, when it came from the host's own secrets.
+    mask(secrets[one.called] for one in plan.secrets if one.source != "env")
     if models:
         require(plan.steps(), {**environ, **secrets})
     return secrets

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from runner.errors import Finding
 from runner.report.markdown import code, duration, html, plain
+from runner.report.prices import exact
 from runner.report.progress import Line
 from runner.report.summary import MAX_BYTES, MOST_ROWS
 
@@ -123,3 +125,48 @@ def last_line(session: Session) -> Line:
     """What the log says at the end."""
     told = f"Tests: {counted(session)}; {session.tokens:,} tokens, {duration(session.duration_ms)}"
     return Line("INFO" if session.status == "success" else "ERROR", told)
+
+
+# -- outputs ----------------------------------------------------------------------------------------------------------
+
+
+def outputs(session: Session) -> dict[str, str]:
+    """What the action's outputs say of test cases; the others are of runs, and empty."""
+    live = [case for case in session.cases if case.source == "live"]
+    costs = [case.cost_usd for case in live]
+    return {
+        "status": session.status,
+        "tests-passed": str(session.count("passed")),
+        "tests-failed": str(len(session.cases) - session.count("passed") + session.unrun),
+        "total-tokens": str(sum(case.tokens for case in live)),
+        "cost-usd": "" if None in costs else exact(sum(cost for cost in costs if cost is not None)),
+        "duration-ms": str(session.duration_ms),
+    }
+
+
+def as_json(session: Session) -> str:
+    """results.json of a session: its status, and every case with all that is wrong."""
+    document = {
+        "status": session.status,
+        "exit_code": session.exit_code,
+        "mode": "test",
+        "cases": [_as_data(case) for case in session.cases],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _as_data(case: CaseResult) -> dict[str, Any]:
+    return {
+        "file": case.file,
+        "name": case.name,
+        "at": str(case.at),
+        "status": case.status,
+        "source": case.source,
+        "passes": case.passes,
+        "runs": case.runs,
+        "tokens": case.tokens,
+        "cost_usd": case.cost_usd,
+        "duration_ms": case.duration_ms,
+        "failures": [{"message": one.message, "at": str(one.at)} for one in case.failures],
+        "error": case.error,
+    }

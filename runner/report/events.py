@@ -166,3 +166,7 @@ Event: TypeAlias = (
     | RunFinished
 )
 Emit: TypeAlias = Callable[[Event], None]
+
+
+def unheard(event: Event) -> None:
+    """For a run that nobody listens to."""

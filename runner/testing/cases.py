@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from runner.errors import Finding, Location, SpecError
-from runner.intake import ENDINGS, TESTS
+from runner.inputs import TESTS
+from runner.intake import ENDINGS
 from runner.plan.schemas import load as load_schema
 from runner.spec.load import nearest, read, to_shape
 from runner.testing.checks import problems

@@ -6,7 +6,8 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from runner.errors import FileProblem, Location, SpecError, UsageError
-from runner.intake import TESTS, below, matching
+from runner.inputs import TESTS
+from runner.intake import below, matching
 from runner.spec.load import read
 from runner.testing.cases import workflow_of
 

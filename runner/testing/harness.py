@@ -6,7 +6,7 @@ What it is made of is what the door's runs are made of; only what is around it i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -50,7 +50,8 @@ class Ran:
 @dataclass(frozen=True)
 class Harness:
     """Where runs happen. `scrub` takes secrets out of texts; it learns those of each file that is run, and no report or
-    recording has one. `watched` is open around the task of each run, and may cancel it."""
+    recording has one, and `mask` is told those that a host cannot know. `watched` is open around the task of each run,
+    and may cancel it."""
 
     workspace: Path
     environ: Mapping[str, str]
@@ -58,6 +59,7 @@ class Harness:
     scrub: Scrubber = field(default_factory=Scrubber)
     emit: Emit = lambda event: None
     watched: Watched = nullcontext
+    mask: Callable[[Iterable[str]], object] = list
 
     def run(
         self, inputs: ActionInputs, *, recordings: str | None = None, tools_live: bool = False, again: str | None = None
@@ -76,7 +78,8 @@ class Harness:
             raise UsageError(f"mode '{inputs.mode}' is none of a test's: {', '.join(MODES)}")
         plan = plan_of(inputs, self.workspace, need_values=True)
         asks = inputs.mode != "replay"
-        secrets = needed(plan, self.environ, self.workspace, self.scrub, models=asks, tools=asks or tools_live)
+        tools = asks or tools_live
+        secrets = needed(plan, self.environ, self.workspace, self.scrub, models=asks, tools=tools, mask=self.mask)
         tapes = tapes_of(inputs, plan, self.workspace, None, self.scrub, within=_name(recordings))
         deck = tapes.deck(plan, inputs, again=again, tools_live=tools_live and not asks)
         gates = gates_on_tape(deck, inputs.hitl_response, self.now, recall=inputs.hitl_response is None)

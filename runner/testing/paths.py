@@ -92,7 +92,8 @@ def step_named(name: str, report: RunReport) -> StepResult | None:
     it are the last one and the first, as in templates and in the report."""
     by_path = {step.path: step for step in report.steps}
     by_id = {step.id: step for step in report.steps if step.id is not None}
-    return by_path.get(name) or by_id.get(name) or by_id.get(name.removeprefix("steps."))
+    short = name.removeprefix("steps.")
+    return by_path.get(name) or by_id.get(name) or by_id.get(short) or by_path.get(short)
 
 
 def step_names(report: RunReport) -> tuple[str, ...]:
@@ -113,6 +114,6 @@ def step_at(path: str, report: RunReport) -> tuple[StepResult, str, tuple[Part, 
 
 def _leading(report: RunReport) -> Iterator[str]:
     for step in report.steps:
-        yield step.path
+        yield from (step.path, f"steps.{step.path}")
         if step.id is not None:
             yield f"steps.{step.id}"

@@ -24,6 +24,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "fixtures": ("recorded/here", "recorded/here"),
     "record": ("all", "all"),
     "baseline": ("recorded/main", "recorded/main"),
+    "live-cases": ("skip", "skip"),
     "max-token-increase": ("25%", 25.0),
     "max-cost-increase": ("0", 0.0),
     "provider": ("ollama", "ollama"),
@@ -44,7 +45,11 @@ GIVEN: dict[str, tuple[str, Any]] = {
 }
 """For every input a value as it is written, and as it is read."""
 
-ONLY_OF = {"shards": "plan", **dict.fromkeys(("max-token-increase", "max-cost-increase", *ONLY_IN), "record")}
+ONLY_OF = {
+    "shards": "plan",
+    **dict.fromkeys(("max-token-increase", "max-cost-increase"), "record"),
+    **{name: modes[0] for name, modes in ONLY_IN.items()},
+}
 """Inputs that not every mode knows, and one that does."""
 
 
@@ -160,7 +165,7 @@ def test_a_switch_has_the_usual_words(word: str, meant: bool) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("mode", "rewind", "'rewind' is not one of: live, record, replay, resume, validate, plan"),
+        ("mode", "rewind", "'rewind' is not one of: live, record, replay, resume, test, validate, plan"),
         ("record", "none", "'none' is not one of: changed, all"),
         ("fail-on", "info", "'info' is not one of: error, warning, never"),
         ("summary", "long", "'long' is not one of: full, brief, off"),
@@ -349,7 +354,7 @@ def test_the_schema_of_the_language_is_printed() -> None:
         (["run", "w.yaml", "--timeout"], "expected one argument"),
         (["run", "w.yaml", "--timeout", "soon"], "input 'timeout' should be a number of seconds above 0"),
         (["validate"], "SPEC"),
-        (["test", "w.yaml"], "'test' is not offered in this version"),
+        (["test"], "SPEC"),
         (["plan", "w.yaml", "--mode", "live"], "--mode"),
     ],
 )

@@ -1,0 +1,83 @@
+"""Test cases through the harness: each judged, or recorded and judged, with what it cost when it was recorded."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import RecordingProblem, SpecError, UsageError
+from runner.report.prices import cost_of, run_cost
+from runner.testing.checks import unfailing
+from runner.testing.run_cases import cases_of, run_cases
+
+if TYPE_CHECKING:
+    from runner.inputs import ActionInputs
+    from runner.report.results import RunReport
+    from runner.report.tested import CaseResult, Session
+    from runner.testing.cases import Case
+    from runner.testing.harness import Harness, Ran
+
+
+@dataclass(frozen=True)
+class Left:
+    """What became of the cases, and how many live ones were left out because the inputs ask for that."""
+
+    session: Session
+    live_left_out: int = 0
+
+
+def trial(inputs: ActionInputs, harness: Harness, tell: Callable[[CaseResult], None]) -> Left:
+    """Run the cases that the inputs name: on recordings, or in mode record to make them. Raises UsageError, SpecError
+    and FileProblem for what cannot be run at all."""
+    cases = cases_of(inputs.spec, harness.workspace)
+    asked = [case for case in cases if not case.live or (inputs.live_cases == "run" and inputs.mode == "test")]
+    if cases and not asked:
+        raise UsageError(f"all {len(cases)} cases are live, and none of those is to be run")
+    trials = _Trials(inputs, harness)
+    session = run_cases(asked, trials.run, cost=trials.cost, tell=tell)
+    return Left(session, len(cases) - len(asked))
+
+
+class _Trials:
+    """One run after the other; the latest is remembered for its cost."""
+
+    def __init__(self, inputs: ActionInputs, harness: Harness) -> None:
+        self._inputs, self._harness = inputs, harness
+        self._latest: Ran | None = None
+
+    def run(self, case: Case) -> RunReport:
+        ran = self._harness.run(
+            self._asked(case),
+            recordings=case.recordings,
+            tools_live=case.real_tools and not case.live,
+            again=_record_command(case),
+        )
+        if found := [*unfailing(case, ran.plan)]:
+            raise SpecError(found)
+        if ran.report.unused:
+            told = f"recordings that nothing asked for: {', '.join(ran.report.unused)}"
+            raise RecordingProblem(f"{told}; to be rid of them: {_record_command(case)}")
+        self._latest = ran
+        return ran.report
+
+    def cost(self, report: RunReport) -> float | None:
+        """What the answers cost, when they were recorded or just now."""
+        ran = self._latest
+        if ran is None or ran.deck.mode == "live":
+            return run_cost(report)
+        turns = (turn for recording in ran.deck.standing.values() for turn in recording.turns)
+        return cost_of(((turn.model, turn.usage) for turn in turns if turn.usage.total), report.started)
+
+    def _asked(self, case: Case) -> ActionInputs:
+        mode = "live" if case.live else "record" if self._inputs.mode == "record" else "replay"
+        variables: Mapping[str, Any] = {**self._inputs.variables, **case.variables}
+        response = case.hitl_response
+        return replace(
+            self._inputs, spec=(case.workflow,), mode=mode, variables=variables, hitl_response=response, given={}
+        )
+
+
+def _record_command(case: Case) -> str:
+    return shlex.join(["strands-action", "run", case.file, "--mode", "record"])

@@ -1,0 +1,239 @@
+"""`mode: test`: cases are recorded once, judged on their recordings for ever, and live ones on the real model."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import pytest
+
+from tests.servers import Answer, OpenAIServer, Request
+from tests.workspace import Outcome, Workspace, chain, workflow
+
+KEY = "sk-of-a-test-0123456789"
+
+
+def triage(host: str, **changes: Any) -> dict[str, Any]:
+    """A workflow that says of a title what it is; its agent can calculate."""
+    return workflow(
+        host,
+        chain({"id": "kind", "input": "What is this? {{ title }}"}),
+        inputs={"optional": {"title": {"type": "string", "default": "a crash"}}},
+        agents={"writer": {"prompt": "You sort.", "tools": ["calculator"]}},
+        tools={"python": ["calculator"]},
+        **changes,
+    )
+
+
+def says(request: Request) -> Answer:
+    asked = request.user_texts[-1]
+    if "sum" in asked and request.messages[-1]["role"] != "tool":
+        return Answer("", tool_calls=[("calculator", {"expression": "2 + 2"})])
+    return Answer("question" if "how" in asked or "sum" in asked else "bug")
+
+
+BUG = {"name": "a crash is a bug", "expect": {"contains": "bug", "max_turns": 1}}
+QUESTION = {"name": "how is a question", "variables": {"title": "how?"}, "expect": {"contains": "question"}}
+
+
+def cases(workspace: Workspace, *given: dict[str, Any]) -> str:
+    return workspace.write("workflow.test.yaml", {"cases": [*given]})
+
+
+def recorded(workspace: Workspace, *given: dict[str, Any], **inputs: str) -> Outcome:
+    """The cases, recorded on a server that is gone afterwards."""
+    workspace.environ["OPENAI_API_KEY"] = KEY
+    with OpenAIServer(reply=says) as server:
+        workspace.write("workflow.yaml", triage(server.url))
+        outcome = workspace.action(spec=cases(workspace, *given), mode="record", **inputs)
+    del workspace.environ["OPENAI_API_KEY"]
+    return outcome
+
+
+def judged(workspace: Workspace, spec: str = "workflow.test.yaml", **inputs: str) -> Outcome:
+    return workspace.action(spec=spec, mode="test", **inputs)
+
+
+# -- on recordings ----------------------------------------------------------------------------------------------------
+
+
+def test_cases_are_recorded_and_then_pass_without_a_model(workspace: Workspace) -> None:
+    assert recorded(workspace, BUG, QUESTION).exit_code == 0
+    assert (workspace.root / "fixtures/test/steps[0].json").is_file()
+    assert (workspace.root / "fixtures/test/how-is-a-question/steps[0].json").is_file()
+
+    outcome = judged(workspace)
+    assert outcome.exit_code == 0, outcome.log
+    assert (outcome.outputs["tests-passed"], outcome.outputs["tests-failed"]) == ("2", "0")
+    assert outcome.outputs["total-tokens"] == "0"  # nobody was asked
+    assert "### ✅ Tests: 2 passed" in outcome.summary
+    assert outcome.annotations == []
+
+
+def test_a_second_recording_asks_only_for_what_changed(workspace: Workspace) -> None:
+    recorded(workspace, BUG, QUESTION)
+    workspace.environ["OPENAI_API_KEY"] = KEY
+    with OpenAIServer(reply=says) as server:
+        workspace.write("workflow.yaml", triage(server.url))
+        workspace.action(spec=cases(workspace, BUG, {**QUESTION, "variables": {"title": "how now?"}}), mode="record")
+    assert [request.user_texts[-1] for request in server.requests] == ["What is this? how now?"]
+
+
+@pytest.mark.parametrize("spec", [".", "*.test.yaml", "workflow.yaml", "workflow.test.yaml"])
+def test_cases_are_found_by_directory_glob_workflow_and_name(workspace: Workspace, spec: str) -> None:
+    recorded(workspace, BUG)
+    assert judged(workspace, spec).outputs["tests-passed"] == "1"
+
+
+def test_the_command_line_tests_too(workspace: Workspace) -> None:
+    recorded(workspace, BUG)
+    outcome = workspace.command("test", ".")
+    assert outcome.exit_code == 0
+    assert outcome.logged("passed workflow.test.yaml:2 a crash is a bug")
+
+
+def test_a_case_that_fails_is_an_annotation_at_the_line_of_the_case(workspace: Workspace) -> None:
+    recorded(workspace, BUG, QUESTION)
+    cases(workspace, {**BUG, "expect": {"contains": "idea"}}, QUESTION)
+    outcome = judged(workspace)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (10, "failed")
+    assert (outcome.outputs["tests-passed"], outcome.outputs["tests-failed"]) == ("1", "1")
+    [annotation] = outcome.annotations
+    assert annotation.startswith("::error title=Test case,file=workflow.test.yaml,line=2")
+    assert "should contain 'idea'" in annotation
+    [_, suite_case] = ET.parse(workspace.root / outcome.outputs["junit-path"]).getroot().iter("testcase")
+    assert suite_case.attrib["name"] == "how is a question"
+    assert [one["status"] for one in outcome.results["cases"]] == ["failed", "passed"]
+
+
+def test_a_failed_case_is_forgiven_where_failures_are(workspace: Workspace) -> None:
+    recorded(workspace, BUG)
+    cases(workspace, {**BUG, "expect": {"contains": "idea"}})
+    outcome = judged(workspace, fail_on="never")
+    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "failed")
+
+
+def test_a_stale_recording_is_the_error_of_its_case_and_no_other(workspace: Workspace) -> None:
+    recorded(workspace, BUG, QUESTION)
+    cases(workspace, BUG, {**QUESTION, "variables": {"title": "how come?"}})
+    outcome = judged(workspace, fail_on="never")
+    assert outcome.exit_code == 14
+    assert (outcome.outputs["tests-passed"], outcome.outputs["tests-failed"]) == ("1", "1")
+    [annotation] = outcome.annotations
+    assert "how?" in annotation
+    assert "how come?" in annotation
+    assert "strands-action run workflow.test.yaml --mode record" in annotation
+
+
+def test_a_recording_that_a_case_does_not_use_is_its_error(workspace: Workspace) -> None:
+    recorded(workspace, BUG)
+    one = workspace.root / "fixtures/test/steps[0].json"
+    stray = json.loads(one.read_text()) | {"path": "steps[1]", "origin": "hand"}
+    (one.parent / "steps[1].json").write_text(json.dumps(stray))
+    outcome = judged(workspace)
+    assert outcome.exit_code == 14
+    assert "recordings that nothing asked for: steps[1]" in outcome.log
+
+
+def test_the_tools_of_a_case_are_served_or_used(workspace: Workspace) -> None:
+    add = {"name": "a sum", "variables": {"title": "sum"}, "expect": {"tools": {"called": "calculator"}}}
+    recorded(workspace, add)
+    assert judged(workspace).exit_code == 0
+    cases(workspace, {**add, "tools": "live"})
+    assert judged(workspace).exit_code == 0
+    [file] = (workspace.root / "fixtures/test/a-sum").iterdir()
+    whole = json.loads(file.read_text()) | {"origin": "hand"}
+    whole["turns"][0]["tools"][0]["content"] = [{"text": "5"}]
+    file.write_text(json.dumps(whole))
+    outcome = judged(workspace)
+    assert outcome.exit_code == 14
+    assert "the tool 'calculator' gave '4', and when it was recorded '5'" in outcome.log
+
+
+def test_a_tool_that_no_agent_has_cannot_be_forbidden(workspace: Workspace) -> None:
+    recorded(workspace, {**BUG, "expect": {"tools": {"not_called": "calculator"}}})
+    cases(workspace, {**BUG, "expect": {"tools": {"not_called": "calculater"}}})
+    outcome = judged(workspace)
+    assert outcome.exit_code == 3
+    assert "no agent has a tool 'calculater'" in outcome.log
+
+
+@pytest.mark.parametrize(("limit", "code"), [(10, 0), (0.001, 10)])
+def test_what_the_answers_cost_when_they_were_recorded_is_held_against_a_case(
+    workspace: Workspace, limit: float, code: int
+) -> None:
+    workspace.environ["OPENAI_API_KEY"] = KEY
+    with OpenAIServer(Answer("bug", usage=(100_000, 10))) as server:
+        workspace.write("workflow.yaml", triage(server.url, runtime={"model_id": "gpt-4o"}))
+        workspace.action(spec=cases(workspace, BUG), mode="record")
+    cases(workspace, {**BUG, "expect": {"max_cost_usd": limit}})
+    outcome = judged(workspace)
+    assert outcome.exit_code == code
+    assert outcome.outputs["cost-usd"] == "0"  # and nothing is billed for a replay
+
+
+# -- live -------------------------------------------------------------------------------------------------------------
+
+
+def live(workspace: Workspace, answers: list[str], case: dict[str, Any], **inputs: str) -> Outcome:
+    workspace.environ["OPENAI_API_KEY"] = KEY
+    with OpenAIServer([Answer(one) for one in answers]) as server:
+        workspace.write("workflow.yaml", triage(server.url))
+        cases(workspace, {**BUG, "live": True, **case})
+        return judged(workspace, **inputs)
+
+
+def test_a_live_case_repeats_and_is_reported_as_flaky(workspace: Workspace) -> None:
+    outcome = live(workspace, ["bug", "idea", "bug", "bug"], {"repeat": 4, "min_passes": 3})
+    assert outcome.exit_code == 0
+    assert "3 of 4 (75 %)" in outcome.summary
+    assert "flaky" in outcome.summary
+    assert outcome.outputs["total-tokens"] == "60"
+    assert not (workspace.root / "fixtures").exists()
+
+
+def test_a_flaky_case_fails_where_warnings_do(workspace: Workspace) -> None:
+    assert live(workspace, ["bug", "idea"], {"repeat": 2, "min_passes": 1}, fail_on="warning").exit_code == 10
+
+
+def test_a_live_case_that_passes_too_rarely_fails(workspace: Workspace) -> None:
+    assert live(workspace, ["bug", "idea", "idea"], {"repeat": 3, "min_passes": 2}).exit_code == 10
+
+
+def test_a_live_case_without_a_key_is_an_error_unless_it_is_skipped(workspace: Workspace) -> None:
+    recorded(workspace, BUG)
+    workspace.write("workflow.yaml", triage("") | {"runtime": {"provider": "openai", "model_id": "m"}})
+    cases(workspace, {**BUG, "name": "live", "live": True}, BUG)
+    assert judged(workspace).exit_code == 2
+    skipped = judged(workspace, live_cases="skip")
+    assert (skipped.exit_code, skipped.outputs["tests-passed"]) == (0, "1")
+    assert skipped.logged("1 live cases were left out")
+
+
+def test_nothing_left_to_test_is_an_error(workspace: Workspace) -> None:
+    workspace.write("workflow.yaml", triage("http://localhost:1"))
+    cases(workspace, {**BUG, "live": True})
+    outcome = judged(workspace, live_cases="skip")
+    assert outcome.exit_code == 2
+    assert "all 1 cases are live" in outcome.log
+
+
+# -- files that are none ----------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_test_file_is_told_with_its_place_before_anything_runs(workspace: Workspace) -> None:
+    recorded(workspace, BUG)
+    workspace.write("workflow.test.yaml", {"cases": [{"name": "a", "expct": {}}]})
+    outcome = judged(workspace)
+    assert outcome.exit_code == 3
+    assert "workflow.test.yaml:3:3: unknown key 'expct'" in outcome.log
+
+
+def test_a_test_file_is_validated_as_one(workspace: Workspace) -> None:
+    recorded(workspace, BUG)
+    outcome = workspace.command("validate", "workflow.test.yaml")
+    assert outcome.exit_code == 0
+    assert outcome.logged("workflow.test.yaml: valid; 1 test cases")
+    workspace.write("workflow.test.yaml", {"cases": []})
+    assert workspace.command("validate", "workflow.test.yaml").exit_code == 3
