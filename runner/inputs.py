@@ -121,11 +121,11 @@ INPUTS: Final = (
           "run did not finish is asked), test (cases of *.test.yaml files), validate or plan", _choice(*MODES), "live"),
     Input("fixtures", "where recordings live, relative to the workspace; default fixtures/<workflow name> beside the "
           "file", _text),
-    Input("record", "with mode record: changed, or all to ask everything anew", _choice("changed", "all"), "changed"),
+    Input("record", "with mode record: changed (the default), or all to ask everything anew", _choice("changed", "all")),
     Input("baseline", "with mode record or replay: a directory of recordings to review those of this run against; "
           "default, with mode record, those that there were", _text),
-    Input("live-cases", "with mode test: run, or skip where there is no key for them, as on forks",
-          _choice("run", "skip"), "run"),
+    Input("live-cases", "with mode test: run (the default), or skip where there is no key for them, as on forks",
+          _choice("run", "skip")),
     Input("max-token-increase", "gate of a re-recording (mode record): by how many percent the tokens of a step "
           "that was recorded before, and of all together, may grow; 0 for not at all", _percent),
     Input("max-cost-increase", "the same gate for their cost at list prices; a price that is not known does not "
@@ -160,7 +160,7 @@ ONLY_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "baseline": ("record", "replay"),
     "live-cases": ("test",),
 }
-"""Inputs that only some modes know."""
+"""Inputs that only some modes know. They have no default in action.yml: a host gives those to every run."""
 
 NOT_OFFERED: Final[Mapping[str, str]] = {
     "max-cost-usd": "",

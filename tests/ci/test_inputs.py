@@ -362,3 +362,7 @@ def test_a_wrong_argument_is_refused_and_named(arguments: list[str], said: str) 
     with pytest.raises(UsageError) as error:
         from_arguments(arguments)
     assert said in error.value.message
+
+
+def test_what_only_some_modes_know_has_no_default_that_a_host_would_give_to_all() -> None:
+    assert {one.name: one.default for one in INPUTS if one.name in ONLY_OF} == dict.fromkeys(ONLY_OF, "")

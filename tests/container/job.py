@@ -105,7 +105,9 @@ class Job:
         container.with_name(f"strandsaction_{uuid.uuid4().hex[:12]}")
         for folder, target in MOUNTS.items():
             container.with_volume_mapping(self.root / folder, target, "rw")
-        container.with_kwargs(labels={LABEL: self._suffix}, working_dir=MOUNTS["workspace"], network="host", **line)
+        container.with_kwargs(
+            labels={LABEL: self._suffix}, working_dir=MOUNTS["workspace"], **{"network": "host", **line}
+        )
         with container:
             yield Running(container, self)
 
