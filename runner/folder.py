@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from runner.errors import FileProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 CLAIM = "results.json"
+
+UNFINISHED: Final = re.compile(r"\.[0-9a-f]{16}\.part")
+"""The name of a file that is being written. Made by chance: in a container every run has the same process number, and
+what one that was killed left there must not be in the way of the next."""
 
 
 class Folder:
@@ -75,7 +80,7 @@ class Folder:
         found = _resolved(target)
         if not name.strip() or found is None or self.directory not in found.parents:
             raise FileProblem("an artifact's path leads out of the artifacts directory")
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
+        temporary = target.with_name(f".{os.urandom(8).hex()}.part")
         try:
             self._make(target.parent)
             with open(temporary, "x", encoding="utf-8", errors="replace", newline="\n") as file:
@@ -87,6 +92,18 @@ class Folder:
             raise FileProblem(f"{self.shown(target)} cannot be written: {error.strerror}") from error
         self._created.append(target)
         return target
+
+    def unfinished(self) -> list[Path]:
+        """Files that are being written, or never will be: those of a run that was killed."""
+        with contextlib.suppress(OSError):
+            return [path for path in self.directory.iterdir() if UNFINISHED.fullmatch(path.name)]
+        return []
+
+    def clear(self, files: Iterable[Path]) -> None:
+        """Delete those of these files that are still there."""
+        for path in files:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
     def below(self, name: str) -> Folder:
         """A directory in this one, for files that have no secret in them any more."""

@@ -21,7 +21,7 @@ from runner.tape.review import review
 from runner.tape.store import TAPE, file_name, read, read_all, remove, safe_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from runner.inputs import ActionInputs
@@ -51,6 +51,9 @@ class Tapes:
     warn: Callable[[str], None]
     baseline: Mapping[str, Recording] | None = None
     """Recordings that those of this run are held against; those that there were, where it is left out."""
+    unfinished: Sequence[Path] = ()
+    """Files among the fixtures that somebody had begun to write when the run began. Where they are still there at its
+    end, it was one that was killed."""
 
     def deck(self, plan: Plan, inputs: ActionInputs, *, again: str | None = None, tools_live: bool = False) -> Deck:
         """The run's recordings. `again` is the command that records them anew, where it is not our own.
@@ -74,6 +77,8 @@ class Tapes:
         """The report with what is to be said of recordings. A whole re-recording deletes those that nothing asked for:
         they are of steps that are no more."""
         whole = report.status in ENDED
+        if deck.mode == "record":
+            self.fixtures.clear(self.unfinished)
         if deck.mode == "record" and whole:
             remove(self.fixtures.directory, deck.earlier, deck.unused)
         folder = self.fixtures if deck.mode in ("record", "replay") else self.own
@@ -135,9 +140,10 @@ def tapes_of(
         baseline = read(against.directory, against.shown(against.directory))
         if not baseline:
             raise RecordingProblem(f"there are no recordings in {inputs.baseline} (baseline)")
+    unfinished = fixtures.unfinished()
     if artifacts is None:
-        return Tapes(fixtures, None, None, scrub, warn, baseline)
-    return Tapes(fixtures, artifacts.below(TAPE), artifacts.base, scrub, warn, baseline)
+        return Tapes(fixtures, None, None, scrub, warn, baseline, unfinished)
+    return Tapes(fixtures, artifacts.below(TAPE), artifacts.base, scrub, warn, baseline, unfinished)
 
 
 def _reviewed(report: RunReport, found: Review, inputs: ActionInputs) -> RunReport:

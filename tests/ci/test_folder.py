@@ -102,6 +102,21 @@ def test_only_the_file_itself_is_left(run: Folder) -> None:
     assert sorted(path.name for path in run.directory.iterdir()) == ["a.md", CLAIM]
 
 
+def test_what_a_killed_run_had_begun_to_write_is_in_nobodys_way(run: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run.write("a.txt", "a")
+    (left,) = run.unfinished()
+
+    assert run.write("a.txt", "a").read_text() == "a"  # in the same process, as every container's has the same number
+    run.clear([left, left])
+    assert run.unfinished() == []
+
+
 def test_half_a_surrogate_pair_does_not_end_the_run(run: Folder) -> None:
     assert run.write("a.md", "a\ud83d").read_text() == "a?"
 
