@@ -144,12 +144,11 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
 def _live_agents(plan: Plan, around: Surroundings, deck: Deck, ledger: Ledger, emit: Emit) -> LiveAgents:
     from runner.agents.live import LiveAgents  # the SDK: half a second that validate, plan and --help do without
     from runner.agents.providers import Home
-    from runner.agents.providers.http import Transport
     from runner.agents.tools.bench import Bench
     from runner.plan.templates import render
 
     environ = {**around.environ, **around.secrets}  # a secret that is called as a provider's key is that key
-    home = Home(environ, plan.limits.max_parallel, Transport(plan.limits.max_parallel, environ))
+    home = Home(environ, plan.limits.max_parallel)
     names = {**of_inputs(plan.variables), "secrets": around.secrets}
     own = [] if around.artifacts is None else [around.artifacts]
     secret = [around.workspace / one.path for one in plan.secrets if one.source == "file" and one.path]

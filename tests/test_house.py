@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.build import as_text, workflow
+from tests.servers import OpenAIServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.workspace import Workspace
 
 HOME = Path(__file__).parent.parent
 
@@ -351,12 +354,30 @@ def test_without_a_run_no_sdk_is_loaded(
     (tmp_path / "flows").mkdir()
     for name, agent in {"good": {}, "broken": {"promt": "x"}, "worse": {"tools": ["nothing"]}}.items():
         (tmp_path / f"flows/{name}.yaml").write_text(as_text(workflow(agents={"writer": agent})))
+    assert loaded_by(arguments, environ, tmp_path) == [code, []]
+
+
+def test_a_replay_loads_no_more_than_the_sdk_itself_does(workspace: Workspace) -> None:
+    """No HTTP stack, no provider's package, no tool: what is replayed asks nobody."""
+    tools = {"http_executors": [{"id": "desk", "base_url": "https://desk.example"}], "python": ["web_fetch"]}
+    with OpenAIServer() as server:
+        content = workflow(
+            runtime={"host": server.url}, agents={"writer": {"tools": ["desk", "web_fetch"]}}, tools=tools
+        )
+        assert workspace.run(content, mode="record").exit_code == 0
+    told = loaded_by(["run", "workflow.yaml", "--mode", "replay"], {}, workspace.root)
+    assert told == [0, ["strands", "boto3", "botocore", "opentelemetry"]]
+
+
+def loaded_by(arguments: list[str], environ: dict[str, str], directory: Path) -> list[Any]:
+    """The exit code of a process of its own, and what is heavy of that which it imported."""
     ended = subprocess.run(
         [sys.executable, "-W", "error", "-c", CALL_THE_DOOR, json.dumps([arguments, environ])],
-        cwd=tmp_path,
+        cwd=directory,
         env={"PYTHONPATH": str(HOME), "PATH": ""},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert json.loads(ended.stdout) == [code, []]
+    told: list[Any] = json.loads(ended.stdout)
+    return told

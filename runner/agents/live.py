@@ -96,7 +96,7 @@ class LiveAgents:
             # At once: a server that takes its time leaves the clients theirs.
             await all_closed(self._box.close(), self.pool.close())
         finally:
-            await self._home.http.close()
+            await self._home.close()
 
     async def invoke(self, call: Call) -> Reply:
         """One question to one blank agent. Raises ModelProblem for every answer that does not count."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,7 +25,17 @@ class Home:
 
     environ: Mapping[str, str]
     max_parallel: int
-    http: Transport
+
+    @cached_property
+    def http(self) -> Transport:
+        """Imported and made when a client first needs it: a replay does without."""
+        from runner.agents.providers.http import Transport
+
+        return Transport(self.max_parallel, self.environ)
+
+    async def close(self) -> None:
+        if "http" in vars(self):
+            await self.http.close()
 
 
 @dataclass(frozen=True)

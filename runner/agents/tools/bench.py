@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from runner.agents.tools.connections import Connections
+if TYPE_CHECKING:
+    from runner.agents.tools.connections import Connections
 
 
 @dataclass(frozen=True)
@@ -30,5 +32,12 @@ class Bench:
 
     @cached_property
     def connections(self) -> Connections:
-        """Closed with the box that has the bench."""
+        """Imported and made when a tool first needs them."""
+        from runner.agents.tools.connections import Connections
+
         return Connections(self.environ)
+
+    async def close(self) -> None:
+        """Done by the box that has the bench."""
+        if "connections" in vars(self):
+            await self.connections.close()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runner.agents.closing import all_closed
 from runner.agents.tools import skills
-from runner.agents.tools.executor import Executor
 from runner.agents.tools.mcp import Server, open_all
 from runner.agents.tools.names import told_apart
 from runner.agents.tools.tool import MAX_SECONDS, sdk_tool
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from runner.agents.tools.bench import Bench
+    from runner.agents.tools.executor import Executor
     from runner.plan.tools import ToolRecipe
     from runner.report.events import Emit
 
@@ -51,12 +51,14 @@ class ToolBox:
         """Start what must be started. Raises UsageError for what cannot be."""
         for name, recipe in self._recipes.items():
             if isinstance(recipe, HttpTool):
+                from runner.agents.tools.executor import Executor
+
                 self._executors[name] = Executor(recipe, self._bench)
         await open_all(self._servers.values())
 
     async def close(self) -> None:
         """Stop what was started."""
-        await all_closed(self._bench.connections.close(), *(server.close() for server in self._servers.values()))
+        await all_closed(self._bench.close(), *(server.close() for server in self._servers.values()))
 
     def tools(self, names: Iterable[str]) -> Iterator[Any]:
         """The SDK's tools for an agent that has these, each with a name of its own."""
