@@ -152,8 +152,8 @@ def asked(step: Step, context: ContextPlan, tools: Mapping[str, ToolRecipe]) -> 
 
 
 def _model(agent: AgentRecipe) -> dict[str, Any]:
-    model = asdict(agent.model)
-    return {name: model[name] for name in sorted(HASHED[ModelRecipe]) if model[name] not in (None, {})}
+    found = {name: getattr(agent.model, name) for name in sorted(HASHED[ModelRecipe])}
+    return {name: value for name, value in found.items() if value not in (None, {})}
 
 
 def plan_hash(flow: Flow) -> str:
