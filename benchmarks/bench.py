@@ -41,7 +41,7 @@ class Row:
 
 
 def main() -> None:
-    rows = [*start(), *calls()]
+    rows = [*start(), *calls(), *recordings()]
     if "--json" in sys.argv:
         print(json.dumps([asdict(row) | {"ratio": round(row.ratio, 3)} for row in rows], indent=2))
         return
@@ -126,10 +126,34 @@ def run(count: int, width: int, *, wide: bool) -> tuple[float, str]:
     return found["seconds"], told
 
 
+# -- what recordings cost ---------------------------------------------------------------------------------------------
+
+
+def recordings() -> Iterator[Row]:
+    """A chain's steps, answered by recordings in the place of a model; and calls that are recorded, in CPU time."""
+    for count in (10, 1000):
+        found = taped(count, "replay")
+        told = f"0 requests, {1000 * found['run_s']:.0f} ms of it the run's own"
+        yield Row(f"replay of {count:,} steps", found["seconds"], "bare agents on a stub", found["floor_s"], told)
+    found = taped(200, "record")
+    told = f"{found['ms_a_call']:.2f} ms CPU a call"
+    yield Row("CPU of 200 recorded calls", found["seconds"], "the same, kept nowhere", found["floor_s"], told)
+
+
+def taped(count: int, what: str) -> dict[str, float]:
+    """What `benchmarks.tape` measured of steps that a server has answered once."""
+    with server(delay_s=0) as (url, counts):
+        command = [sys.executable, "-m", "benchmarks.tape", url, str(count), what]
+        ended = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
+    assert what == "record" or counts["requests"] == count
+    found: dict[str, float] = json.loads(ended.stdout)
+    return found
+
+
 @contextmanager
-def server() -> Iterator[tuple[str, dict[str, int]]]:
+def server(delay_s: float = CALL_S) -> Iterator[tuple[str, dict[str, int]]]:
     counts: dict[str, int] = {}
-    command = [sys.executable, "-m", "benchmarks.server", str(CALL_S)]
+    command = [sys.executable, "-m", "benchmarks.server", str(delay_s)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin
     assert process.stdout

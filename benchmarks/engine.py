@@ -8,6 +8,7 @@ import random
 import resource
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -15,10 +16,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from runner.plan.make import make_plan
+from runner.plan.plan import Plan
 from runner.plan.telemetry import Telemetry
 from runner.report.results import RunReport
 from runner.run import Surroundings, execute
 from runner.spec.load import parse, to_spec
+from runner.tape.deck import Deck
 from runner.telemetry import Tracing
 
 
@@ -44,7 +47,8 @@ def spec(host: str, pattern: dict[str, Any], **runtime: Any) -> str:
     )
 
 
-def run(text: str) -> RunReport:
+def run(text: str, deck: Callable[[Plan], Deck] = Deck) -> RunReport:
+    """A run of this file; what `deck` makes for its plan are its recordings, which nobody keeps."""
     document = parse(text, "bench")
     plan = make_plan(to_spec(document), document)
     span = Tracing({}, Telemetry(), enabled=False).span
@@ -57,6 +61,7 @@ def run(text: str) -> RunReport:
             now=lambda: datetime.now(UTC),
             span=span,
             random=random.Random(1),
+            deck=deck(plan),
         )
         return asyncio.run(execute(plan, around))
 
