@@ -83,8 +83,8 @@ class Folder:
         temporary = target.with_name(f".{os.urandom(8).hex()}.part")
         try:
             self._make(target.parent)
-            with open(temporary, "x", encoding="utf-8", errors="replace", newline="\n") as file:
-                file.write(self._scrub(text))
+            with open(temporary, "xb") as file:
+                file.write(self._scrub(text).encode(errors="replace"))
             os.replace(temporary, target)
         except OSError as error:
             with contextlib.suppress(OSError):
