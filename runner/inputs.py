@@ -121,7 +121,8 @@ INPUTS: Final = (
           "run did not finish is asked), test (cases of *.test.yaml files), validate or plan", _choice(*MODES), "live"),
     Input("fixtures", "where recordings live, relative to the workspace; default fixtures/<workflow name> beside the "
           "file", _text),
-    Input("record", "with mode record: changed (the default), or all to ask everything anew", _choice("changed", "all")),
+    Input("record", "with mode record: changed (the default), or all to ask everything anew",
+          _choice("changed", "all")),
     Input("baseline", "with mode record or replay: a directory of recordings to review those of this run against; "
           "default, with mode record, those that there were", _text),
     Input("live-cases", "with mode test: run (the default), or skip where there is no key for them, as on forks",
