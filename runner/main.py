@@ -188,6 +188,9 @@ class Door:
         for problem in files.trouble:
             self.log.line("ERROR", problem)
         if report.failure is not None:
+            for finding in report.failure.findings:
+                if finding.message not in report.failure.message:
+                    self.log.line("ERROR", f"{report.failure.title}: {finding}")
             self.log.line("ERROR", f"{report.failure.title}: {report.failure.message}")
         elif report.status == "paused":
             for one in report.questions:

@@ -171,7 +171,8 @@ async def _play(
     """Open what the run needs, and let the pattern run. Returns the scope behind it. Raises RecordingProblem for a
     replay of steps that were recorded otherwise, before it takes one."""
     if deck.plays_only and (stale := deck.stale()):
-        raise RecordingProblem(f"{stale[0].message}; to record it anew: {deck.again}", stale)
+        told = stale[0].message if len(stale) == 1 else f"{len(stale)} steps are not asked as they were recorded"
+        raise RecordingProblem(f"{told}; to record anew: {deck.again}", stale)
     gates.expect(plan.gates())
     notebook = None if deck.plays_only else _notebook(plan.context, around)
     emit = course.emit

@@ -94,6 +94,8 @@ def beside(old: Any, new: Any) -> tuple[str, str]:
         return was, now
     same = next((at for at, (a, b) in enumerate(zip(was, now, strict=False)) if a != b), min(len(was), len(now)))
     start = max(0, same - MOST_SHOWN // 4)
+    if start:  # not in the middle of a word, where one ends before they differ
+        start = 1 + was.find(" ", start, same) or start
     return _window(was, start), _window(now, start)
 
 
