@@ -24,19 +24,32 @@ class Course:
         self._plan, self._listener = plan, emit
         self._results: dict[str, StepResult] = {}
         self._way: dict[str, tuple[str, ...]] = {}
-        self.warnings = list(plan.warnings)
+        self._of_steps: dict[str, list[Finding]] = {}
+        self._warnings = list(plan.warnings)
 
     def emit(self, event: Event) -> None:
         """Hear of an event, and pass it on."""
         if isinstance(event, StepFinished):
             self._results[event.result.path] = event.result
-        elif told := _worth_a_warning(event):
-            self.warn(told)
+        elif isinstance(event, FellBack):
+            told = f"{event.unavailable} was not available and {event.asked} was asked: {event.reason}"
+            self._of_steps.setdefault(event.path, []).append(self._warning(f"{event.path}: {told}"))
+        elif worth := _worth_a_warning(event):
+            self.warn(worth)
         self._listener(event)
 
     def warn(self, message: str) -> None:
         """Something that the report tells beside how the run ended."""
-        self.warnings.append(Finding(message, Location(self._plan.file), level="warning"))
+        self._warnings.append(self._warning(message))
+
+    def _warning(self, message: str) -> Finding:
+        return Finding(message, Location(self._plan.file), level="warning")
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """All of them; those about steps by their paths, for what runs at once ends in any order."""
+        of_steps = [one for path in sorted(self._of_steps) for one in self._of_steps[path]]
+        return (*self._warnings, *of_steps)
 
     def followed(self, run_step: RunStep) -> RunStep:
         """`run_step`, with every path written down in the order it is taken, and what led there."""
@@ -81,6 +94,4 @@ def _worth_a_warning(event: Event) -> str | None:
             return f"{event.usage:,} of {event.limit:,} {event.what} are spent ({event.percent} %)"
         case Warned():
             return event.message
-        case FellBack():
-            return f"{event.path}: {event.unavailable} was not available and {event.asked} was asked: {event.reason}"
     return None

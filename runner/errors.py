@@ -244,3 +244,7 @@ class ModelProblem(RunnerError):
         self.transient = transient
         self.unavailable = transient or used_up
         self.retry_after = retry_after
+
+
+class OutOfTime(ModelProblem):
+    """A step had no answer by the end of its time, which tells nothing of the answer that there might have been."""

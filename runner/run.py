@@ -16,8 +16,6 @@ from runner.calls.gates import Gates
 from runner.course import Course
 from runner.errors import (
     BudgetExceeded,
-    Finding,
-    Location,
     RecordingProblem,
     RunCancelled,
     RunnerError,
@@ -125,7 +123,8 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
     except (BudgetExceeded, RecordingProblem) as problem:
         report = _failed(report, problem)
     finally:
-        course.warnings += await _close(agents)
+        if left_open := await _close(agents):
+            course.warn(left_open)
     for remark in gates.remarks():
         course.emit(Warned(remark))
     course.emit(Statistics(agents.cache.statistics, agents.pool.statistics))
@@ -137,7 +136,7 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
         cache=agents.cache.statistics,
         clients=agents.pool.statistics,
         budget=ledger.statistics,
-        warnings=tuple(course.warnings),
+        warnings=course.warnings,
     )
 
 
@@ -170,9 +169,7 @@ async def _play(
 ) -> Scope:
     """Open what the run needs, and let the pattern run. Returns the scope behind it. Raises RecordingProblem for a
     replay of steps that were recorded otherwise, before it takes one."""
-    if deck.plays_only and (stale := deck.stale()):
-        told = stale[0].message if len(stale) == 1 else f"{len(stale)} steps are not asked as they were recorded"
-        raise RecordingProblem(f"{told}; to record anew: {deck.again}", stale)
+    deck.check()
     gates.expect(plan.gates())
     notebook = None if deck.plays_only else _notebook(plan.context, around)
     emit = course.emit
@@ -241,14 +238,14 @@ def _with_outputs(plan: Plan, report: RunReport, scope: Scope, trace: Callable[[
 
 
 def _failed(report: RunReport, error: RunnerError) -> RunReport:
-    path = error.path if isinstance(error, StepFailed) else None
+    path = error.path if isinstance(error, StepFailed | RecordingProblem) else None
     failure = Failure(error.title, error.message, path, error.findings)
     response = error.response or report.response
     return replace(report, status=error.status, exit_code=error.exit_code, failure=failure, response=response)
 
 
-async def _close(agents: LiveAgents) -> list[Finding]:
-    """Close every client, and tell of those that would not be. A signal that comes meanwhile changes nothing: the
+async def _close(agents: LiveAgents) -> str | None:
+    """Close every client, and tell of one that would not be. A signal that comes meanwhile changes nothing: the
     run is over, and how it ended is known."""
     closing = asyncio.create_task(agents.close())
     while not closing.done():
@@ -263,8 +260,8 @@ async def _close(agents: LiveAgents) -> list[Finding]:
     elif closing.exception() is not None:
         problem = repr(closing.exception())
     else:
-        return []
-    return [Finding(f"a client was not closed: {problem}", Location(""), level="warning")]
+        return None
+    return f"a client was not closed: {problem}"
 
 
 def _with_an_answer(report: RunReport, course: Course) -> RunReport:

@@ -118,6 +118,7 @@ def agent_runner(invoke: Invoke, *, emit: Emit, now: Callable[[], datetime], spa
 
         def finish(status: StepStatus, reply: Reply | None = None, error: str | None = None) -> StepResult:
             working = clock() - (called if tally.begun is None else tally.begun)
+            took = round(1000 * working) if reply is None or reply.took_ms is None else reply.took_ms
             result = StepResult(
                 path=path,
                 agent=step.agent.id,
@@ -132,7 +133,7 @@ def agent_runner(invoke: Invoke, *, emit: Emit, now: Callable[[], datetime], spa
                 model=tally.model,
                 id=step.id,
                 started=None if status == "skipped" else now() - timedelta(seconds=working),
-                duration_ms=round(1000 * working) if reply is None or reply.took_ms is None else reply.took_ms,
+                duration_ms=0 if status == "skipped" else took,
                 error=error,
                 tools=tuple(tally.tools),
                 recorded_ms=reply.recorded_ms if reply else None,

@@ -64,12 +64,13 @@ class Tapes:
         return Deck(
             plan,
             mode,
-            self._earlier(mode, again),
+            self._earlier(mode, again, plan),
             keep=self._keep if mode != "replay" else unheard,
             store=self._store if mode == "record" else unheard,
             clean=(lambda text: redact(self.scrub(text))) if plan.context.redact_pii else self.scrub,
             again=again,
-            everything=inputs.record == "all",
+            warn=self.warn,
+            everything=mode == "record" and inputs.record == "all",
             tools_live=tools_live,
         )
 
@@ -97,9 +98,9 @@ class Tapes:
             if folder is not None:
                 folder.hand_over()
 
-    def _earlier(self, mode: Mode, again: str) -> dict[str, Recording]:
+    def _earlier(self, mode: Mode, again: str, plan: Plan) -> dict[str, Recording]:
         if mode == "resume" and self.own is not None and self.runs is not None:
-            return read_all(self.runs, self.own.shown(self.runs), but=self.own.directory)
+            return read_all(self.runs, self.own.shown(self.runs), {row.config_hash for row in plan.rows()})
         if mode not in ("record", "replay"):
             return {}
         shown = self.fixtures.shown(self.fixtures.directory)

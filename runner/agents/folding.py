@@ -72,6 +72,23 @@ def _arguments(text: str) -> Any:
 
 def unfold(content: Sequence[Any], stop: str, usage: Mapping[str, int]) -> Iterator[dict[str, Any]]:
     """The events of a message: what a model would have streamed, in larger pieces."""
+    yield from _blocks(content)
+    yield {"messageStop": {"stopReason": stop}}
+    yield _account(usage)
+
+
+def broken_off(content: Sequence[Any], usage: Mapping[str, int] | None) -> Iterator[dict[str, Any]]:
+    """The events of a message that never came to its end; `usage` where it was told all the same."""
+    yield from _blocks(content)
+    if usage is not None:
+        yield _account(usage)
+
+
+def _account(usage: Mapping[str, int]) -> dict[str, Any]:
+    return {"metadata": {"usage": usage, "metrics": {"latencyMs": 0}}}
+
+
+def _blocks(content: Sequence[Any]) -> Iterator[dict[str, Any]]:
     yield {"messageStart": {"role": "assistant"}}
     for block in decode_bytes_values([*content]):
         if "event" in block:
@@ -81,8 +98,6 @@ def unfold(content: Sequence[Any], stop: str, usage: Mapping[str, int]) -> Itera
         for delta in _deltas(block):
             yield {"contentBlockDelta": {"delta": delta}}
         yield {"contentBlockStop": {}}
-    yield {"messageStop": {"stopReason": stop}}
-    yield {"metadata": {"usage": usage, "metrics": {"latencyMs": 0}}}
 
 
 def _start(block: Mapping[str, Any]) -> dict[str, Any]:

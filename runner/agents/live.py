@@ -29,6 +29,7 @@ from runner.calls.call import Call, Reply, Session
 from runner.errors import ModelProblem, RunnerError
 from runner.plan.plan import NO_POLICY
 from runner.plan.tools import SkillBook
+from runner.tape.deck import whole_characters
 from runner.tape.recording import Turn
 from runner.tape.reel import Player
 
@@ -113,6 +114,9 @@ class LiveAgents:
         except RunnerError:
             raise
         except Exception as error:
+            if isinstance(call.reel, Player):  # no provider has to do with it, and none may be there
+                told = f"cannot be played: {type(error).__name__}: {one_line(str(error))}"
+                raise ours(error) or call.reel.broken(told) from error
             raise self._explain(blueprint, error) from error
 
     async def _ask(self, call: Call, parts: Parts) -> Reply:
@@ -128,9 +132,7 @@ class LiveAgents:
         text = "".join(block.get("text", "") for block in result.message["content"]).strip()
         if not text:
             raise ModelProblem("the model gave an empty answer")
-        # A character that was streamed in two halves is made whole; half of one cannot be written anywhere.
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return Reply(text)
+        return Reply(whole_characters(text))
 
     def _stamp(self, call: Call, parts: Parts) -> Agent:
         return Agent(
@@ -217,11 +219,16 @@ def _messages(session: Session | None) -> Any:
     ]
 
 
+def ours(error: Exception) -> RunnerError | None:
+    """What a wrapper of ours raised inside a later turn, and the SDK wrapped."""
+    return next((link for link in chain_of(error) if isinstance(link, RunnerError)), None)
+
+
 def _problem(error: Exception, blueprint: Blueprint, now: datetime) -> RunnerError:
     """Any exception out of the SDK as one sentence."""
+    if (known := ours(error)) is not None:
+        return known
     for link in chain_of(error):
-        if isinstance(link, RunnerError):  # raised by the wrapper inside a later turn, and wrapped by the SDK
-            return link
         if isinstance(link, ContextWindowOverflowException):
             return ModelProblem(f"the prompt does not fit into the model's context window: {one_line(str(link))}")
     found = explain(error, blueprint.provider.fault, now)

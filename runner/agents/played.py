@@ -10,7 +10,7 @@ from strands.models.model import Model
 from strands.tools.tools import PythonAgentTool
 from strands.types.session import decode_bytes_values
 
-from runner.agents.folding import unfold
+from runner.agents.folding import broken_off, unfold
 from runner.agents.wrapped import WrappedModel
 from runner.errors import ModelProblem
 
@@ -30,7 +30,8 @@ class PlayedModel(Model):
 
     def get_config(self) -> Any:
         """What the ledger and the SDK's spans ask a model for."""
-        return {"model_id": self._recipe.model_id, "max_tokens": self._recipe.max_tokens}
+        recipe = self._recipe
+        return {"model_id": recipe.model_id, "max_tokens": recipe.max_tokens, "params": dict(recipe.params)}
 
     def update_config(self, **model_config: Any) -> None:
         raise AssertionError("a recording does not change")
@@ -42,17 +43,17 @@ class PlayedModel(Model):
         """The events of the next turn. Raises what was raised when it was recorded, and RecordingProblem where there is
         no such turn."""
         turn = self._player.turn(messages)
-        if turn.fault is not None:
-            if turn.content:  # an answer that broke off has cost something
-                yield {"messageStart": {"role": "assistant"}}
-            if turn.usage.total:
-                yield {"metadata": {"usage": _counted(turn.usage), "metrics": {"latencyMs": 0}}}
-            fault = turn.fault
-            raise ModelProblem(
-                fault.message, transient=fault.transient, used_up=fault.used_up, retry_after=fault.retry_after
-            )
-        for event in unfold(turn.content, turn.stop or "", _counted(turn.usage)):
-            yield event
+        counted = _counted(turn.usage)
+        if (fault := turn.fault) is None:
+            for event in unfold(turn.content, turn.stop or "", counted):
+                yield event
+            return
+        if turn.content or turn.usage.total:  # an answer that broke off has cost something
+            for event in broken_off(turn.content, counted if turn.usage.total else None):
+                yield event
+        raise ModelProblem(
+            fault.message, transient=fault.transient, used_up=fault.used_up, retry_after=fault.retry_after
+        )
 
 
 class PlayedSummaries(WrappedModel):

@@ -54,6 +54,10 @@ class Tally:
     tools: list[str] = field(default_factory=list)
     """The tools that were used, in the order in which the model asked for them."""
 
+    def begin_again(self) -> None:
+        """Forget what was counted: it was an answer that is not taken."""
+        self.attempts, self.turns, self.usage, self.tools = 0, 0, Usage(), []
+
 
 @dataclass(frozen=True)
 class Exchange:

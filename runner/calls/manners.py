@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from runner.errors import ModelProblem
+from runner.errors import OutOfTime
 from runner.report.events import StepStarted
 
 if TYPE_CHECKING:
@@ -37,6 +37,6 @@ def timed(invoke: Invoke) -> Invoke:
             async with call.allowance.spend():
                 return await invoke(call)
         except TimeoutError:
-            raise ModelProblem(f"no answer within {call.allowance.granted:g} s (timeout_s)") from None
+            raise OutOfTime(f"no answer within {call.allowance.granted:g} s (timeout_s)") from None
 
     return in_time

@@ -14,6 +14,7 @@ from runner.errors import ModelProblem
 from runner.plan.deadline import bounded
 from runner.plan.schemas import MAX_SECONDS, mismatch
 from runner.report.events import AnswerMalformed
+from runner.tape.reel import Player
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -44,6 +45,8 @@ def structured(invoke: Invoke, emit: Emit) -> Invoke:
             try:
                 return replace(reply, data=read(reply.text, schema))
             except Malformed as wrong:
+                if isinstance(call.reel, Player) and (kept := call.reel.kept) is not None:
+                    return replace(reply, data=kept.data)
                 emit(AnswerMalformed(call.path, str(wrong), left))
                 if left == 0 and call.step.otherwise is None:
                     raise ModelProblem(str(wrong)) from None

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.calls.call import Allowance, Reply
-from runner.errors import ModelProblem
+from runner.errors import Finding, ModelProblem, OutOfTime, RecordingProblem
 from runner.plan.fingerprint import text_digest
 from runner.tape.deck import cleaned
-from runner.tape.recording import Answer, Prompt, Recording
+from runner.tape.recording import Answer, Prompt, Recording, ToolUse
 from runner.tape.reel import Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from runner.calls.budget import Ledger
     from runner.calls.call import Call, Invoke
@@ -34,9 +34,10 @@ def taped(invoke: Invoke, deck: Deck, ledger: Ledger) -> Invoke:
             reply = _taken_over(call, found, ledger)
             deck.keep(found)
         else:
-            reply = await _played(invoke, call, found, deck)
+            reply = await _played_or_asked(invoke, call, prompt, found, deck)
         if call.session is not None:
-            deck.heard(call.path, _exchange(call.user, reply.text, deck))
+            asked = found.prompt.user if found is not None and deck.plays_only else call.user
+            deck.heard(call.path, _exchange(asked, reply.text, deck))
         return reply
 
     return on_tape
@@ -65,29 +66,49 @@ async def _recorded(invoke: Invoke, call: Call, prompt: Prompt, deck: Deck) -> R
     whole = Recording(call.path, call.step.config_hash, deck.asked(call.step), prompt)
 
     def keep(answer: Answer) -> None:
-        turns = tuple(_clean(turn, deck.clean) for turn in recorder.turns)
-        told = turns[-1].text.strip() == answer.response
-        answer = replace(answer, response=None) if told else answer
-        deck.add(replace(whole, tools=recorder.tools, turns=turns, answer=answer))
+        try:
+            turns = tuple(_clean(turn, deck.clean) for turn in recorder.turns)
+            answer = _clean_answer(answer, turns, deck.clean)
+        except RecordingProblem as problem:
+            deck.lost(RecordingProblem(f"{call.path}: {problem.message}", [Finding(problem.message, call.step.at)]))
+        else:
+            deck.add(replace(whole, tools=recorder.tools, turns=turns, answer=answer))
 
     try:
         reply = await invoke(replace(call, reel=recorder))
     except ModelProblem as problem:
-        if recorder.answered:
-            message = cleaned(problem.message, deck.clean)
-            keep(Answer("failed", None, None, message, call.tally.attempts, _took(call)))
+        if recorder.answered and not isinstance(problem, OutOfTime):
+            keep(Answer("failed", None, None, problem.message, call.tally.attempts, _took(call)))
         raise
     took = _took(call)
-    text, data = (cleaned(one, deck.clean) for one in (reply.text, reply.data))
-    keep(Answer("success", text, data, None, call.tally.attempts, took))
+    keep(Answer("success", reply.text, reply.data, None, call.tally.attempts, took))
     return replace(reply, took_ms=took)
+
+
+async def _played_or_asked(invoke: Invoke, call: Call, prompt: Prompt, found: Recording | None, deck: Deck) -> Reply:
+    """The answer of a recording; where a model may be asked, its answer when the engine makes nothing of the recording
+    any more: limits of retries and the like are no part of what was asked."""
+    try:
+        return await _played(invoke, call, found, deck)
+    except RecordingProblem:
+        if deck.plays_only:
+            raise
+    call.tally.begin_again()
+    return await _recorded(invoke, call, prompt, deck)
 
 
 async def _played(invoke: Invoke, call: Call, found: Recording | None, deck: Deck) -> Reply:
     """The same engine on the turns of a recording. There is no deadline: nothing is waited for."""
     player = deck.player(call.step, call.path, found)
-    reply = await invoke(replace(call, reel=player, allowance=Allowance(None)))
+    try:
+        reply = await invoke(replace(call, reel=player, allowance=Allowance(None)))
+    except ModelProblem as problem:
+        if found is not None and found.answer.status == "success":
+            raise player.broken(f"does not lead to its answer any more: {problem.message}") from None
+        raise
     assert found is not None, "a player without a recording gives no answer"
+    if player.kept is not None:
+        reply = replace(reply, text=found.response)
     player.check(*(cleaned(one, deck.clean) for one in (reply.text, reply.data)))
     deck.keep(found)
     return replace(reply, source="tape", recorded_ms=found.answer.duration_ms)
@@ -106,11 +127,22 @@ def _taken_over(call: Call, found: Recording, ledger: Ledger) -> Reply:
 
 def _clean(turn: Turn, clean: Callable[[str], str]) -> Turn:
     """A turn with nothing in it that must not be kept."""
-    uses = (
-        replace(use, input=cleaned(use.input, clean), content=tuple(cleaned(use.content, clean))) for use in turn.tools
-    )
+
+    def use(one: ToolUse) -> ToolUse:
+        # Its id and its name are a model's too, and stand in the message as well.
+        number, name, given, content = cleaned((one.id, one.name, one.input, one.content), clean)
+        return ToolUse(number, name, given, one.status, tuple(content))
+
     fault = turn.fault and replace(turn.fault, message=cleaned(turn.fault.message, clean))
-    return replace(turn, content=tuple(cleaned(turn.content, clean)), tools=tuple(uses), fault=fault)
+    return replace(turn, content=tuple(cleaned(turn.content, clean)), tools=tuple(map(use, turn.tools)), fault=fault)
+
+
+def _clean_answer(answer: Answer, turns: Sequence[Turn], clean: Callable[[str], str]) -> Answer:
+    """An answer with nothing in it that must not be kept; without its text where the last turn says it, and its data,
+    just so."""
+    text, data, error = (cleaned(one, clean) for one in (answer.response, answer.data, answer.error))
+    told = turns[-1].text.strip() == text and data == answer.data
+    return replace(answer, response=None if told else text, data=data, error=error)
 
 
 def _took(call: Call) -> int:

@@ -41,7 +41,10 @@ class Scrubber:
 
 
 def _as_json(value: str) -> Iterator[str]:
-    yield from (json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
+    written = [json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)]
+    yield from written
+    # A model that answers in JSON quotes what a tool gave it as JSON.
+    yield from (json.dumps(once, ensure_ascii=ascii_only)[1:-1] for once in written for ascii_only in (True, False))
 
 
 def _forms(value: str) -> Iterator[str]:
@@ -49,7 +52,8 @@ def _forms(value: str) -> Iterator[str]:
     if len(value) < SHORTEST:
         return
     yield from (line.strip() for line in value.splitlines())
-    yield from (quote(value, safe="", errors="replace"), quote(value, errors="replace"))
+    # As Python writes it in a URL, as JavaScript does, and as our own requests do in a query.
+    yield from (quote(value, safe=safe, errors="replace") for safe in ("", "/", "!'()*", "!$'()*,/:?@"))
     yield quote_plus(value, errors="replace")
     encoded = value.encode(errors="replace")
     for encode in (b64encode, urlsafe_b64encode):

@@ -143,17 +143,23 @@ def asked(step: Step, context: ContextPlan, tools: Mapping[str, ToolRecipe]) -> 
         **_model(agent),
         "tools": {name: tools[name].told() for name in agent.tools},
         "output_schema": agent.output_schema,
-        "vars": dict(step.vars),
+        "vars": _sorted(step.vars),
         "session": step.session,
         "fallbacks": [_model(one) for one in step.fallbacks],
         **project_context(context).get("context", {}),
     }
-    return {name: value for name, value in told.items() if value not in (None, {}, [])}
+    said = {name: value for name, value in told.items() if value not in (None, {}, [])}
+    return said if agent.output_schema is None else {**said, "output_schema": agent.output_schema}  # {} is one too
 
 
 def _model(agent: AgentRecipe) -> dict[str, Any]:
     found = {name: getattr(agent.model, name) for name in sorted(HASHED[ModelRecipe])}
-    return {name: value for name, value in found.items() if value not in (None, {})}
+    return {name: _sorted(value) for name, value in found.items() if value not in (None, {})}
+
+
+def _sorted(value: Any) -> Any:
+    """Data in the order in which it is hashed."""
+    return json.loads(json.dumps(value, sort_keys=True, default=dict))
 
 
 def plan_hash(flow: Flow) -> str:

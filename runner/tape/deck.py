@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from runner.errors import Finding, RecordingProblem
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Mode: TypeAlias = Literal["live", "record", "replay", "resume"]
 
 
-def unheard(recording: Recording) -> None:
+def unheard(_: object) -> None:
     """For a run whose recordings nobody keeps."""
 
 
@@ -28,9 +28,9 @@ def unheard(recording: Recording) -> None:
 class Deck:
     """`earlier` are the recordings that there are, by path.
 
-    `keep` is given every recording that this run stands on, `store` those that it made and that are to be committed.
-    `clean` takes out of a text what must not be kept. `again` is the command that records anew. With `everything` no
-    earlier recording is good enough.
+    `keep` is given every recording that this run stands on, `store` those that it made and that are to be committed;
+    `warn` is told of a step that cannot be recorded where nobody asked for recordings. `clean` takes out of a text what
+    must not be kept. `again` is the command that records anew. With `everything` no earlier recording is good enough.
     """
 
     plan: Plan
@@ -40,6 +40,7 @@ class Deck:
     store: Callable[[Recording], None] = unheard
     clean: Callable[[str], str] = lambda text: text
     again: str = "mode: record"
+    warn: Callable[[str], None] = unheard
     everything: bool = False
     tools_live: bool = False
     used: set[str] = field(default_factory=set)
@@ -52,9 +53,13 @@ class Deck:
         """Whether nothing is ever asked of a model."""
         return self.mode == "replay"
 
-    def stale(self) -> list[Finding]:
-        """What of the plan cannot be replayed, known before anything runs."""
-        return drift.stale(self.plan, self.earlier, self.asked)
+    def check(self) -> None:
+        """Asked before anything runs. Raises RecordingProblem with a finding for each step that cannot be replayed."""
+        found = drift.stale(self.plan, self.earlier, self.asked) if self.plays_only else []
+        if found:
+            findings = [replace(one, message=f"{one.message}; to record it anew: {self.again}") for one in found]
+            many = f"{len(found)} steps are not asked as they were recorded; to record them anew: {self.again}"
+            raise RecordingProblem(many if found[1:] else findings[0].message, findings)
 
     def asked(self, step: Step) -> Any:
         """Who is asked and how, as it is kept."""
@@ -70,11 +75,8 @@ class Deck:
         found = self.earlier.get(path)
         if found is None or self.mode == "live" or self.everything:
             return None
-        exact = (
-            not self.plays_only
-        )  # in a replay a session's steps may come in another order, and are compared after it
         differences = drift.of_step(found, step.config_hash, self.asked(step))
-        differences = differences or drift.of_prompt(found, prompt, before=exact)
+        differences = differences or drift.of_prompt(found, prompt, replay=self.plays_only)
         if self.plays_only:
             self.used.add(path)
             if differences:
@@ -104,6 +106,12 @@ class Deck:
         self.store(recording)
         self.keep(recording)
 
+    def lost(self, problem: RecordingProblem) -> None:
+        """A step cannot be recorded. Raises the problem in a run that is there to record."""
+        if self.mode == "record":
+            raise problem
+        self.warn(problem.message)
+
     # -- what a replay is asked at its end ----------------------------------------------------------------------------
 
     def heard(self, path: str, exchange: str) -> None:
@@ -119,7 +127,11 @@ class Deck:
             before = self.earlier[path].prompt.before
             if other := [one for one, exchange in before.items() if self._heard.get(one) != exchange]:
                 told = f"{path}: its session said something else in {', '.join(other)} when it was recorded"
-                raise RecordingProblem(f"{told}; to record it anew: {self.again}", path=path)
+                raise self.problem(told, self._planned[planned(path)], path)
+
+    @property
+    def _planned(self) -> dict[str, Step]:
+        return {step.path: step for step in self.plan.steps()}
 
     @property
     def standing(self) -> dict[str, Recording]:
@@ -141,18 +153,31 @@ NONE: Final = "it was never recorded"
 
 
 def cleaned(value: Any, clean: Callable[[str], str]) -> Any:
-    """JSON with every text in it cleaned, and numbers that are not to be kept."""
+    """JSON with every text in it cleaned, and numbers that are not to be kept. Raises RecordingProblem for what is
+    nested too deeply to be looked through."""
+    try:
+        return _cleaned(value, clean)
+    except RecursionError:
+        raise RecordingProblem("what was said is nested too deeply to be recorded") from None
+
+
+def _cleaned(value: Any, clean: Callable[[str], str]) -> Any:
     match value:
         case str():
-            # Half of a character that a model wrote in two pieces cannot be written anywhere.
-            return clean(value.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+            return clean(whole_characters(value))
         case bool() | None:
             return value
         case int() | float():
             text = clean(json.dumps(value))
             return value if text == json.dumps(value) else text
         case list() | tuple():
-            return [cleaned(one, clean) for one in value]
+            return [_cleaned(one, clean) for one in value]
         case Mapping():
-            return {clean(str(name)): cleaned(one, clean) for name, one in value.items()}
+            return {clean(whole_characters(str(name))): _cleaned(one, clean) for name, one in value.items()}
     return value
+
+
+def whole_characters(text: str) -> str:
+    """A text without halves of characters, which can be written nowhere: one that a model wrote in two pieces is made
+    whole."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

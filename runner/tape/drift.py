@@ -21,6 +21,11 @@ MOST_SHOWN: Final = 80
 
 NOTHING: Final = "nothing"
 
+HIDDEN: Final = "***"
+"""What stands in the place of a secret."""
+
+ABSENT: Final = object()
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -43,15 +48,32 @@ def of_step(recording: Recording, config_hash: str, asked: Mapping[str, Any]) ->
     return found or [Difference("config_hash", recording.config_hash[:12], config_hash[:12])]
 
 
-def of_prompt(recording: Recording, prompt: Prompt, *, before: bool) -> list[Difference]:
-    """What differs in the rendered question, which values make, and answers of other steps; with `before` also in what
-    its session had said by then."""
-    old = recording.prompt
+def of_prompt(recording: Recording, prompt: Prompt, *, replay: bool) -> list[Difference]:
+    """What differs in the rendered question, which values make, and answers of other steps; and in what its session had
+    said by then. In a `replay` the steps of a session may come in another order, and are compared after it; and the
+    secrets that were taken out are not known."""
+    old, same = recording.prompt, fits if replay else str.__eq__
     pairs = (("system prompt", old.system, prompt.system), ("question", old.user, prompt.user))
-    found = [Difference(name, was, now) for name, was, now in pairs if was != now]
-    if before and dict(old.before) != dict(prompt.before):
+    found = [Difference(name, was, now) for name, was, now in pairs if not same(was or "", now or "")]
+    if not replay and dict(old.before) != dict(prompt.before):
         found.append(Difference("session", ", ".join(old.before), ", ".join(prompt.before)))
     return found
+
+
+def fits(recorded: str, text: str) -> bool:
+    """Whether a text is the one that was recorded, in which HIDDEN stands for whatever was taken out."""
+    first, *others = recorded.split(HIDDEN)
+    if not others:
+        return recorded == text
+    if not text.startswith(first):
+        return False
+    *middle, last = others
+    at = len(first)
+    for part in middle:
+        if (found := text.find(part, at)) < 0:
+            return False
+        at = found + len(part)
+    return text.endswith(last) and at + len(last) <= len(text)
 
 
 def stale(plan: Plan, recordings: Mapping[str, Recording], asked: Callable[[Step], Mapping[str, Any]]) -> list[Finding]:
@@ -78,11 +100,12 @@ def told(step: Step, differences: list[Difference], path: str | None = None) -> 
 
 def _compared(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[Difference]:
     for name in dict.fromkeys([*old, *new]):
-        was, now = old.get(name), new.get(name)
-        if was == now:
-            continue
+        was, now = old.get(name, ABSENT), new.get(name, ABSENT)
+        if was is not ABSENT and now is not ABSENT and json.dumps(was) == json.dumps(now):
+            continue  # as JSON: to Python 1 is True, and the order of a schema's properties is nothing
         if isinstance(was, Mapping) and isinstance(now, Mapping):
-            yield from _compared(was, now, f"{prefix}{name}.")
+            in_order = Difference(f"{prefix}{name}", [*was], [*now])
+            yield from [*_compared(was, now, f"{prefix}{name}.")] or [in_order]
         else:
             yield Difference(f"{prefix}{name}", was, now)
 
@@ -90,6 +113,8 @@ def _compared(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") 
 def beside(old: Any, new: Any) -> tuple[str, str]:
     """Two values as texts short enough to read, from a little before the first character that differs."""
     was, now = _text(old), _text(new)
+    if was == now:  # {} and nothing
+        was, now = (json.dumps(one) if one is not ABSENT else NOTHING for one in (old, new))
     if max(len(was), len(now)) <= MOST_SHOWN:
         return was, now
     same = next((at for at, (a, b) in enumerate(zip(was, now, strict=False)) if a != b), min(len(was), len(now)))
@@ -105,6 +130,6 @@ def _window(text: str, start: int) -> str:
 
 
 def _text(value: Any) -> str:
-    if value in (None, {}, []):
+    if value is ABSENT or value in (None, {}, []):
         return NOTHING
     return json.dumps(value, ensure_ascii=False)

@@ -48,7 +48,7 @@ def _in_lines(*names: str) -> Any:
 
 
 Text = Annotated[str, BeforeValidator(_joined), PlainSerializer(_lines)]
-Block = Annotated[Any, *_in_lines("text")]
+Block = Annotated[dict[str, Any], *_in_lines("text")]
 """A part of a message or of a tool's result, in the SDK's form."""
 Purpose: TypeAlias = Literal["answer", "summary"]
 """What a model is asked for: what the step wants, or a conversation in fewer words."""
@@ -188,7 +188,9 @@ def dump(recording: Recording) -> str:
         body = {"format": FORMAT, **_in_order(body)}
         if recording.origin == "model":
             body["seal"] = _seal(body)
-        return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+        text.encode()  # half of a character would be another text in the file
+        return text
     except (ValueError, RecursionError) as error:
         raise RecordingProblem(f"{recording.path}: what was said cannot be recorded: {error}") from None
 
@@ -197,15 +199,16 @@ def load(text: str | bytes, file: str) -> Recording:
     """A recording from a file's text. Raises RecordingProblem, with the file's name, for everything that is none."""
     try:
         body = json.loads(text)
+        found = _seal({name: one for name, one in body.items() if name != "seal"}) if isinstance(body, dict) else ""
     except (ValueError, RecursionError) as error:
         raise RecordingProblem(f"{file} is not a whole recording: {error}; {MEND}") from None
-    if not isinstance(body, dict) or not isinstance(body.get("format"), int):
+    if not isinstance(body, dict) or type(body.get("format")) is not int:
         raise RecordingProblem(f"{file} is not a recording: it has no 'format'; take it out of the directory")
     if body["format"] != FORMAT:
         told = f"{file} is a recording of format {body['format']}, and this version reads format {FORMAT}"
         raise RecordingProblem(f"{told}; use the version that made it, or record it anew")
     seal = body.pop("seal", None)
-    if body.get("origin") != "hand" and seal != _seal(body):
+    if body.get("origin") != "hand" and seal != found:
         told = f"{file} was changed after it was recorded; {MEND}"
         raise RecordingProblem(f'{told}, or say "origin": "hand" in it to keep it as one that was written by hand')
     del body["format"]

@@ -12,7 +12,7 @@ from runner.tape.recording import ToolUse, Turn
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from runner.tape.recording import Recording
+    from runner.tape.recording import Answer, Recording
 
 UNKNOWN: Final = "Error: the recording ends before this tool gave its result"
 
@@ -60,13 +60,14 @@ def _with_results(uses: Sequence[ToolUse], results: Sequence[Mapping[str, Any]])
 class Player:
     """The turns of one recording, one after the other. Without a recording it has none, and says so when it is asked.
 
-    With `tools_live` the tools are real, and what they give is compared with what they gave.
+    `broken` is the problem that a sentence about the recording makes. With `tools_live` the tools are real, and what
+    they give is compared with what they gave.
     """
 
     def __init__(
         self, recording: Recording | None, problem: Callable[[str], RecordingProblem], *, tools_live: bool = False
     ) -> None:
-        self._recording, self._problem, self.tools_live = recording, problem, tools_live
+        self._recording, self.broken, self.tools_live = recording, problem, tools_live
         self._next = 0
         self._uses: list[ToolUse] = []
 
@@ -81,13 +82,20 @@ class Player:
         turns = self._recording.turns if self._recording else ()
         return turns[self._next] if self._next < len(turns) else None
 
+    @property
+    def kept(self) -> Answer | None:
+        """The answer as it was made, where that is not what the turns say any more: what must not be kept was taken out
+        of them. None before all of them were given."""
+        answer = self._recording.answer if self._recording and self.waiting is None else None
+        return answer if answer is not None and answer.response is not None else None
+
     def turn(self, messages: Sequence[Any] = ()) -> Turn:
         """The next turn. Raises RecordingProblem where there is none."""
         if self.tools_live:
             self._compare([block["toolResult"] for block in messages[-1]["content"] if "toolResult" in block])
         turn = self.waiting
         if turn is None:
-            raise self._problem("is at its end, and one more turn is asked for")
+            raise self.broken("is at its end, and one more turn is asked for")
         self._next += 1
         if turn.purpose == "answer":
             self._uses = [*turn.tools]
@@ -108,16 +116,16 @@ class Player:
         if recording is None:
             return
         if self.waiting is not None:
-            raise self._problem(f"has {len(recording.turns) - self._next} turns more than were asked for")
+            raise self.broken(f"has {len(recording.turns) - self._next} turns more than were asked for")
         if (text, data) != (recording.response, recording.answer.data):
-            raise self._problem("gives another answer than it did when it was made")
+            raise self.broken("gives another answer than it did when it was made")
 
     def _compare(self, results: Sequence[Mapping[str, Any]]) -> None:
         for use in _with_results([replace(use, content=()) for use in self._uses], results):
             recorded = next(one for one in self._uses if one.id == use.id and one.input == use.input)
             if (use.status, use.content) != (recorded.status, recorded.content):
                 told = f"the tool '{use.name}' gave {_short(use.content)}, and when it was recorded {{}}"
-                raise self._problem(told.format(_short(recorded.content)))
+                raise self.broken(told.format(_short(recorded.content)))
 
 
 def _short(content: Sequence[Any]) -> str:

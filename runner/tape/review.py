@@ -139,7 +139,7 @@ def _uses(recording: Recording) -> list[ToolUse]:
 
 
 def _notes(old: Recording, new: Recording) -> Iterator[str]:
-    asked = [*of_step(old, new.config_hash, new.asked), *of_prompt(old, new.prompt, before=True)]
+    asked = [*of_step(old, new.config_hash, new.asked), *of_prompt(old, new.prompt, replay=False)]
     if asked:
         yield f"asked otherwise: {', '.join(dict.fromkeys(one.field for one in asked))}"
     was, now = (one.turns[-1].model if one.turns else "" for one in (old, new))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from runner.errors import RecordingProblem
+from runner.plan.fingerprint import text_digest
 from runner.tape.recording import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from runner.tape.recording import Recording
 
@@ -28,10 +29,11 @@ TAPE: Final = "tape"
 def safe_name(text: str) -> str:
     """A text as the name of a file that every file system takes, and that artifacts of the CI host may have: these
     refuse `" : < > | * ? \\ /` (https://github.com/actions/toolkit/tree/main/packages/artifact)."""
-    name = re.sub(r"^\.|\.$", lambda dot: "%2E", quote(text, safe="[]#. "))
+    name = quote(text, safe="[]#. ", errors="replace").replace("~", "%7E")  # which marks what was cut
+    name = re.sub(r"^\.|\.$", "%2E", name)
     if len(name) <= LONGEST:
         return name
-    return f"{name[: LONGEST - 20]}~{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return f"{name[: LONGEST - 20]}~{text_digest(text)[:12]}"
 
 
 def file_name(path: str) -> str:
@@ -45,9 +47,11 @@ def read(directory: Path, shown: str) -> dict[str, Recording]:
     Raises RecordingProblem, with the file's name, for a file that is none or is not what it is called.
     """
     found: dict[str, Recording] = {}
-    for file in _files(directory):
+    for file in _files(directory, shown):
         name = f"{shown}/{file.name}"
         try:
+            if not stat.S_ISREG(file.stat().st_mode):
+                raise RecordingProblem(f"{name} is not a file; take it out of the directory")
             recording = load(file.read_bytes(), name)
         except OSError as error:
             raise RecordingProblem(f"{name} cannot be read: {error.strerror}") from None
@@ -57,14 +61,19 @@ def read(directory: Path, shown: str) -> dict[str, Recording]:
     return found
 
 
-def read_all(base: Path, shown: str, *, but: Path) -> dict[str, Recording]:
-    """The recordings of every run whose files are below a directory, of all runs but one; where several have the same
-    step, that of the last by name, and one that succeeded before one that did not."""
+def read_all(base: Path, shown: str, asked: Collection[str]) -> dict[str, Recording]:
+    """The recordings of every run whose files are below a directory. Where several have the same step, one that is
+    `asked`, by its config_hash, comes before another workflow's, one that succeeded before one that did not, and that
+    of the last run by name before those of others."""
     found: dict[str, Recording] = {}
-    for directory in _tapes(base, but):
+
+    def rank(recording: Recording) -> tuple[bool, bool]:
+        return recording.config_hash in asked, _finished(recording)
+
+    for directory in _tapes(base):
         for path, recording in read(directory, f"{shown}/{directory.relative_to(base).as_posix()}").items():
             earlier = found.get(path)
-            if earlier is None or _finished(recording) >= _finished(earlier):
+            if earlier is None or rank(recording) >= rank(earlier):
                 found[path] = recording
     return found
 
@@ -84,20 +93,21 @@ def _finished(recording: Recording) -> bool:
     return recording.answer.status == "success" and (recording.gate is None or recording.gate.answer is not None)
 
 
-def _files(directory: Path) -> Iterator[Path]:
+def _files(directory: Path, shown: str) -> list[Path]:
     """Files that began to be written and were not finished have names that begin with a dot."""
-    if directory.is_dir():
-        files = (file for file in directory.iterdir() if file.name.endswith(ENDING) and not file.name.startswith("."))
-        yield from sorted(file for file in files if file.is_file())
+    if not os.path.lexists(directory):
+        return []
+    try:
+        return sorted(one for one in directory.iterdir() if one.name.endswith(ENDING) and not one.name.startswith("."))
+    except OSError as error:
+        raise RecordingProblem(f"{shown} is no directory that can be read: {error.strerror}") from None
 
 
-def _tapes(base: Path, but: Path) -> list[Path]:
+def _tapes(base: Path) -> list[Path]:
     found = []
     for directory, names, _ in os.walk(base):
         here = Path(directory)
-        if here == but:
-            names.clear()
-        elif here.name == TAPE:
+        if here.name == TAPE and here != base:
             names.clear()
             found.append(here)
         names.sort(key=_by_number)
