@@ -1,42 +1,41 @@
-"""What a run left, for comparing it with what another left: everything but times, and what says how it was answered."""
+"""What a run left, for comparing it with what its replay left: all but what may differ, which is named here."""
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-TIMES = frozenset({"started", "duration_ms", "recorded_ms"})
-ANSWERED = frozenset({"mode", "source", "clients"})
-"""A recording is no client."""
+OF_A_RUN: Final = {"mode", "started", "duration_ms", "clients", "cost_usd"}
+OF_A_STEP: Final = {"source", "started", "duration_ms", "cost_usd"}
+"""What may differ, by its name: times, the mode and where answers come from, what that cost, and how many clients it
+took."""
+
+OF_THE_SUMMARY: Final = (
+    (r"\| [^|]+ (\| [\d,]+ \| [\d,]+ \| \d+) \| (?:live|tape) \|", r"| TIME \1 | SOURCE |"),
+    (r"\*\*Time\*\* [^·]+ ·", "**Time** ·"),
+    (r"\*\*Clients\*\* .*", "**Clients**"),
+    (r"^- \*\*Cost\*\* .*", "- **Cost**"),
+    (r"\n\n### Recordings: (?s:.*?)(?=\n\n\| step \| agent )", ""),
+    (r"(:(?:active|crit|done)), \d+, \d+$", r"\1"),
+)
+"""Cells and lines of the same, and the review, which a replay has none of."""
 
 
-def compared(directory: Path) -> dict[str, Any]:
-    """Results and summary of a run by its artifacts directory, and every file that its workflow wrote."""
-    own = ("results.json", "summary.md", "trace-", "tape")
-    others = (path for path in directory.rglob("*") if path.is_file())
-    files = {path.relative_to(directory).as_posix(): path for path in others}
-    return {
-        "results": without(json.loads((directory / "results.json").read_text())),
-        "summary": summary((directory / "summary.md").read_text()),
-        "files": {name: path.read_text() for name, path in files.items() if not name.startswith(own)},
-    }
-
-
-def without(results: Any) -> Any:
-    """Results without what may differ."""
-    match results:
-        case dict():
-            return {name: without(value) for name, value in results.items() if name not in TIMES | ANSWERED}
-        case list():
-            return [without(one) for one in results]
-    return results
+def results(found: dict[str, Any]) -> dict[str, Any]:
+    """What results.json says."""
+    steps = [{name: one for name, one in step.items() if name not in OF_A_STEP} for step in found["steps"]]
+    return {name: one for name, one in found.items() if name not in OF_A_RUN} | {"steps": steps}
 
 
 def summary(text: str) -> str:
-    """A summary without its durations and its time line, its sources and its clients."""
-    text = re.sub(r"```mermaid\ngantt.*?```", "", text, flags=re.DOTALL)
-    text = re.sub(r"\b\d+(\.\d+)? (ms|s)\b|\b\d+ min \d\d s\b", "a while", text)
-    text = re.sub(r"\| (live|tape|resumed) \|", "| answered |", text)
-    return re.sub(r"- \*\*Clients\*\* .*", "", text)
+    for pattern, instead in OF_THE_SUMMARY:
+        text = re.sub(pattern, instead, text, flags=re.MULTILINE)
+    return text
+
+
+def artifacts(directory: Path) -> dict[str, str]:
+    """The files that a workflow wrote, by their names."""
+    own = ("results.json", "summary.md", "review.", "trace-", "tape")
+    files = {path.relative_to(directory).as_posix(): path for path in directory.rglob("*") if path.is_file()}
+    return {name: path.read_text() for name, path in files.items() if not name.startswith(own)}

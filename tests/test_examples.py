@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.same import compared
+from tests import same
 from tests.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
@@ -62,7 +62,16 @@ def test_an_example_recorded_on_the_embedded_model_replays_to_the_byte(name: str
 
     replayed = process(["-c", CUT_OFF, str(ROOT), *command, "replayed", "--mode", "replay"], tmp_path, seed=77)
     assert replayed.stdout == recorded.stdout
-    assert compared(tmp_path / "replayed") == compared(tmp_path / "recorded")
+    assert left(tmp_path / "replayed") == left(tmp_path / "recorded")
+
+
+def left(directory: Path) -> dict[str, Any]:
+    """What a run left, without what may differ."""
+    return {
+        "results": same.results(json.loads((directory / "results.json").read_text())),
+        "summary": same.summary((directory / "summary.md").read_text()),
+        "artifacts": same.artifacts(directory),
+    }
 
 
 def process(arguments: list[str], directory: Path, *, seed: int) -> subprocess.CompletedProcess[Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from tests import same
 from tests.servers import SERVERS
 from tests.workspace import Outcome, Workspace, workflow
 
@@ -14,24 +14,11 @@ if TYPE_CHECKING:
 
     from tests.servers.http import ModelServer, Reply, Request
 
-OF_A_RUN: Final = {"mode", "started", "duration_ms", "clients", "cost_usd"}
-OF_A_STEP: Final = {"source", "started", "duration_ms", "cost_usd"}
 OF_THE_OUTPUTS: Final = {"duration-ms", "clients-created", "client-hits", "steps-replayed", "cost-usd"}
-"""What may differ, by its name: times, the mode and where answers come from, what that cost, and how many clients it
-took."""
+"""What of the outputs may differ, by its name; of the rest `tests.same` says so."""
 
 OF_THE_DIRECTORY: Final = {"results-path", "trace-path", "review-path"}
 """Which directory a run took, and that a replay is not reviewed."""
-
-OF_THE_SUMMARY: Final = (
-    (r"\| [^|]+ (\| [\d,]+ \| [\d,]+ \| \d+) \| (?:live|tape) \|", r"| TIME \1 | SOURCE |"),
-    (r"\*\*Time\*\* [^·]+ ·", "**Time** ·"),
-    (r"\*\*Clients\*\* .*", "**Clients**"),
-    (r"^- \*\*Cost\*\* .*", "- **Cost**"),
-    (r"\n\n### Recordings: (?s:.*?)(?=\n\n\| step \| agent )", ""),
-    (r"(:(?:active|crit|done)), \d+, \d+$", r"\1"),
-)
-"""Cells and lines of the same."""
 
 FAST: Final = {"wait_min": 0.01, "wait_max": 0.02}
 """A failure policy that does not wait."""
@@ -39,19 +26,12 @@ FAST: Final = {"wait_min": 0.01, "wait_max": 0.02}
 
 def told(outcome: Outcome) -> dict[str, Any]:
     """Everything that a run left for others, without what may differ between a recording and its replay."""
-    results = {name: one for name, one in outcome.results.items() if name not in OF_A_RUN}
-    results["steps"] = [
-        {name: one for name, one in step.items() if name not in OF_A_STEP} for step in outcome.results["steps"]
-    ]
-    summary = outcome.summary
-    for pattern, instead in OF_THE_SUMMARY:
-        summary = re.sub(pattern, instead, summary, flags=re.MULTILINE)
     outputs = {k: v for k, v in outcome.outputs.items() if k not in OF_THE_OUTPUTS | OF_THE_DIRECTORY}
     return {
         "exit code": outcome.exit_code,
         "outputs": outputs,
-        "results": results,
-        "summary": summary,
+        "results": same.results(outcome.results),
+        "summary": same.summary(outcome.summary),
         "annotations": outcome.annotations,
     }
 

@@ -13,9 +13,10 @@ import pytest
 from tests.agents.test_compaction import CALCULATES
 from tests.agents.test_http_tools import api, get
 from tests.build import chain, dag
-from tests.contract.replaying import FAST, OF_A_RUN, at_this_server
+from tests.contract.replaying import FAST, at_this_server
 from tests.contract.test_patterns import Script
 from tests.contract.test_replay import JUDGE, PATTERNS
+from tests.same import OF_A_RUN
 from tests.servers import Answer, OpenAIServer, Request, WebServer
 from tests.workspace import Outcome, Workspace, parallel, workflow
 
