@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from jinja2 import Undefined
+
 from runner.report.results import StepResult
 
 ANSWER_FIELDS = ("response", "data", "status", "tokens", "agent", "attempts", "duration_ms")
@@ -81,7 +83,7 @@ class Answers:
     def _ordered(self) -> Sequence[StepResult]:
         return self._order() if callable(self._order) else self._order
 
-    def __getitem__(self, key: int | str) -> dict[str, Any] | None:
+    def __getitem__(self, key: int | str) -> dict[str, Any] | Undefined:
         if isinstance(key, int):
             return view(self._ordered[key])
         if self._visible is not None and key not in self._visible:
@@ -89,7 +91,7 @@ class Answers:
         if self._by_id is None:  # made when it is asked for: most templates do not
             self._by_id = {one.id: one for one in self._ordered if one.id}
         if key in self._possible and key not in self._by_id:
-            return None
+            return Undefined(f"there is no answer {key!r} yet")
         return view(self._by_id[key])
 
     def __iter__(self) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.errors import PolicyFailed, StepFailed
+from runner.errors import PolicyFailed, StepFailed, TemplateProblem
 from tests.build import graph, way
 from tests.patterns.actor import Actor, plan, run
 
@@ -46,6 +46,20 @@ def test_several_edges_of_a_node_are_asked_in_the_order_they_are_written():
     actor.play(plan(graph("a b c", *edges)))
 
     assert actor.asked == ["nodes.a", "nodes.a#2", "nodes.b"]
+
+
+@pytest.mark.parametrize("asked", ["nodes.b", "nodes.b is defined", "nodes.b and nodes.b.response", "not not nodes.b"])
+def test_a_node_that_was_not_taken_has_no_answer(asked: str):
+    told = f"{{{{ 'yes' if {asked} else 'no' }}}}{{{{ nodes.b | default(', none') }}}}"
+    actor = Actor(lambda path: path)
+    actor.play(plan(graph({"a": told, "b": "x"}, way("a", b=asked, a="iteration < 2"))))
+
+    assert actor.questions == {"nodes.a": "no, none", "nodes.a#2": "no, none"}
+
+
+def test_to_look_into_an_answer_that_is_not_there_yet_is_told_by_its_name():
+    with pytest.raises(TemplateProblem, match="there is no answer 'b' yet"):
+        run(plan(graph({"a": "{{ nodes.b.response }}", "b": "x"})), str)
 
 
 def test_where_no_condition_holds_it_ends_or_fails_as_the_file_says():
@@ -100,7 +114,7 @@ def test_an_id_with_a_dot_is_an_id():
 
 
 def test_a_condition_that_cannot_be_told_fails_at_its_node():
-    with pytest.raises(StepFailed, match=r"whether to go from node 'a' to 'b' cannot be told: .*'response'") as failed:
+    with pytest.raises(StepFailed, match="whether to go from node 'a' to 'b' cannot be told: there is no") as failed:
         run(plan(graph("a b", way("a", b="nodes.b.response == 'x'"))), lambda path: path)
     assert failed.value.path == "nodes.a"
 
