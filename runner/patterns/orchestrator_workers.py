@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 async def orchestrator_workers(flow: OrchestratorWorkersFlow, scope: Scope, run: RunStep) -> Scope:
     answers: list[StepResult] = []
+    given: list[str] = []
     review = TaskReview(flow, run)
     for number in count(1):
-        seen = _with_workers(scope, answers, number)
+        seen = _with_workers(scope, answers, given, number)
         made = await _tasks(flow, number, seen, run)
         tasks = made.data["tasks"]
         if not tasks:
@@ -36,7 +37,8 @@ async def orchestrator_workers(flow: OrchestratorWorkersFlow, scope: Scope, run:
             raise PolicyFailed(told, path=flow.orchestrator.path, at=flow.orchestrator.at, response=scope.response)
         tasks, seen = await review.of(made, seen)
         answers += await _round(flow, tasks, len(answers), seen, run)
-        scope = _with_workers(seen, answers, number).joining(answers)
+        given += [task["task"] for task in tasks]
+        scope = _with_workers(seen, answers, given, number).joining(answers)
         if number == flow.max_rounds and flow.on_exhausted == "accept":
             break
     return await _brought_together(flow, scope, run)
@@ -70,6 +72,6 @@ async def _brought_together(flow: OrchestratorWorkersFlow, scope: Scope, run: Ru
     return scope
 
 
-def _with_workers(scope: Scope, answers: list[StepResult], number: int) -> Scope:
-    seen = Answers(tuple(answers))
+def _with_workers(scope: Scope, answers: list[StepResult], given: list[str], number: int) -> Scope:
+    seen = Answers(tuple(answers), tasks=tuple(given))
     return scope.with_names(workers=seen, num_workers=len(answers), round_count=number)

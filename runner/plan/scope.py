@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 from jinja2 import Undefined
@@ -62,10 +63,11 @@ class Answers:
     It has no public attributes, so that no id can be hidden behind one. `visible`, when given, are the ids that may be
     looked at: a task sees what it depends on and nothing else, whatever has finished by then. `ordered` may be a
     function, where going through all of them is rare and costs something. `possible` are ids that may yet have an
-    answer, and have nothing till then.
+    answer; it is not defined till then, and as good as false. `tasks`, where each answer is that of a worker, are what
+    these were given.
     """
 
-    __slots__ = ("_by_id", "_order", "_possible", "_visible")
+    __slots__ = ("_by_id", "_order", "_possible", "_tasks", "_visible")
 
     def __init__(
         self,
@@ -73,8 +75,10 @@ class Answers:
         by_id: Mapping[str, StepResult] | None = None,
         visible: Collection[str] | None = None,
         possible: Collection[str] = (),
+        tasks: Sequence[str] | None = None,
     ) -> None:
         self._possible = possible
+        self._tasks = tasks
         self._order = ordered
         self._by_id = by_id
         self._visible = visible
@@ -85,7 +89,7 @@ class Answers:
 
     def __getitem__(self, key: int | str) -> dict[str, Any] | Undefined:
         if isinstance(key, int):
-            return view(self._ordered[key])
+            return self._seen(self._ordered[key], key)
         if self._visible is not None and key not in self._visible:
             raise KeyError(key)
         if self._by_id is None:  # made when it is asked for: most templates do not
@@ -95,7 +99,10 @@ class Answers:
         return view(self._by_id[key])
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        return map(view, self._ordered)
+        return map(self._seen, self._ordered, count())
+
+    def _seen(self, result: StepResult, index: int) -> dict[str, Any]:
+        return view(result) if self._tasks is None else {**view(result), "task": self._tasks[index]}
 
     def __len__(self) -> int:
         return len(self._ordered)

@@ -69,6 +69,15 @@ def test_reduce_sees_every_worker_and_writeup_what_reduce_made_of_them():
     assert scope.response == "writeup"
 
 
+def test_each_answer_stands_beside_the_task_that_it_is_for():
+    actor = Actor(making(["a", "b"], ["c"]))
+    told = "{% for worker in workers %}{{ worker.task }}: {{ worker.response }}, {% endfor %}{{ workers[-1].task }}"
+    scope = actor.play(plan(workers(limits={"max_rounds": 2}, reduce=told)))
+
+    assert actor.questions["reduce"] == "a: workers[0], b: workers[1], c: workers[2], c"
+    assert [worker["task"] for worker in scope.names["workers"]] == ["a", "b", "c"]
+
+
 def test_a_writeup_without_a_reduce_sees_the_workers():
     actor = Actor(making(["a"]))
     actor.play(plan(workers(writeup="{{ workers[0].response }}")))
