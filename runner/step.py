@@ -81,10 +81,12 @@ def step_runner(invoke: Invoke, gates: Gates, *, emit: Emit, now: Callable[[], d
 def _at_gate(
     gate: Gate, scope: Scope, path: str, gates: Gates, started: datetime
 ) -> tuple[StepResult, RunnerError | None]:
-    """What became of a gate, and what is wrong where it gave no answer."""
+    """What became of a gate, and what is wrong where it gave no answer and should have."""
     result = StepResult(path, "", gate.config_hash, "failed", id=gate.id, started=started)
     try:
         names = scope.for_templates()
+        if gate.when is not None and not condition(gate.when, names):
+            return replace(result, status="skipped"), None
         asked = Question(path, render(gate.prompt, names), render(gate.context_display or "", names), gate.at)
     except TemplateProblem as problem:
         failure = StepFailed(f"{path}: {problem.message}", path=path, at=gate.at)

@@ -74,8 +74,10 @@ def parallel(
 
 
 def dag(*tasks: Mapping[str, Any]) -> dict[str, Any]:
-    """The pattern `workflow`. A task without an agent is asked of `writer`, one without an input is asked its id."""
-    return {"type": "workflow", "config": {"tasks": [{"input": f"Do {one['id']}.", **_asked(one)} for one in tasks]}}
+    """The pattern `workflow`. A task without an agent is asked of `writer`, one without an input is asked its id; a
+    gate is `{"id": …, **hitl()}`."""
+    asked = [_asked(one) if "type" in one else {"input": f"Do {one['id']}.", **_asked(one)} for one in tasks]
+    return {"type": "workflow", "config": {"tasks": asked}}
 
 
 def routing(router: Mapping[str, Any] | None = None, **routes: Sequence[str | Mapping[str, Any]]) -> dict[str, Any]:
@@ -90,7 +92,7 @@ def routing(router: Mapping[str, Any] | None = None, **routes: Sequence[str | Ma
 def graph(
     nodes: str | Mapping[str, str | Mapping[str, Any]], *edges: Mapping[str, Any], **config: Any
 ) -> dict[str, Any]:
-    """The pattern `graph`. Nodes given as names in one text, `"a b c"`, are asked their names."""
+    """The pattern `graph`. Nodes given as names in one text, `"a b c"`, are asked their names; a node may be a gate."""
     named = {name: name for name in nodes.split()} if isinstance(nodes, str) else nodes
     asked = {name: _asked(one) for name, one in named.items()}
     return {"type": "graph", "config": {"nodes": asked, "edges": [*edges], **config}}

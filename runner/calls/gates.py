@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LONGEST_S: Final = 3e9
 """Some hundred years, which no date overflows by."""
 
-NUMBERED: Final = re.compile(r"[\w.:-]+(\[\d+\]|#\d+)")
+ONLY_A_PATH: Final = re.compile(r"[\w.:-]+(\[\d+\]|#\d+)|(tasks|nodes)\.[\w.:-]+")
 """What can only be meant as the path of a gate, also where there is no such gate."""
 
 
@@ -189,7 +189,7 @@ def _as_map(response: str, gates: Mapping[str, Gate]) -> dict[str, str] | None:
     if not isinstance(found, dict):
         return None
     named = [str(key) for key in found if planned(str(key)) in gates]
-    if not named and not all(NUMBERED.fullmatch(str(key)) for key in found):
+    if not named and not all(ONLY_A_PATH.fullmatch(str(key)) for key in found):
         return None
     for key in map(str, found):
         if key not in named:

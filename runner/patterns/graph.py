@@ -1,7 +1,8 @@
 """graph: a state machine. It begins at the first node and goes on by the first way that is open, one node at a time.
 
-A node may be taken again, up to `max_iterations` times; templates see its latest answer, and the nodes in the order in
-which they were first taken. Where no way is open it ends, with the last node's answer.
+A node may be taken again, up to `max_iterations` times, and a gate asks again each time; templates see its latest
+answer, and the nodes in the order in which they were first taken. Where no way is open it ends, with the last node's
+answer.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ async def graph(flow: GraphFlow, scope: Scope, run: RunStep) -> Scope:
         taken[node] += 1
         scope = scope.with_names(iteration=taken[node])
         answers[node] = await run(step, scope, nth(step.path, taken[node]))
-        scope = scope.joining([answers[node]]).with_names(terminal_node=node, total_steps=taken.total())
+        scope = scope.answered(answers[node]).with_names(terminal_node=node, total_steps=taken.total())
         node = _next(flow, node, scope)
     return scope
 

@@ -66,9 +66,9 @@ async def _brought_together(flow: OrchestratorWorkersFlow, scope: Scope, run: Ru
         scope = await answers_reviewed(flow.reduce_review, scope, run)
     if flow.reduce is not None:
         result = await run(flow.reduce, scope, flow.reduce.path)
-        scope = scope.with_names(reduce_response=result.response).joining([result])
+        scope = scope.with_names(reduce_response=result.response).answered(result)
     if flow.writeup is not None:
-        scope = scope.joining([await run(flow.writeup, scope, flow.writeup.path)])
+        scope = scope.answered(await run(flow.writeup, scope, flow.writeup.path))
     return scope
 
 

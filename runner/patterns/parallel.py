@@ -1,6 +1,6 @@
-"""parallel: branches at once, none seeing another; then a reduce step that sees them all.
+"""parallel: branches at once, none seeing another; then a reduce, a step or a gate, that sees them all.
 
-Without a reduce step the answer is the branches' answers, joined in the order they are written.
+Without one the answer is the branches' answers, joined in the order they are written.
 """
 
 from __future__ import annotations
@@ -24,4 +24,4 @@ async def parallel(flow: ParallelFlow, scope: Scope, run: RunStep) -> Scope:
     if flow.reduce is None:
         return scope
     result = await run(flow.reduce, scope, flow.reduce.path)
-    return scope.with_names(reduce_response=result.response).joining([result])
+    return scope.with_names(reduce_response=result.response).answered(result)

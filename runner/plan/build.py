@@ -116,8 +116,14 @@ class Builder:
             self._row_of(step, (*base, key, index), f"{prefix}steps[{index}]") for index, step in enumerate(steps)
         )
 
-    def _row_of(self, step: patterns.Step | patterns.Gate, place: Place, path: str) -> Row:
-        return self._gate(step, place, path) if isinstance(step, patterns.Gate) else self._step(step, place, path)
+    def _row_of(self, step: patterns.Ask | patterns.Gate, place: Place, path: str) -> Row:
+        """What stands where a step may."""
+        match step:
+            case patterns.Gate():
+                return self._gate(step, place, path)
+            case patterns.Step():
+                return self._step(step, place, path)
+        return self._asking(step, place, path)
 
     def _gate(self, gate: patterns.Gate, place: Place, path: str, **reviewing: Any) -> Gate:
         """A gate as it will ask; `reviewing` is what its answer decides, where it decides something."""
@@ -128,6 +134,7 @@ class Builder:
             context_display=gate.context_display,
             default=gate.default,
             timeout_s=gate.timeout_seconds or None,
+            id=gate.id if isinstance(gate, patterns.GateTask) else None,
             at=self.problems.document.locate(place),
             **reviewing,
         )
@@ -177,8 +184,8 @@ class Builder:
         )
         return ParallelFlow(branches, self._optional(config.reduce, "reduce"), self._keep_going)
 
-    def _optional(self, step: patterns.Step | None, key: str) -> Step | None:
-        return None if step is None else self._step(step, (*BASE, key), key)
+    def _optional(self, step: patterns.Step | patterns.Gate | None, key: str) -> Row | None:
+        return None if step is None else self._row_of(step, (*BASE, key), key)
 
     def _workflow(self, config: patterns.WorkflowConfig) -> WorkflowFlow:
         base = (*BASE, "tasks")
@@ -193,17 +200,18 @@ class Builder:
         tasks = {
             task.id: Task(
                 task.id,
-                self._step(task, (*base, index), f"tasks.{task.id}"),
+                self._row_of(task, (*base, index), f"tasks.{task.id}"),
                 tuple(dep for dep in task.deps if dep in known),
             )
             for index, task in enumerate(config.tasks)
         }
-        if circle := order.circle({task.id: task.deps for task in tasks.values()}):
+        flow = WorkflowFlow(tuple(tasks.values()), self._keep_going)
+        if circle := order.circle(flow.deps):
             self.problems.find(f"tasks wait for each other: {' → '.join(circle)}", (*base, ids.index(circle[0])))
-        return WorkflowFlow(tuple(tasks.values()), self._keep_going)
+        return flow
 
     def _graph(self, config: patterns.GraphConfig) -> GraphFlow:
-        nodes = {name: self._asking(ask, (*BASE, "nodes", name), f"nodes.{name}") for name, ask in config.nodes.items()}
+        nodes = {name: self._row_of(one, (*BASE, "nodes", name), f"nodes.{name}") for name, one in config.nodes.items()}
         ways: dict[str, list[Way]] = {}
         for index, edge in enumerate(config.edges):
             self._known_node(edge.from_, nodes, (*BASE, "edges", index, "from"))

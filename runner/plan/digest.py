@@ -64,6 +64,7 @@ NOT_HASHED: Final[Mapping[type, Mapping[str, str]]] = {
         "routes": "which answers there are; in the plan's hash",
         "max_tasks": "as routes; in the orchestrator's hash",
         "id": "a name for templates and people",
+        "when": "whether it is asked at all; no file says so of a gate",
         "config_hash": "the result",
         "at": "where it is written",
     },

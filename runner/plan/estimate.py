@@ -18,12 +18,13 @@ from runner.plan.flows import (
     RoutingFlow,
     WorkflowFlow,
 )
+from runner.plan.order import behind
 from runner.plan.plan import Gate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
-    from runner.plan.flows import Flow, Task
+    from runner.plan.flows import Flow
     from runner.plan.plan import Row, Step
 
 CHARACTERS_A_TOKEN: Final = 4
@@ -43,8 +44,8 @@ class Estimate:
 
 def estimate(flow: Flow) -> Estimate:
     if not isinstance(flow, RoutingFlow):
-        return _sum(_Visits(*visits) for visits in _visits(flow))
-    ways = [_sum(_Visits(step, 1, 1) for step in _steps([flow.router, *route.steps])) for route in flow.routes]
+        return _sum(_visits(flow))
+    ways = [_sum((step, 1, 1) for step in (flow.router, *route.steps)) for route in flow.routes]
     answers = [way.answer_tokens_most for way in ways if way.answer_tokens_most is not None]
     return Estimate(
         calls_least=min(way.calls_least for way in ways),
@@ -54,8 +55,8 @@ def estimate(flow: Flow) -> Estimate:
     )
 
 
-def _sum(found: Iterable[_Visits]) -> Estimate:
-    visits = list(found)
+def _sum(found: Iterable[tuple[Row, int, int]]) -> Estimate:
+    visits = [_Visits(row, least, most) for row, least, most in found if not isinstance(row, Gate)]
     limits = [one.step.agent.model.max_tokens for one in visits if one.most]
     return Estimate(
         calls_least=sum(one.least for one in visits),
@@ -84,14 +85,15 @@ class _Visits:
         return self.visits_most * (1 + (self.step.reasks if self.step.agent.output_schema is not None else 0))
 
 
-def _visits(flow: Flow) -> Iterator[tuple[Step, int, int]]:
-    """Every step with how often it is taken, at least and at most."""
+def _visits(flow: Flow) -> Iterator[tuple[Row, int, int]]:
+    """Every step and gate with how often it is taken, at least and at most."""
     match flow:
         case WorkflowFlow(tasks):
-            skipped = _skippable(tasks)
+            conditional = {task.id for task in tasks if task.step.when is not None}
+            skipped = conditional | behind(flow.deps, conditional)
             yield from ((task.step, int(task.id not in skipped), 1) for task in tasks)
         case ChainFlow() | ParallelFlow() | RoutingFlow():
-            yield from ((step, 1, 1) for step in _steps(flow.all_rows()))
+            yield from ((row, 1, 1) for row in flow.all_rows())
         case GraphFlow(nodes, max_iterations=most):
             first = next(iter(nodes))
             yield from ((step, int(node == first), most) for node, step in nodes.items())
@@ -103,25 +105,6 @@ def _visits(flow: Flow) -> Iterator[tuple[Step, int, int]]:
             if again is not None:
                 yield again, 1, rounds if flow.on_exhausted == "fail" else rounds - 1
             yield from ((step, 1, 1) for step in (reduce, writeup) if step is not None)
-
-
-def _steps(rows: Iterable[Row]) -> Iterator[Step]:
-    return (row for row in rows if not isinstance(row, Gate))
-
-
-def _skippable(tasks: Sequence[Task]) -> set[str]:
-    """Ids of the tasks that a condition may skip: their own, or that of one they wait for, however indirectly."""
-    found = {task.id for task in tasks if task.step.when is not None}
-    after: dict[str, list[str]] = {task.id: [] for task in tasks}
-    for task in tasks:
-        for dep in task.deps:
-            after[dep].append(task.id)
-    pending = [*found]
-    while pending:
-        fresh = [one for one in after[pending.pop()] if one not in found]
-        found.update(fresh)
-        pending += fresh
-    return found
 
 
 def _prompt_tokens(step: Step) -> int:

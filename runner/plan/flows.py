@@ -44,7 +44,7 @@ class Branch:
 @dataclass(frozen=True)
 class ParallelFlow:
     branches: tuple[Branch, ...]
-    reduce: Step | None = None
+    reduce: Row | None = None
     keep_going: bool = False
     type: Literal["parallel"] = "parallel"
 
@@ -71,7 +71,7 @@ class Task:
     """A node of the DAG: `deps` are ids of other tasks."""
 
     id: str
-    step: Step
+    step: Row
     deps: tuple[str, ...] = ()
 
 
@@ -104,6 +104,11 @@ class WorkflowFlow:
     tasks: tuple[Task, ...]
     keep_going: bool = False
     type: Literal["workflow"] = "workflow"
+
+    @property
+    def deps(self) -> dict[str, tuple[str, ...]]:
+        """For every task's id the ids of those it waits for."""
+        return {task.id: task.deps for task in self.tasks}
 
     def all_rows(self) -> Iterator[Row]:
         for task in self.tasks:
@@ -157,12 +162,17 @@ class Way:
 class GraphFlow:
     """A state machine: begins at the first node, goes on by the first of a node's `ways` that is open."""
 
-    nodes: Mapping[str, Step]
+    nodes: Mapping[str, Row]
     ways: Mapping[str, tuple[Way, ...]] = field(default_factory=dict)
     max_iterations: int = 10
     on_no_match: Literal["end", "fail"] = "end"
     on_max_iterations: Literal["fail", "end"] = "fail"
     type: Literal["graph"] = "graph"
+
+    @property
+    def leads_to(self) -> dict[str, tuple[str, ...]]:
+        """For every node that is no end the nodes that may come next."""
+        return {node: tuple(way.to for way in ways) for node, ways in self.ways.items()}
 
     def all_rows(self) -> Iterator[Row]:
         yield from self.nodes.values()
@@ -222,8 +232,8 @@ class OrchestratorWorkersFlow:
     orchestrator: Step
     worker: Step
     again: Step | None = None
-    reduce: Step | None = None
-    writeup: Step | None = None
+    reduce: Row | None = None
+    writeup: Row | None = None
     max_workers: int | None = None
     max_rounds: int = 1
     max_tasks: int = 50

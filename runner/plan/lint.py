@@ -19,6 +19,7 @@ from runner.plan.flows import (
     Upstream,
     WorkflowFlow,
 )
+from runner.plan.order import reached
 from runner.plan.plan import Gate
 from runner.plan.templates import references, references_of_condition
 
@@ -130,12 +131,8 @@ def _independent_steps(plan: Plan) -> Iterator[Finding]:
 def _unreachable_nodes(plan: Plan, document: Document) -> Iterator[Finding]:
     if not isinstance(plan.flow, GraphFlow):
         return
-    pending, seen = [next(iter(plan.flow.nodes))], set[str]()
-    while pending:
-        node = pending.pop()
-        if node not in seen:
-            seen.add(node)
-            pending += [way.to for way in plan.flow.ways.get(node, ())]
+    first = next(iter(plan.flow.nodes))
+    seen = {first} | reached(plan.flow.leads_to, [first])
     for node in plan.flow.nodes:
         if node not in seen:
             told = f"node '{node}' is never reached: no way leads there from the first node"
@@ -188,17 +185,17 @@ def _crossing_branches(branches: Sequence[Branch]) -> Iterator[Step]:
 
 def _crossing_tasks(flow: WorkflowFlow) -> Iterator[Step]:
     """For each session with tasks of which neither waits for the other, one of those."""
-    deps = {task.id: task.deps for task in flow.tasks}
+    deps = flow.deps
     steps = {task.id: task.step for task in flow.tasks}
     latest: dict[str, str] = {}
     told = set[str]()
     for one in TopologicalSorter(deps).static_order():
-        session = steps[one].session
-        if session is None or session in told:
+        step = steps[one]
+        if isinstance(step, Gate) or (session := step.session) is None or session in told:
             continue
         if session in latest and latest[session] not in Upstream(one, deps):
             told.add(session)
-            yield steps[one]
+            yield step
         latest[session] = one
 
 
@@ -243,7 +240,7 @@ def _at_once(flow: Flow) -> int:
         case ParallelFlow(branches):
             return len(branches)
         case WorkflowFlow(tasks):
-            return len(tasks)
+            return sum(not isinstance(task.step, Gate) for task in tasks)
         case OrchestratorWorkersFlow():
             return min(flow.max_workers or flow.max_tasks, flow.max_tasks)
     return 1

@@ -82,7 +82,7 @@ class Gate:
 
     It waits `timeout_s` seconds, over all runs that reach it, before its `default` is the answer; None waits for ever.
     `reviews` says what its answer decides, and so which answers there are: one of the `routes`, or at most `max_tasks`
-    tasks, or any text.
+    tasks, or any text. `when` is a condition as that of a step.
     """
 
     path: str
@@ -94,6 +94,7 @@ class Gate:
     routes: tuple[str, ...] = ()
     max_tasks: int = 0
     id: str | None = None
+    when: str | None = None
     config_hash: str = ""
     at: Location = Location("")
 

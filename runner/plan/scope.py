@@ -139,8 +139,12 @@ class Scope:
 
     def after(self, result: StepResult) -> Scope:
         """The scope behind one more step of a chain, or one more gate."""
+        return replace(self.answered(result), steps=(*self.steps, result))
+
+    def answered(self, result: StepResult) -> Scope:
+        """The scope behind a step or a gate whose answer is the latest one."""
         scope = self if result.question is None else self.with_names(hitl_response=result.response)
-        return replace(scope, steps=(*self.steps, result)).joining([result])
+        return scope.joining([result])
 
     def reviewed(self, result: StepResult) -> Scope:
         """The scope behind a gate that reviews what is worked on, and whose answer is not worked on itself."""

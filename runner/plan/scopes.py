@@ -18,6 +18,7 @@ from runner.plan.flows import (
     WorkflowFlow,
 )
 from runner.plan.names import Names, broken, problems
+from runner.plan.order import behind, reached
 from runner.plan.plan import Gate
 from runner.plan.scope import reserved, why_taken
 from runner.plan.templates import References, references, references_of_condition
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 ANSWER: Final = "hitl_response"
 """The latest answer of a human."""
+
+BEHIND_A_NODE: Final = ("last_response", "terminal_node", "total_steps")
+"""What there is once a node of a graph was taken."""
 
 
 class _Template(NamedTuple):
@@ -140,8 +144,10 @@ class Scopes:
 
     def _conditions(self, base: Names) -> Iterator[_Template]:
         if isinstance(self._flow, GraphFlow):
-            names = _in_graph(self._flow, base).plus("last_response", "terminal_node", "total_steps")
+            every, asked = _in_graph(self._flow, base).plus(*BEHIND_A_NODE), _asked(self._flow)
             for index, edge in enumerate(self._source.pattern.config.edges):  # type: ignore[union-attr]
+                from_gate = isinstance(self._flow.nodes.get(edge.from_), Gate)
+                names = every.plus(ANSWER) if from_gate or edge.from_ in asked else every
                 for number, choice in enumerate(edge.choose or []):
                     place = ("pattern", "config", "edges", index, "choose", number, "when")
                     if choice.when.strip() != "else":
@@ -164,15 +170,10 @@ class Scopes:
                 yield from chain.from_iterable(_row(branch.steps, base) for branch in branches)
                 if reduce is not None:
                     yield reduce, base.plus("last_response", branches=[branch.id for branch in branches])
-            case WorkflowFlow(tasks):
-                deps = {task.id: task.deps for task in tasks}
-                for task in tasks:
-                    names = base.plus("last_response") if task.deps else base
-                    yield task.step, names.plus(tasks=Upstream(task.id, deps))
-            case GraphFlow(nodes):
-                names = _in_graph(self._flow, base)
-                for index, step in enumerate(nodes.values()):
-                    yield step, names.plus("last_response", "terminal_node", "total_steps") if index else names
+            case WorkflowFlow():
+                yield from _of_tasks(self._flow, base)
+            case GraphFlow():
+                yield from _of_nodes(self._flow, base)
             case EvaluatorOptimizerFlow():
                 yield from _with_drafts(self._flow, base)
             case OrchestratorWorkersFlow():
@@ -190,12 +191,12 @@ class Scopes:
                 names = _behind(gates, base)
                 return names.plus("router", "chosen_route", steps=[*range(len(longest)), *ids])
             case ParallelFlow(branches, reduce):
-                names = base.plus("reduce_response") if reduce is not None else base
+                names = _behind([reduce], base).plus("reduce_response") if reduce is not None else base
                 return names.plus(branches=[branch.id for branch in branches])
             case WorkflowFlow(tasks):
-                return base.plus(tasks=[task.id for task in tasks])
+                return _behind([*self._flow.all_rows()], base).plus(tasks=[task.id for task in tasks])
             case GraphFlow():
-                return _in_graph(self._flow, base).plus("terminal_node", "total_steps")
+                return _in_graph(self._flow, _behind([*self._flow.all_rows()], base)).plus(*BEHIND_A_NODE)
             case EvaluatorOptimizerFlow():
                 return base.plus("draft", "iteration", "evaluation")
             case OrchestratorWorkersFlow(reduce=reduce):
@@ -238,6 +239,28 @@ def _keys(steps: Sequence[Row]) -> list[str | int]:
     return [*range(len(steps)), *(step.id for step in steps if step.id)]
 
 
+def _of_tasks(flow: WorkflowFlow, base: Names) -> Iterator[tuple[Row, Names]]:
+    deps = flow.deps
+    asked = behind(deps, [task.id for task in flow.tasks if isinstance(task.step, Gate)])
+    for task in flow.tasks:
+        names = base.plus("last_response") if task.deps else base
+        names = names.plus(ANSWER) if task.id in asked else names
+        yield task.step, names.plus(tasks=Upstream(task.id, deps))
+
+
+def _of_nodes(flow: GraphFlow, base: Names) -> Iterator[tuple[Row, Names]]:
+    names, asked = _in_graph(flow, base), _asked(flow)
+    later = names.plus(*BEHIND_A_NODE)
+    for index, (node, row) in enumerate(flow.nodes.items()):
+        yield row, later.plus(ANSWER) if node in asked else later if index else names
+
+
+def _asked(flow: GraphFlow) -> set[str]:
+    """The nodes that some way leads to from a gate; not the first, which is taken before any."""
+    gates = [node for node, row in flow.nodes.items() if isinstance(row, Gate)]
+    return reached(flow.leads_to, gates) - {next(iter(flow.nodes))}
+
+
 def _in_graph(flow: GraphFlow, base: Names) -> Names:
     """Any node may come before any other; a template asks whether it did."""
     return base.plus("iteration", nodes=list(flow.nodes))
@@ -271,5 +294,6 @@ def _with_workers(flow: OrchestratorWorkersFlow, base: Names) -> Iterator[tuple[
         answered = answered.plus(ANSWER)
     if flow.reduce is not None:
         yield flow.reduce, answered
+        answered = _behind([flow.reduce], answered).plus("reduce_response")
     if flow.writeup is not None:
-        yield flow.writeup, answered.plus("reduce_response") if flow.reduce is not None else answered
+        yield flow.writeup, answered

@@ -30,7 +30,7 @@ class Step(Ask):
 
 
 class Gate(Shape):
-    """A question to a human, in place of a step or between rounds."""
+    """A question to a human, in place of a step, a task or a node, or between rounds."""
 
     type: Literal["hitl"]
     prompt: Template
@@ -50,6 +50,10 @@ StepOrGate = Annotated[
     Discriminator(_kind_of_step),
 ]
 Steps = Annotated[list[StepOrGate], Field(min_length=1)]
+NodeOrGate = Annotated[
+    Annotated[Ask, Tag("step")] | Annotated[Gate, Tag("hitl")],
+    Discriminator(_kind_of_step),
+]
 
 
 # -- the seven patterns -----------------------------------------------------------------------------------------------
@@ -81,17 +85,31 @@ class Branch(Shape):
 
 class ParallelConfig(Shape):
     branches: Annotated[list[Branch], Field(min_length=1)]
-    reduce: Step | None = None
+    reduce: StepOrGate | None = None
+
+
+Deps = Annotated[list[Identifier], Field(validation_alias=AliasChoices("deps", "depends_on"))]
 
 
 class Task(Step):
     id: Identifier
-    deps: list[Identifier] = Field([], validation_alias=AliasChoices("deps", "depends_on"))
+    deps: Deps = []
     description: Template | None = None
 
 
+class GateTask(Gate):
+    id: Identifier
+    deps: Deps = []
+
+
+TaskOrGate = Annotated[
+    Annotated[Task, Tag("step")] | Annotated[GateTask, Tag("hitl")],
+    Discriminator(_kind_of_step),
+]
+
+
 class WorkflowConfig(Shape):
-    tasks: Annotated[list[Task], Field(min_length=1)]
+    tasks: Annotated[list[TaskOrGate], Field(min_length=1)]
 
 
 class Choice(Shape):
@@ -112,7 +130,7 @@ class Edge(Shape):
 
 
 class GraphConfig(Shape):
-    nodes: Annotated[dict[Identifier, Ask], Field(min_length=1)]
+    nodes: Annotated[dict[Identifier, NodeOrGate], Field(min_length=1)]
     edges: list[Edge] = []
     max_iterations: Positive = 10
     on_no_match: Literal["end", "fail"] = "end"
@@ -163,8 +181,8 @@ class OrchestratorWorkersConfig(Shape):
     worker_template: WorkerTemplate
     decomposition_review: Gate | None = None
     reduce_review: Gate | None = None
-    reduce: Step | None = None
-    writeup: Step | None = None
+    reduce: StepOrGate | None = None
+    writeup: StepOrGate | None = None
 
 
 class Chain(Shape):

@@ -167,7 +167,7 @@ def test_what_is_no_text_in_a_map_is_its_json():
 
 
 def test_a_map_that_names_no_gate_of_the_plan_is_refused():
-    for text in ("steps[2]: fine", "steps[1]: fine\nsteps[2]: no", "{review#2: stop}"):
+    for text in ("steps[2]: fine", "steps[1]: fine\nsteps[2]: no", "{review#2: stop}", "tasks.rview: ok", "nodes.a: x"):
         with pytest.raises(UsageError, match="which is no gate"):
             Run(text)
 

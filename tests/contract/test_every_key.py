@@ -207,6 +207,11 @@ def one_task(**keys: Any) -> dict[str, Any]:
     return of(dag(*rows), tools=TOOLED)
 
 
+def asked_between(**keys: Any) -> dict[str, Any]:
+    """A task, and a gate that waits for it."""
+    return of(dag({"id": "a"}, {"id": "b", "deps": ["a"], **GATE, **keys}))
+
+
 BARE = file(agents={"writer": {"tools": []}})
 
 # -- how the model answers --------------------------------------------------------------------------------------------
@@ -716,6 +721,19 @@ PATTERNS: dict[str, dict[str, Row]] = {
         "default": acts(of(chain("A.", hitl(default="yes"))), question("default"), None, "yes", of(chain("A.", GATE))),
         "timeout_seconds": acts(of(chain("A.", hitl(timeout_seconds=9))), waits, None, 9, of(chain("A.", GATE))),
     },
+    "GateTask": {
+        "type": acts(asked_between(), ended, OK, OPEN, of(dag({"id": "a"}))),
+        "prompt": acts(asked_between(prompt="Print {{ last_response }}?"), question("prompt"), "Go on?", "Print ok?",
+                       asked_between()),
+        "context_display": acts(asked_between(context_display="{{ tasks.a.response }}"), question("context"), "", "ok",
+                                asked_between()),
+        "default": acts(asked_between(default="yes"), question("default"), None, "yes", asked_between()),
+        "timeout_seconds": acts(asked_between(timeout_seconds=9), waits, None, 9, asked_between()),
+        "id": acts(asked_between(id="c"), question("path"), "tasks.b", "tasks.c", asked_between()),
+        "deps": acts(of(dag(hitl(id="a"), hitl(id="b", deps=["a"]))), statuses,
+                     {"tasks.a": "paused", "tasks.b": "paused"}, {"tasks.a": "paused", "tasks.b": "skipped"},
+                     of(dag(hitl(id="a"), hitl(id="b")))),
+    },
 }  # fmt: skip
 
 TABLE = SURROUNDINGS | TOOLS | RUNTIME | PATTERNS
@@ -725,6 +743,7 @@ NAMED = [(shape, name, row) for shape, rows in TABLE.items() for name, row in ro
 COMPANIONS = {
     **{f"{shape}.type": "config" for shape in PATTERNS},  # each pattern has a config of its own
     "Gate.type": "steps",  # what has no type is a step, and has no keys of a gate
+    "GateTask.type": "tasks",
     "Secret.source": "path",  # a file is found by its path
     "Tools.mcp": "tools",  # an agent has the servers that it names
     "McpServer.id": "tools",

@@ -16,7 +16,7 @@ from runner.plan.telemetry import Telemetry
 from runner.report.results import RunReport
 from runner.run import Surroundings, execute
 from runner.telemetry import Tracing
-from tests.build import chain, hitl, optimizer, parallel, plan_of, routing, workers
+from tests.build import chain, dag, graph, hitl, optimizer, parallel, plan_of, routing, way, workers
 from tests.contract.test_patterns import Script, play, statuses
 from tests.servers import OpenAIServer
 from tests.servers.http import ModelServer
@@ -357,3 +357,64 @@ def test_a_shard_pauses_and_the_last_job_goes_on_with_its_answer(workspace: Work
     assert [one["path"] for one in shard.results["questions"]] == ["branches.a.steps[1]"]
     assert (shard.exit_code, last.exit_code) == (19, 0)
     assert sorted(questions(server)) == ["A.", "B.", "C.", "Join.", "one"]
+
+
+TASKS = dag(
+    {"id": "research"},
+    hitl(id="review", deps=["research"], context_display="{{ tasks.research.response }}"),
+    {"id": "report", "deps": ["review"], "input": "Report: {{ tasks.review.response }}"},
+    {"id": "other"},
+)
+NODES = graph(
+    {"draft": "Write.", "review": hitl(), "revise": "Revise: {{ nodes.review.response }}", "print": "Print."},
+    way("draft", "review"),
+    way("review", print="nodes.review.response == 'approve'", revise="else"),
+    way("revise", "review"),
+)
+REDUCED = parallel(a="A.", b="B.", reduce=hitl(context_display="{{ branches.a.response }}"))
+FOUND = workers(
+    reduce=hitl(), writeup="{% for one in workers %}{{ one.task }} {% endfor %}{{ hitl_response }}"
+)  # a task is known from the orchestrator's answer, also where that is played
+
+EVERYWHERE = {
+    "a task": (TASKS, [("tasks.review", "yes")], {"Do research.", "Do other."}, ["Report: yes"]),
+    "a node": (NODES, [("nodes.review", "Shorter."), ("nodes.review#2", "approve")], {"Write."},
+               ["Revise: Shorter.", "Print."]),
+    "a reduce": (REDUCED, [("reduce", "yes")], {"A.", "B."}, []),
+    "a reduce of workers": (FOUND, [("reduce", "yes")], {"Plan.", "Read.", "Count."}, ["Read. Count. yes"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("pattern", "answers", "before", "behind"), EVERYWHERE.values(), ids=EVERYWHERE)
+def test_wherever_a_gate_stands_its_run_goes_on_from_answer_to_answer_and_is_replayed(
+    workspace: Workspace, pattern: dict[str, Any], answers: list[tuple[str, str]], before: set[str], behind: list[str]
+):
+    with OpenAIServer(reply=Script({"Plan.": {"tasks": [{"task": "Read."}, {"task": "Count."}]}})) as server:
+        spec = workflow(server.url, pattern)
+        run = workspace.run(spec)
+        assert set(questions(server)) == before
+        for path, answer in answers:
+            assert (run.outputs["status"], [one["path"] for one in run.results["questions"]]) == ("paused", [path])
+            run = workspace.run(spec, mode="resume", hitl_response=answer)
+        assert run.outputs["status"] == "success"
+        assert questions(server)[len(before) :] == behind
+
+        whole = workspace.run(spec, mode="record", hitl_response=json.dumps(dict(answers)))
+        asked = len(server.requests)
+        played = workspace.run(spec, mode="replay")
+        assert len(server.requests) == asked
+    assert (whole.exit_code, played.exit_code, played.annotations) == (0, 0, [])
+    assert played.outputs["response"] == whole.outputs["response"] == run.outputs["response"]
+
+
+def test_a_gate_that_waits_for_a_task_that_was_skipped_is_skipped(workspace: Workspace):
+    pattern = dag(
+        {"id": "a", "when": "false"},
+        hitl("{{ tasks.a.response }}", id="b", deps=["a"]),
+        {"id": "c", "deps": ["b"], "when": "true", "input": "said '{{ hitl_response }}'"},
+    )
+    outcome = play(workspace, pattern, {})
+
+    assert outcome.exit_code == 0
+    assert statuses(outcome) == {"tasks.a": "skipped", "tasks.b": "skipped", "tasks.c": "success"}
+    assert "status=skipped" in next(line for line in outcome.log.splitlines() if "path=tasks.b" in line)

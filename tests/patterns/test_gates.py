@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runner.errors import Rejected, RunPaused, StepFailed
-from tests.build import chain, hitl, optimizer, parallel, routing, workers
+from tests.build import chain, dag, graph, hitl, optimizer, parallel, routing, way, workers
 from tests.patterns.actor import Actor, plan
 
 KEEP_GOING = {"failure_policy": {"on_failure": "continue"}}
@@ -98,6 +98,139 @@ def test_branches_do_not_see_each_others_humans():
     assert actor.questions["branches.a.steps[1]"] == "one"
     assert actor.questions["branches.b.steps[1]"] == "two"
     assert actor.questions["reduce"] == "nobody"
+
+
+# -- tasks ------------------------------------------------------------------------------------------------------------
+
+REVIEWED = dag(
+    {"id": "research"},
+    hitl("Good?", id="gate1", deps=["research"], context_display="{{ tasks.research.response }}"),
+    {"id": "report", "deps": ["gate1"], "input": "{{ tasks.gate1.response }} {{ last_response }} {{ hitl_response }}"},
+    {"id": "other"},
+    {"id": "more", "deps": ["other", "research"]},
+)
+
+
+@pytest.mark.parametrize("runtime", [{}, KEEP_GOING], ids=["fail_fast", "continue"])
+def test_tasks_that_do_not_wait_for_the_gate_are_done_before_the_run_pauses(runtime: dict[str, Any]):
+    ended: list[str] = []
+
+    async def slowly(path: str) -> str:
+        await asyncio.sleep(0.01)
+        ended.append(path)
+        return path
+
+    actor = Actor(lambda path: None if path == "tasks.gate1" else slowly(path))
+    pause = stopped(actor, REVIEWED, **runtime)
+
+    assert open_at(pause) == ["tasks.gate1"]
+    assert actor.questions["tasks.gate1"] == "Good? | tasks.research"
+    assert sorted(ended) == ["tasks.more", "tasks.other", "tasks.research"]
+
+
+def test_several_tasks_may_ask_at_once():
+    pattern = dag(hitl(id="gate2"), hitl(id="gate1"), {"id": "both", "deps": ["gate1", "gate2"]})
+
+    assert open_at(stopped(saying({}), pattern)) == ["tasks.gate2", "tasks.gate1"]
+    assert open_at(stopped(saying({"tasks.gate2": "yes"}), pattern)) == ["tasks.gate1"]
+
+
+def test_a_task_sees_the_answer_of_the_gate_it_waits_for():
+    actor = saying({"tasks.gate1": "yes"})
+    scope = actor.play(plan(REVIEWED))
+
+    assert actor.questions["tasks.report"] == "yes yes yes"
+    assert scope.response == "tasks.report\n\ntasks.more"
+    assert (scope.names["hitl_response"], scope.names["tasks"]["gate1"]["response"]) == ("yes", "yes")
+
+
+def test_hitl_response_is_the_answer_of_the_last_gate_that_a_task_waits_for_however_the_tasks_are_written():
+    actor = saying({"tasks.gate1": "one", "tasks.gate2": "two", "tasks.gate3": "three"})
+    ask = "{{ hitl_response }}"
+    scope = actor.play(
+        plan(
+            dag(
+                {"id": "end", "deps": ["middle", "gate2"], "input": ask},
+                hitl(id="gate2", deps=["middle"]),
+                {"id": "middle", "deps": ["gate1"], "input": ask},
+                hitl(id="gate1"),
+                hitl(id="gate3"),
+            )
+        )
+    )
+
+    assert (actor.questions["tasks.middle"], actor.questions["tasks.end"]) == ("one", "two")
+    assert scope.names["hitl_response"] == "two"
+
+
+# -- nodes ------------------------------------------------------------------------------------------------------------
+
+UNTIL_APPROVED = graph(
+    {
+        "draft": "Write.",
+        "gate": hitl("Good?", context_display="{{ nodes.draft.response }} {{ iteration }}"),
+        "revise": "{{ nodes.gate.response }} {{ hitl_response }} {{ last_response }}",
+        "print": "{{ nodes.draft.response }} {{ hitl_response }}",
+    },
+    way("draft", "gate"),
+    way("gate", print="{{ nodes.gate.response == 'approve' }}", revise="else"),
+    way("revise", "gate"),
+)
+
+
+def test_a_graph_stops_at_a_node_that_asks():
+    actor = saying({})
+
+    assert open_at(stopped(actor, UNTIL_APPROVED)) == ["nodes.gate"]
+    assert actor.asked == ["nodes.draft", "nodes.gate"]
+
+
+def test_the_answer_decides_the_way_and_a_node_that_is_taken_again_asks_again():
+    pause = stopped(saying({"nodes.gate": "Shorter."}), UNTIL_APPROVED)
+    actor = saying({"nodes.gate": "Shorter.", "nodes.gate#2": "approve"})
+    scope = actor.play(plan(UNTIL_APPROVED))
+
+    assert open_at(pause) == ["nodes.gate#2"]
+    assert actor.asked == ["nodes.draft", "nodes.gate", "nodes.revise", "nodes.gate#2", "nodes.print"]
+    assert actor.questions["nodes.gate#2"] == "Good? | nodes.draft 2"
+    assert actor.questions["nodes.revise"] == "Shorter. Shorter. Shorter."
+    assert actor.questions["nodes.print"] == "nodes.draft approve"
+    assert (scope.names["terminal_node"], scope.names["total_steps"]) == ("print", 5)
+
+
+def test_a_graph_may_end_with_a_gate_and_its_answer():
+    scope = saying({"nodes.gate": "It is too long."}).play(plan(graph({"a": "x", "gate": hitl()}, way("a", "gate"))))
+
+    assert scope.response == "It is too long."
+
+
+# -- reduce and writeup -----------------------------------------------------------------------------------------------
+
+
+def test_a_gate_that_reduces_waits_for_all_branches_and_its_answer_is_that_of_the_run():
+    pattern = parallel(a="x", b="y", reduce=hitl(context_display="{{ branches.a.response }} {{ branches.b.response }}"))
+    actor = saying({"reduce": "approved"})
+    scope = actor.play(plan(pattern))
+
+    assert open_at(stopped(saying({"reduce": None}), pattern)) == ["reduce"]
+    assert actor.questions["reduce"] == "Go on? | branches.a.steps[0] branches.b.steps[0]"
+    assert (scope.response, scope.names["reduce_response"], scope.names["hitl_response"]) == ("approved",) * 3
+
+
+def test_nobody_is_asked_to_reduce_before_the_gates_of_the_branches_are_answered():
+    pattern = parallel({"id": "gate", "steps": [hitl()]}, reduce=hitl("And?"))
+
+    assert open_at(stopped(saying({}), pattern)) == ["branches.gate.steps[0]"]
+
+
+def test_humans_bring_together_what_workers_found():
+    made = {"orchestrator": {"tasks": [{"task": "Read."}]}}
+    pattern = workers(reduce=hitl("{{ workers[0].task }}"), writeup=hitl("{{ reduce_response }}? {{ hitl_response }}?"))
+    actor = saying({**made, "reduce": "one", "writeup": "two"})
+    scope = actor.play(plan(pattern))
+
+    assert (actor.questions["reduce"], actor.questions["writeup"]) == ("Read.", "one? one?")
+    assert (scope.response, scope.names["hitl_response"]) == ("two", "two")
 
 
 # -- review_router ----------------------------------------------------------------------------------------------------

@@ -411,6 +411,10 @@ def gated(**keys: Any) -> dict[str, Any]:
     return workflow(pattern=chain("Write.", hitl(**keys)))
 
 
+def gated_task(**keys: Any) -> dict[str, Any]:
+    return workflow(pattern=dag({"id": "a"}, {"id": "b", **hitl(), **keys}))
+
+
 def limited(**limits: Any) -> dict[str, Any]:
     return workers(orchestrator={**ASKED, "limits": limits})
 
@@ -506,6 +510,15 @@ PATTERN_FIELDS: dict[str, dict[str, Row]] = {
         "context_display": hashed(gated(context_display="{{ last_response }}"), gated()),
         "default": hashed(gated(default="yes"), gated()),
         "timeout_seconds": acts(gated(timeout_seconds=9), gated()),
+    },
+    "GateTask": {
+        "type": hashed(gated_task(), workflow(pattern=dag({"id": "a"}))),
+        "prompt": hashed(gated_task(prompt="Stop?"), gated_task()),
+        "context_display": hashed(gated_task(context_display="It?"), gated_task()),
+        "default": hashed(gated_task(default="yes"), gated_task()),
+        "timeout_seconds": acts(gated_task(timeout_seconds=9), gated_task()),
+        "id": hashed(gated_task(id="c"), gated_task()),
+        "deps": hashed(gated_task(deps=["a"]), gated_task()),
     },
 }  # fmt: skip
 

@@ -11,13 +11,16 @@ from runner.plan.estimate import estimate
 from runner.report.planned import as_json, as_markdown, as_mermaid, as_text
 from tests.build import (
     chain,
+    dag,
     findings_of,
+    graph,
     hitl,
     optimizer,
     parallel,
     plan_of,
     routing,
     warnings_of,
+    way,
     workers,
     workflow,
 )
@@ -52,7 +55,18 @@ def test_a_time_of_zero_is_no_limit():
 
 
 def test_gates_have_no_keys_of_steps():
-    assert said(chain({**hitl(), "agent": "writer"}))[0].startswith("unknown key 'agent'")
+    told = "unknown key 'agent'"
+    assert said(chain({**hitl(), "agent": "writer"}))[0].startswith(told)
+    assert said(dag({"id": "a", **hitl(), "agent": "writer"}))[0].startswith(told)
+    assert said(graph({"a": {**hitl(), "agent": "writer"}}))[0].startswith(told)
+    assert said(dag({"id": "a", **hitl(), "description": "x"}))[0].startswith("unknown key 'description'")
+
+
+def test_a_task_that_is_a_gate_has_an_id_and_needs_that_are_there():
+    assert said(dag(hitl("Go on?", id="a"), {"id": "a"})) == ["task id 'a' stands here again"]
+    assert said(dag({"id": "a"}, hitl(id="b", deps=["x"]))) == ["task 'b' needs unknown task 'x'; choose one of: a, b"]
+    assert said(dag(hitl(id="a", deps=["b"]), hitl(id="b", deps=["a"])))[0].startswith("tasks wait for each other")
+    assert said(dag(hitl()))[0].endswith("tasks[0] needs the key 'id'")
 
 
 # -- names ------------------------------------------------------------------------------------------------------------
@@ -64,6 +78,23 @@ THERE: dict[str, dict[str, Any]] = {
     "what comes behind sees its answer": chain("a", hitl(), "{{ steps[1].response }} {{ hitl_response }}"),
     "a gate sees the answer of one before": chain(hitl(), hitl("{{ hitl_response }}")),
     "a branch sees its own": parallel({"id": "a", "steps": [hitl(), "{{ hitl_response }}"]}),
+    "a gate and what waits for it are tasks as others": dag(
+        {"id": "a"},
+        hitl("{{ tasks.a.response }}", id="b", depends_on=["a"], context_display="{{ last_response }}"),
+        {"id": "c", "deps": ["b"], "input": "{{ tasks.b.response }} {{ tasks.a.response }} {{ hitl_response }}"},
+        {"id": "d", "deps": ["c"], "input": "{{ hitl_response }} {{ tasks.b.response }}"},
+    ),
+    "a gate is a node as others": graph(
+        {"a": "{{ hitl_response | default('') }}", "b": hitl("{{ last_response }}{{ nodes.a.response }}"),
+         "c": "{{ nodes.b.response }} {{ hitl_response }}"},
+        way("a", "b"), way("b", c="hitl_response == nodes.b.response", a="else"),
+    ),
+    "a gate that reduces sees the branches": parallel(
+        a="x", reduce=hitl("{{ branches.a.response }}", context_display="{{ last_response }}")
+    ),
+    "a writeup sees the answer of a gate that reduces": workers(
+        reduce=hitl("{{ workers[0].task }} {{ num_workers }}"), writeup="{{ hitl_response }} {{ reduce_response }}"
+    ),
     "a router's review sees the route": routing(
         {"review_router": hitl("{{ router.chosen_route }} {{ chosen_route }} {{ router.response }}")},
         a=["{{ hitl_response }}"],
@@ -100,6 +131,16 @@ NOT_THERE = [
     (parallel({"id": "a", "steps": [hitl()]}, reduce="{{ hitl_response }}"), "undefined name 'hitl_response'"),
     (routing({"input": "{{ hitl_response }}", "review_router": hitl()}, a=["x"]), "undefined name 'hitl_response'"),
     (workers(decomposition_review=hitl("{{ worker_count }}")), "undefined name 'worker_count'"),
+    (dag(hitl(id="a"), {"id": "b", "input": "{{ hitl_response }}"}), "undefined name 'hitl_response'"),
+    (dag({"id": "b"}, hitl("{{ tasks.b.response }}", id="a")), "tasks.b cannot be seen here"),
+    (dag(hitl("{{ last_response }}", id="a")), "undefined name 'last_response'"),
+    (graph({"a": "{{ hitl_response }}", "b": hitl()}, way("a", "b"), way("b", "a")), "undefined name 'hitl_response'"),
+    (
+        graph({"a": "x", "b": "{{ hitl_response }}", "c": hitl()}, way("a", "b"), way("b", "c")),
+        "undefined name 'hitl_response'",
+    ),
+    (graph({"a": "x", "b": hitl()}, way("a", b="hitl_response == 'no'")), "undefined name 'hitl_response'"),
+    (parallel(a="x", reduce=hitl("{{ reduce_response }}")), "undefined name 'reduce_response'"),
 ]
 
 
@@ -118,6 +159,10 @@ def test_outputs_see_the_latest_answer_where_there_must_be_one():
     assert said(chain("a", hitl()), outputs=ending) == []
     assert said(routing({"review_router": hitl()}, a=["x"]), outputs=ending) == []
     assert said(workers(reduce_review=hitl(), reduce="x"), outputs=ending) == []
+    assert said(dag({"id": "a"}, hitl(id="b")), outputs=ending) == []
+    assert said(graph({"a": "x", "b": hitl()}), outputs=ending) == []
+    assert said(parallel(a="x", reduce=hitl()), outputs=ending) == []
+    assert said(workers(writeup=hitl()), outputs=ending) == []
     assert "undefined name 'hitl_response'" in said(optimizer(review_gate=hitl()), outputs=ending)[0]
 
 
@@ -145,6 +190,22 @@ def test_a_step_behind_a_gate_waits_for_a_human_and_not_for_nothing():
     assert [line.split(": ")[1].split(" ")[0] for line in warnings_of(independent)] == ["steps[1]"]
 
 
+def test_tasks_of_a_session_wait_for_each_other_also_through_a_gate():
+    rows = [{"id": "a", "session": "s"}, hitl(id="ask", deps=["a"]), {"id": "b", "session": "s", "deps": ["ask"]}]
+    assert warnings_of(workflow(pattern=dag(*rows))) == []
+    [advice] = warnings_of(workflow(pattern=dag(*rows[:2], {"id": "b", "session": "s"})))
+    assert "session 's' is shared by steps that may run at once" in advice
+
+
+def test_gates_take_no_part_of_a_budget_for_calls_at_once():
+    bounds = {"max_tokens": 100, "budgets": {"max_tokens": 150}}
+    assert warnings_of(workflow(pattern=dag({"id": "a"}, hitl(id="b")), runtime=bounds)) == []
+
+
+def test_a_node_behind_a_gate_is_reached():
+    assert warnings_of(workflow(pattern=graph({"a": hitl(), "b": "x"}, way("a", "b")))) == []
+
+
 # -- what is planned --------------------------------------------------------------------------------------------------
 
 
@@ -159,6 +220,9 @@ def test_what_comes_behind_a_gate_waits_for_it():
         "router.review": ("router",),
         "routes.a.steps[0]": ("router.review",),
     }
+    assert needs(dag({"id": "a"}, hitl(id="b", deps=["a"])))["tasks.b"] == ("tasks.a",)
+    assert needs(graph({"a": "x", "b": hitl()}, way("a", "b"), way("b", "a")))["nodes.a"] == ("nodes.b",)
+    assert needs(parallel(a="x", reduce=hitl()))["reduce"] == ("branches.a.steps[0]",)
     assert needs(optimizer(review_gate=hitl())) == {
         "producer": (),
         "evaluator": ("producer", "reviser"),
@@ -179,7 +243,8 @@ def test_what_comes_behind_a_gate_waits_for_it():
 @pytest.mark.parametrize(
     "pattern",
     [chain("a", hitl()), routing({"review_router": hitl()}, a=["x"]), optimizer(review_gate=hitl()),
-     workers(decomposition_review=hitl(), reduce_review=hitl(), reduce="x")],
+     workers(decomposition_review=hitl(), reduce_review=hitl(), reduce="x"), workers(reduce=hitl(), writeup=hitl()),
+     dag({"id": "a"}, hitl(id="b")), graph({"a": "x", "b": hitl()}), parallel(a="x", reduce=hitl())],
 )  # fmt: skip
 def test_every_row_has_its_needs_and_every_gate_a_hash(pattern: dict[str, Any]):
     plan = plan_of(workflow(pattern=pattern))
@@ -199,6 +264,10 @@ def test_gates_cost_nothing():
     for reviewed, plain in (
         (routing({"review_router": hitl()}, a=["x", hitl()]), routing(a=["x"])),
         (optimizer(review_gate=hitl()), optimizer()),
+        (dag({"id": "a"}, hitl(id="b"), {"id": "c", "deps": ["b"]}), dag({"id": "a"}, {"id": "c", "deps": ["a"]})),
+        (graph({"a": "x", "b": hitl()}), graph("a")),
+        (parallel(a="x", reduce=hitl()), parallel(a="x")),
+        (workers(reduce=hitl(), writeup=hitl()), workers()),
         (workers(decomposition_review=hitl(), reduce_review=hitl(), reduce="x"), workers(reduce="x")),
     ):
         assert calls(reviewed) == calls(plain)

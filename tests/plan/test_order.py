@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.plan.order import circle
+from runner.plan.order import behind, circle, latest
 from tests.build import dag, findings_of, graph, plan_of, way, workflow
 
 some = settings(max_examples=150, deadline=None, derandomize=True)
@@ -40,6 +40,30 @@ def test_a_circle_is_found_and_each_link_is_a_need(deps: dict[str, tuple[str, ..
     found = circle(around)
     assert found[0] == found[-1]
     assert all(need in around[one] for one, need in pairwise(found))
+
+
+@some
+@given(graphs(), st.data())
+def test_the_latest_of_some_is_behind_no_other_of_them_that_comes_before(
+    deps: dict[str, tuple[str, ...]], data: st.DataObject
+) -> None:
+    those = data.draw(st.sets(st.sampled_from([*deps])))
+    found = latest(deps, those)
+    assert found.keys() == behind(deps, those)
+    for one, last in found.items():
+        assert last in those
+        assert one in behind(deps, [last])
+        assert not any(one in behind(deps, [other]) for other in those & behind(deps, [last]))
+
+
+def test_of_several_that_do_not_wait_for_each_other_the_longest_way_counts_and_then_the_order_of_the_file() -> None:
+    deps = {"end": ("b", "a", "far"), "far": ("x",), "a": (), "b": (), "x": ()}
+    assert latest(deps, {"a", "b", "far"})["end"] == "far"
+    assert latest(deps, {"a", "b"})["end"] == "b"
+
+
+def test_what_waits_in_a_circle_is_behind_all_of_it() -> None:
+    assert behind({"a": ["b"], "b": ["a"], "c": ["b"], "d": []}, ["a"]) == {"a", "b", "c"}
 
 
 def test_a_plan_keeps_the_order_of_the_file_and_the_needs() -> None:
