@@ -1,7 +1,8 @@
 """Shards: a plan as parts that need nothing of each other, shared out among the jobs of a matrix.
 
 A shard keeps the paths and hashes of the whole plan, so what its job records is what a job that resumes looks for. What
-brings several parts together is in no shard: it is left to that job.
+brings several parts together is in no shard, and neither are gates and what is behind them: all that is left to that
+job, so that one job alone asks humans.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from heapq import heapify, heapreplace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from runner.errors import UsageError
-from runner.plan.flows import ParallelFlow, WorkflowFlow
+from runner.plan.flows import Branch, ParallelFlow, WorkflowFlow
+from runner.plan.order import behind
 from runner.plan.plan import Gate
 from runner.report.results import Shard
 
@@ -44,13 +47,17 @@ class Part:
 
 
 def parts(plan: Plan) -> tuple[Part, ...]:
-    """The independent parts of a plan, in the order of the file. Of `parallel` each branch is one; of `workflow` each
-    task that waits for nothing, with all that waits for it and for no other part. Parts that share a session are one.
+    """The independent parts of a plan, in the order of the file, up to its gates. Of `parallel` each branch is one; of
+    `workflow` each task that waits for nothing, with all that waits for it and for no other part. Parts that share a
+    session are one.
 
     Raises UsageError for a plan that has none.
     """
     flow = _flow(plan)
-    return _of_tasks(flow) if isinstance(flow, WorkflowFlow) else _of_branches(flow)
+    found = _of_tasks(flow) if isinstance(flow, WorkflowFlow) else _of_branches(flow)
+    if not found:
+        raise UsageError("this plan cannot be sharded: all of it waits for a human")
+    return found
 
 
 def shard_of(plan: Plan, number: int, of: int) -> Plan:
@@ -77,15 +84,25 @@ def jobs(plan: Plan, most: int | None = None) -> tuple[str, ...]:
 
 
 def _flow(plan: Plan) -> ParallelFlow | WorkflowFlow:
-    """The flow of a plan that has parts."""
+    """The flow of a plan that has parts, without its gates and what is behind them."""
     if plan.context.notes is not None:
         raise UsageError(
             "a plan with notes cannot be sharded: its steps are told what others noted (context_policy.notes)"
         )
-    if isinstance(plan.flow, ParallelFlow | WorkflowFlow):
-        return plan.flow
+    match plan.flow:
+        case ParallelFlow(branches):
+            cut = [Branch(branch.id, tuple(takewhile(_is_step, branch.steps))) for branch in branches]
+            return replace(plan.flow, branches=tuple(branch for branch in cut if branch.steps))
+        case WorkflowFlow(tasks):
+            gates = {task.id for task in tasks if not _is_step(task.step)}
+            left = gates | behind(plan.flow.deps, gates)
+            return replace(plan.flow, tasks=tuple(task for task in tasks if task.id not in left))
     told = f"a plan of the pattern '{plan.flow.type}' cannot be sharded: {_WHY_NOT[plan.flow.type]}"
     raise UsageError(f"{told}; parallel and workflow can")
+
+
+def _is_step(row: Row) -> bool:
+    return not isinstance(row, Gate)
 
 
 # -- the parts --------------------------------------------------------------------------------------------------------
@@ -139,7 +156,7 @@ def _of_tasks(flow: WorkflowFlow) -> tuple[Part, ...]:
 
 def _owners(flow: WorkflowFlow, joined: _Joined) -> dict[str, str]:
     """For each task of a part that part's name; not for those that bring several together, nor what follows them."""
-    deps = {task.id: task.deps for task in flow.tasks}
+    deps = flow.deps
     owners: dict[str, str] = {}
     for one in TopologicalSorter(deps).static_order():
         above = {owners.get(dep) for dep in deps[one]} if deps[one] else {joined.name(one)}

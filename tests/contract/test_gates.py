@@ -347,15 +347,19 @@ def test_a_secret_in_a_question_does_not_make_it_another_one(workspace: Workspac
         assert "value of KEY" not in file.read_text()
 
 
-def test_a_shard_pauses_and_the_last_job_goes_on_with_its_answer(workspace: Workspace):
+def test_a_shard_asks_no_human_and_the_last_job_does(workspace: Workspace):
     with OpenAIServer() as server:
         spec = workflow(server.url, BRANCHES)
-        shard = workspace.run(spec, shard="1/3")
+        shards = [workspace.run(spec, shard=one) for one in ("1/2", "2/2")]
+        before = sorted(questions(server))
+        paused = workspace.run(spec, mode="resume")
         answers = {"branches.a.steps[1]": "one", "branches.c.steps[0]": "two"}
         last = workspace.run(spec, mode="resume", hitl_response=json.dumps(answers))
 
-    assert [one["path"] for one in shard.results["questions"]] == ["branches.a.steps[1]"]
-    assert (shard.exit_code, last.exit_code) == (19, 0)
+    assert [shard.outputs["status"] for shard in shards] == ["success"] * 2
+    assert before == ["A.", "B.", "C."]
+    assert [one["path"] for one in paused.results["questions"]] == ["branches.a.steps[1]", "branches.c.steps[0]"]
+    assert (paused.exit_code, last.exit_code) == (19, 0)
     assert sorted(questions(server)) == ["A.", "B.", "C.", "Join.", "one"]
 
 

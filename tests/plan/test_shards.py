@@ -17,7 +17,7 @@ from runner.errors import UsageError
 from runner.patterns.registry import PATTERNS
 from runner.plan.flows import Branch, ParallelFlow, Task, WorkflowFlow
 from runner.plan.shards import MOST_JOBS, Part, jobs, parts, shard_of
-from tests.build import chain, dag, graph, optimizer, parallel, plan_of, routing, step, way, workers, workflow
+from tests.build import chain, dag, graph, hitl, optimizer, parallel, plan_of, routing, step, way, workers, workflow
 
 if TYPE_CHECKING:
     from runner.plan.plan import Plan
@@ -204,6 +204,20 @@ def test_parts_that_share_a_conversation_are_one_and_so_is_what_joins_them() -> 
     assert ids(plan) == [("a", "b", "ab", "d"), ("c",)]
 
 
+def test_gates_and_what_is_behind_them_are_left() -> None:
+    plan = tasks({"id": "a"}, hitl(id="ask", deps=["a"]), {"id": "after", "deps": ["ask"]}, {"id": "b"}, hitl(id="c"))
+    assert ids(plan) == [("a",), ("b",)]
+
+    rows = {"a": ["x", "y", hitl(), "z"], "b": [hitl(), "x"], "c": ["x"]}
+    plan = plan_of(
+        workflow(pattern=parallel(*({"id": name, "steps": steps} for name, steps in rows.items()), reduce=hitl()))
+    )
+    assert parts(plan) == (Part(("a",), 2), Part(("c",), 1))
+    assert [[row.path for row in shard.rows()] for shard in all_shards(plan, 2)] == [
+        ["branches.a.steps[0]", "branches.a.steps[1]"], ["branches.c.steps[0]"],
+    ]  # fmt: skip
+
+
 def test_the_largest_parts_are_shared_out_first() -> None:
     row = {name: ["x"] * count for name, count in {"a": 1, "b": 2, "c": 4, "d": 2}.items()}
     plan = plan_of(workflow(pattern=parallel(*({"id": name, "steps": steps} for name, steps in row.items()))))
@@ -249,6 +263,12 @@ def test_of_every_pattern_it_is_known_whether_it_has_parts(pattern: str) -> None
     for ask in (parts, jobs, lambda one: shard_of(one, 1, 2)):
         with pytest.raises(UsageError, match=f"a plan of the pattern '{pattern}' cannot be sharded: .+; parallel and"):
             ask(plan)
+
+
+@pytest.mark.parametrize("pattern", [dag(hitl(id="a")), parallel({"id": "a", "steps": [hitl(), "x"]})])
+def test_what_begins_with_a_human_has_nothing_to_share_out(pattern: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="all of it waits for a human"):
+        parts(plan_of(workflow(pattern=pattern)))
 
 
 def test_steps_that_read_each_others_notes_are_not_independent() -> None:
