@@ -173,6 +173,61 @@ def test_what_the_answers_cost_when_they_were_recorded_is_held_against_a_case(
     assert outcome.outputs["cost-usd"] == "0"  # and nothing is billed for a replay
 
 
+# -- human gates ------------------------------------------------------------------------------------------------------
+
+UNANSWERED = {
+    "name": "somebody is asked first",
+    "expect": {"status": "paused", "steps": {"draft": {"contains": "bug"}}},
+}
+ANSWERED = {
+    "name": "what they say is told",
+    "hitl_response": "how so?",
+    "expect": {"contains": "question", "equals": {"steps[1].response": "how so?", "steps[1].answered_by": "response"}},
+}
+
+
+def reviewed(workspace: Workspace, *given: dict[str, Any]) -> Outcome:
+    """Cases of a workflow with a human between two steps, recorded on a server that is gone afterwards."""
+    gate = {"type": "hitl", "prompt": "Print it?"}
+    workspace.environ["OPENAI_API_KEY"] = KEY
+    with OpenAIServer(reply=says) as server:
+        rows = chain({"id": "draft", "input": "Draft."}, gate, {"input": "Told: {{ hitl_response }}"})
+        workspace.write("workflow.yaml", workflow(server.url, rows))
+        outcome = workspace.action(spec=cases(workspace, *given), mode="record")
+    del workspace.environ["OPENAI_API_KEY"]
+    return outcome
+
+
+def test_a_case_waits_for_a_human_and_another_gives_the_answer(workspace: Workspace) -> None:
+    assert reviewed(workspace, UNANSWERED, ANSWERED).exit_code == 0
+    outcome = judged(workspace)
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.outputs["tests-passed"] == "2"
+
+
+def test_a_case_that_gives_another_answer_than_was_recorded_is_stale(workspace: Workspace) -> None:
+    reviewed(workspace, ANSWERED)
+    cases(workspace, {**ANSWERED, "hitl_response": "why?"})
+    assert judged(workspace).exit_code == 14
+
+
+@pytest.mark.parametrize(
+    ("case", "told"),
+    [
+        ({**UNANSWERED, "expect": {"contains": "bug"}}, "status should be success, but is paused"),
+        ({**ANSWERED, "expect": {"status": "paused"}}, "status should be paused, but is success"),
+    ],
+)
+def test_a_case_that_ends_otherwise_than_is_expected_fails(
+    workspace: Workspace, case: dict[str, Any], told: str
+) -> None:
+    reviewed(workspace, UNANSWERED, ANSWERED)
+    cases(workspace, case)
+    outcome = judged(workspace)
+    assert outcome.exit_code == 10
+    assert told in outcome.log
+
+
 # -- live -------------------------------------------------------------------------------------------------------------
 
 
