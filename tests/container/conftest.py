@@ -12,14 +12,13 @@ from testcontainers.core.config import testcontainers_config
 
 from tests.container.engine import NoEngineError, running_engine
 from tests.container.job import LABEL, ROOT
+from tests.container.notes import BASE, WHY_NOT, note
 from tests.container.standin import NoBaseImageError, base_tag, ensure_base, is_standin
 
 IMAGE: Final = "strands-action:test"
 # The release tests what it has pushed instead of what it would build.
 GIVEN_IMAGE: Final = os.environ.get("STRANDS_TEST_IMAGE")
 REQUIRED: Final = bool(os.environ.get("STRANDS_REQUIRE_ENGINE"))
-WHY_NOT: Final = pytest.StashKey[str]()
-BASE_NOTE: Final = pytest.StashKey[str]()
 
 # Its reaper is an image of its own, which cannot be pulled everywhere; the fixtures below clean up themselves.
 testcontainers_config.ryuk_disabled = True
@@ -40,7 +39,7 @@ def base_image(request: pytest.FixtureRequest, engine: docker.DockerClient) -> s
     with _or_give_up(request.config):
         ensure_base(engine, tag)
     if is_standin(engine, tag):
-        request.config.stash[BASE_NOTE] = f"container tests: {tag} is a stand-in, no image registry answered"
+        note(request.config, BASE, f"container tests: {tag} is a stand-in, no image registry answered")
     return tag
 
 
@@ -58,27 +57,14 @@ def image(request: pytest.FixtureRequest, engine: docker.DockerClient) -> str:
     return IMAGE
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if note := config.stash.get(BASE_NOTE, None):
-        terminalreporter.write_line(note)
-    if (reason := config.stash.get(WHY_NOT, None)) is None:
-        return
-    terminalreporter.write_sep("!", "THE CONTAINER TESTS DID NOT RUN", red=True, bold=True)
-    terminalreporter.write_line(f"Why: {reason}.", red=True, bold=True)
-    terminalreporter.write_line(
-        "So nothing here says whether the image builds or keeps to the runner's contract.", red=True
-    )
-    terminalreporter.write_line("With STRANDS_REQUIRE_ENGINE=1, as in .ci/run, this is a failure.", red=True)
-    terminalreporter.write_sep("!", red=True, bold=True)
-
-
 @contextlib.contextmanager
 def _or_give_up(config: pytest.Config) -> Iterator[None]:
     try:
         yield
         return
     except (NoEngineError, NoBaseImageError) as error:
-        reason = config.stash[WHY_NOT] = str(error)
+        reason = str(error)
+        note(config, WHY_NOT, reason)
     if REQUIRED:
         raise pytest.fail.Exception(f"STRANDS_REQUIRE_ENGINE is set, but {reason}", pytrace=False) from None
     raise pytest.skip.Exception(reason) from None

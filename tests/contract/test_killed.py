@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from runner.tape.store import file_name, read
+from tests import same
 from tests.build import chain, dag, parallel, workers
-from tests.same import without
 from tests.servers import Answer, OpenAIServer
 from tests.workspace import workflow
 from tests.zygote import KILLED, Asked, Zygote
@@ -125,10 +125,8 @@ class Job:
 
     def result(self) -> dict[str, Any]:
         """What the latest run made, without how and when."""
-        found: dict[str, Any] = without(json.loads((self.runs[-1] / "results.json").read_text()))
-        for one in (found, *found["steps"]):
-            del one["cost_usd"]  # what is taken over costs nothing, and needs no agent
-        del found["cache"]
+        found = same.results(json.loads((self.runs[-1] / "results.json").read_text()))
+        del found["cache"]  # what is taken over needs no agent
         return {**found, "steps": sorted(found["steps"], key=lambda step: str(step["path"]))}
 
 

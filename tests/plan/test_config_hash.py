@@ -612,7 +612,7 @@ CHANGED: dict[str, Any] = {
     "at": None,
 }
 RECIPES = (ModelRecipe, AgentRecipe, Step, Gate)
-CASES = [(recipe, name) for recipe in RECIPES for name in digest.HASHED[recipe]]
+CASES = [(recipe, name) for recipe in RECIPES for name in sorted(digest.HASHED[recipe])]
 OTHERS = [(recipe, name) for recipe in RECIPES for name in digest.NOT_HASHED[recipe]]
 
 
