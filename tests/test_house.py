@@ -69,6 +69,7 @@ ALLOWED = {
     ("runner.main", "runner.calls.recalled"): "it hands over what humans answered",
     ("runner.main", "runner.calls.gates"): "which is what it passes on",
     ("runner.testing.harness", "runner.calls.recalled"): "as main does",
+    ("runner.testing.fixture", "runner.ci.commands"): "what pytest shows of a run goes to a host as well",
     ("type", "runner.step"): "its protocols are what a pattern is given and what opens a span",
 }
 """Single imports that a row does not give; `type` stands for whoever imports it for a type checker only."""

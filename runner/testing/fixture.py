@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from runner.ci.commands import printable
 from runner.credentials import scrubber
 from runner.errors import RecordingProblem, RunCancelled, RunnerError, UsageError
 from runner.inputs import ActionInputs
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from runner.credentials.scrub import Scrubber
     from runner.report.events import Event
+    from runner.report.progress import Level
     from runner.testing.harness import Ran
 
 LOG: Final = logging.getLogger("strands_action")
@@ -137,7 +139,7 @@ class Workflow:
         if ran.report.status == RunCancelled.status:
             raise KeyboardInterrupt  # nobody else cancels a run here
         if ran.report.failure is not None:
-            LOG.error("%s %s: %s", run.file, ran.report.status, ran.report.failure.message)
+            _say("ERROR", f"{run.file} {ran.report.status}: {ran.report.failure.message}")
         session.anew.add(place)
         self._count(ran)
         return ran
@@ -207,7 +209,12 @@ def _slug(name: str) -> str:
 
 def _log(event: Event, scrub: Scrubber) -> None:
     for line in lines(event):
-        LOG.log(logging.getLevelNamesMapping()[line.level], "%s", scrub(line.text))
+        _say(line.level, scrub(line.text))
+
+
+def _say(level: Level, text: str) -> None:
+    """pytest shows a log as it is, also to a host that takes lines for commands."""
+    LOG.log(logging.getLevelNamesMapping()[level], "%s", printable(text))
 
 
 def _readable(error: RunnerError) -> RunnerError:

@@ -185,6 +185,16 @@ def test_a_run_that_fails_is_a_report_and_why_is_shown(project: Project):
     )
 
 
+def test_what_a_model_says_is_no_command_to_the_host_that_shows_the_log(project: Project):
+    texts = {"type": "object", "additionalProperties": {"type": "string"}}
+    with OpenAIServer('{"a\\n::error::b": 5}') as project.server:
+        project.flow({**TRIAGE, "agents": {"writer": {"prompt": "You sort.", "output_schema": texts}}})
+        result = project.run("--record=changed", test_it=ONE)
+
+    result.stdout.fnmatch_lines(["*satisfy output_schema at *::error::b*"])
+    result.stdout.no_re_match_line(r"^\s*::")
+
+
 # -- unused -----------------------------------------------------------------------------------------------------------
 
 
