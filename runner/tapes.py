@@ -4,6 +4,7 @@ tape among the files of the run itself.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from dataclasses import dataclass, replace
@@ -159,8 +160,17 @@ def _reviewed(report: RunReport, found: Review, inputs: ActionInputs) -> RunRepo
 
 
 def record_command(inputs: ActionInputs) -> str:
-    """What a user types to record a run anew."""
+    """What a user types to record anew what the inputs ask for, in one line."""
     words = ["strands-action", "run", *inputs.spec, "--mode", "record"]
-    for name in ("prompt", "variables", "fixtures", "provider", "model-id"):
+    for name in ("prompt", "variables", "fixtures", "provider", "model-id", "host", "region"):
         words += [f"--{name}", inputs.given[name]] if name in inputs.given else []
-    return shlex.join(words)
+    words += ["--record", "all"] if inputs.record == "all" else []
+    return " ".join(map(_typed, words))
+
+
+def _typed(word: str) -> str:
+    """A word as it is typed in a shell: one of several lines as `$'one\\ntwo'`, because a message has one line."""
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = json.dumps(word, ensure_ascii=False)[1:-1].replace("'", "\\'")
+    return f"$'{escaped}'"

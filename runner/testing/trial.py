@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import RecordingProblem, SpecError, UsageError
 from runner.report.prices import cost_of, run_cost
+from runner.tapes import record_command
 from runner.testing.checks import unfailing
 from runner.testing.run_cases import cases_of, run_cases
 
@@ -48,17 +48,18 @@ class _Trials:
         self._latest: Ran | None = None
 
     def run(self, case: Case) -> RunReport:
+        real_tools = case.real_tools and not case.live
         ran = self._harness.run(
             self._asked(case),
             recordings=case.recordings,
-            tools_live=case.real_tools and not case.live,
-            again=_record_command(case),
+            tools_live=real_tools,
+            again=self._again(case, "all" if real_tools else "changed"),
         )
         if found := [*unfailing(case, ran.plan)]:
             raise SpecError(found)
         if ran.report.unused:
             told = f"recordings that nothing asked for: {', '.join(ran.report.unused)}"
-            raise RecordingProblem(f"{told}; to be rid of them: {_record_command(case)}")
+            raise RecordingProblem(f"{told}; to be rid of them: {self._again(case)}")
         self._latest = ran
         return ran.report
 
@@ -70,6 +71,11 @@ class _Trials:
         turns = (turn for recording in ran.deck.standing.values() for turn in recording.turns)
         return cost_of(((turn.model, turn.usage) for turn in turns if turn.usage.total), report.started)
 
+    def _again(self, case: Case, record: str = "changed") -> str:
+        """The command that records a case anew. What a real tool gives now is no other question to a model, so it takes
+        `all` to ask again."""
+        return record_command(replace(self._inputs, spec=(case.file,), record=record))
+
     def _asked(self, case: Case) -> ActionInputs:
         mode = "live" if case.live else "record" if self._inputs.mode == "record" else "replay"
         variables: Mapping[str, Any] = {**self._inputs.variables, **case.variables}
@@ -77,7 +83,3 @@ class _Trials:
         return replace(
             self._inputs, spec=(case.workflow,), mode=mode, variables=variables, hitl_response=response, given={}
         )
-
-
-def _record_command(case: Case) -> str:
-    return shlex.join(["strands-action", "run", case.file, "--mode", "record"])

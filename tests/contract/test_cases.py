@@ -126,6 +126,12 @@ def test_a_stale_recording_is_the_error_of_its_case_and_no_other(workspace: Work
     assert "strands-action run workflow.test.yaml --mode record" in annotation
 
 
+def test_the_command_that_records_has_what_the_test_was_given(workspace: Workspace) -> None:
+    recorded(workspace, BUG)
+    outcome = judged(workspace, model_id="gpt-4.1", host="http://localhost:1/v1")
+    assert outcome.logged("--mode record --model-id gpt-4.1 --host http://localhost:1/v1")
+
+
 def test_a_recording_that_a_case_does_not_use_is_its_error(workspace: Workspace) -> None:
     recorded(workspace, BUG)
     one = workspace.root / "fixtures/test/steps[0].json"
@@ -149,6 +155,7 @@ def test_the_tools_of_a_case_are_served_or_used(workspace: Workspace) -> None:
     outcome = judged(workspace)
     assert outcome.exit_code == 14
     assert "the tool 'calculator' gave '4', and when it was recorded '5'" in outcome.log
+    assert "--mode record --record all" in outcome.log  # what is merely changed would leave it as it is
 
 
 def test_a_tool_that_no_agent_has_cannot_be_forbidden(workspace: Workspace) -> None:
