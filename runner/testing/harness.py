@@ -43,7 +43,6 @@ class Ran:
     """What came of a run; `deck.made` are the recordings that it made, by path."""
 
     report: RunReport
-    plan: Plan
     deck: Deck
 
 
@@ -62,12 +61,19 @@ class Harness:
     mask: Callable[[Iterable[str]], object] = list
 
     def run(
-        self, inputs: ActionInputs, *, recordings: str | None = None, tools_live: bool = False, again: str | None = None
+        self,
+        inputs: ActionInputs,
+        *,
+        recordings: str | None = None,
+        tools_live: bool = False,
+        again: str | None = None,
+        check: Callable[[Plan], object] = lambda plan: None,
     ) -> Ran:
         """Run the file (or the prompt) that the inputs name, in their mode. How a run failed is in its report.
 
         `recordings` is the name of a directory below the workflow's own recordings. With `tools_live` a replay uses the
         real tools, and what they give has to be what they gave. `again` is the command that records anew, for messages.
+        `check` is given the plan before anything is asked, and may raise a RunnerError.
         A replay asks no model, needs no key and writes nothing. Where there is a `hitl_response`, recorded answers of
         humans are not looked at. In a thread that has an event loop already, the run has another thread.
 
@@ -77,6 +83,7 @@ class Harness:
         if inputs.mode not in MODES:
             raise UsageError(f"mode '{inputs.mode}' is none of a test's: {', '.join(MODES)}")
         plan = plan_of(inputs, self.workspace, need_values=True)
+        check(plan)
         asks = inputs.mode != "replay"
         tools = asks or tools_live
         secrets = needed(plan, self.environ, self.workspace, self.scrub, models=asks, tools=tools, mask=self.mask)
@@ -98,7 +105,7 @@ class Harness:
             report = tapes.ended(_aside(partial(run_plan, plan, around, self.watched)), deck, inputs)
         finally:
             tapes.hand_over()
-        return Ran(_replayed(clean(report, self.scrub)), plan, deck)
+        return Ran(_replayed(clean(report, self.scrub)), deck)
 
 
 def _name(recordings: str | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import RecordingProblem, SpecError, UsageError
@@ -14,6 +15,7 @@ from runner.testing.run_cases import cases_of, run_cases
 
 if TYPE_CHECKING:
     from runner.inputs import ActionInputs
+    from runner.plan.plan import Plan
     from runner.report.results import RunReport
     from runner.report.tested import CaseResult, Session
     from runner.testing.cases import Case
@@ -54,9 +56,8 @@ class _Trials:
             recordings=case.recordings,
             tools_live=real_tools,
             again=self._again(case, "all" if real_tools else "changed"),
+            check=partial(_refuse_unfailing, case),
         )
-        if found := [*unfailing(case, ran.plan)]:
-            raise SpecError(found)
         if ran.report.unused:
             told = f"recordings that nothing asked for: {', '.join(ran.report.unused)}"
             raise RecordingProblem(f"{told}; to be rid of them: {self._again(case)}")
@@ -83,3 +84,8 @@ class _Trials:
         return replace(
             self._inputs, spec=(case.workflow,), mode=mode, variables=variables, hitl_response=response, given={}
         )
+
+
+def _refuse_unfailing(case: Case, plan: Plan) -> None:
+    if found := [*unfailing(case, plan)]:
+        raise SpecError(found)

@@ -166,6 +166,15 @@ def test_a_tool_that_no_agent_has_cannot_be_forbidden(workspace: Workspace) -> N
     assert "no agent has a tool 'calculater'" in outcome.log
 
 
+def test_what_could_not_fail_is_told_before_a_model_is_asked(workspace: Workspace) -> None:
+    workspace.environ["OPENAI_API_KEY"] = KEY
+    with OpenAIServer(reply=says) as server:
+        workspace.write("workflow.yaml", triage(server.url))
+        cases(workspace, {**BUG, "expect": {"tools": {"not_called": "calculater"}}})
+        assert workspace.action(spec="workflow.test.yaml", mode="record").exit_code == 3
+    assert server.requests == []
+
+
 @pytest.mark.parametrize(("limit", "code"), [(10, 0), (0.001, 10)])
 def test_what_the_answers_cost_when_they_were_recorded_is_held_against_a_case(
     workspace: Workspace, limit: float, code: int
