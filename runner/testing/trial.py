@@ -43,11 +43,12 @@ def trial(inputs: ActionInputs, harness: Harness, tell: Callable[[CaseResult], N
 
 
 class _Trials:
-    """One run after the other; the latest is remembered for its cost."""
+    """One run after the other; the latest is remembered for its cost, and all for the recordings that they had."""
 
     def __init__(self, inputs: ActionInputs, harness: Harness) -> None:
         self._inputs, self._harness = inputs, harness
         self._latest: Ran | None = None
+        self._anew: set[tuple[str, str | None]] = set()
 
     def run(self, case: Case) -> RunReport:
         real_tools = case.real_tools and not case.live
@@ -58,6 +59,7 @@ class _Trials:
             again=self._again(case, "all" if real_tools else "changed"),
             check=partial(_refuse_unfailing, case),
         )
+        self._anew.add((case.workflow, case.recordings))
         if ran.report.unused:
             told = f"recordings that nothing asked for: {', '.join(ran.report.unused)}"
             raise RecordingProblem(f"{told}; to be rid of them: {self._again(case)}")
@@ -80,9 +82,16 @@ class _Trials:
     def _asked(self, case: Case) -> ActionInputs:
         mode = "live" if case.live else "record" if self._inputs.mode == "record" else "replay"
         variables: Mapping[str, Any] = {**self._inputs.variables, **case.variables}
-        response = case.hitl_response
+        # Another case has asked everything: asked again, its answers would be others than those that it was judged by.
+        record = "changed" if (case.workflow, case.recordings) in self._anew else self._inputs.record
         return replace(
-            self._inputs, spec=(case.workflow,), mode=mode, variables=variables, hitl_response=response, given={}
+            self._inputs,
+            spec=(case.workflow,),
+            mode=mode,
+            record=record,
+            variables=variables,
+            hitl_response=case.hitl_response,
+            given={},
         )
 
 

@@ -80,6 +80,16 @@ def test_a_second_recording_asks_only_for_what_changed(workspace: Workspace) -> 
     assert [request.user_texts[-1] for request in server.requests] == ["What is this? how now?"]
 
 
+def test_cases_that_share_recordings_are_judged_by_the_same_when_all_is_recorded_anew(workspace: Workspace) -> None:
+    workspace.environ["OPENAI_API_KEY"] = KEY
+    with OpenAIServer(["bug", "idea"]) as server:
+        workspace.write("workflow.yaml", triage(server.url))
+        spec = cases(workspace, BUG, {**BUG, "name": "and told in one turn"})
+        assert workspace.action(spec=spec, mode="record", record="all").exit_code == 0
+    assert len(server.requests) == 1
+    assert judged(workspace).exit_code == 0
+
+
 @pytest.mark.parametrize("spec", [".", "*.test.yaml", "workflow.yaml", "workflow.test.yaml"])
 def test_cases_are_found_by_directory_glob_workflow_and_name(workspace: Workspace, spec: str) -> None:
     recorded(workspace, BUG)
