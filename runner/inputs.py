@@ -163,6 +163,14 @@ ONLY_IN: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Inputs that only some modes know. They have no default in action.yml: a host gives those to every run."""
 
+NOT_OF_CASES: Final[Mapping[str, str]] = {
+    "fixtures": "a case names its own with the key 'recordings'",
+    "baseline": "it is of one workflow, and cases may be of several",
+    "hitl-response": "a case has its own with the key 'hitl_response'",
+    "shard": "a case is a whole run",
+}
+"""Inputs of a run that cases, tested or recorded, do not take, and why."""
+
 NOT_OFFERED: Final[Mapping[str, str]] = {
     "max-cost-usd": "",
     "post": "none",
@@ -259,12 +267,15 @@ def _check_modes(inputs: ActionInputs) -> None:
     for name, modes in ONLY_IN.items():
         if name in inputs.given and inputs.mode not in modes:
             raise UsageError(f"input '{name}' is for mode: {' or '.join(modes)}, not for mode: {inputs.mode}")
+    for name, why in NOT_OF_CASES.items():
+        if name in inputs.given and (inputs.mode == "test" or inputs.records_cases):
+            raise UsageError(f"input '{name}' is not for test cases: {why}")
 
 
 def _check_shards(inputs: ActionInputs) -> None:
     """A shard is of one plan, and how many there are at most is asked where the plan is made."""
-    if inputs.shard is not None and inputs.mode in ("validate", "test"):
-        raise UsageError(f"input 'shard' is for a run or a plan; mode: {inputs.mode} takes whole files")
+    if inputs.shard is not None and inputs.mode == "validate":
+        raise UsageError("input 'shard' is for a run or a plan; mode: validate takes whole files")
     if inputs.shards is not None and inputs.mode != "plan":
         raise UsageError("input 'shards' is for mode: plan; a run is told its own 'shard', such as 2/5")
     if inputs.shard is not None and (inputs.shards is not None or inputs.plan_as == "matrix"):

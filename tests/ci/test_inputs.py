@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from runner.errors import UsageError
-from runner.inputs import INPUTS, NOT_OFFERED, ONLY_IN, ActionInputs, from_arguments, from_environ
+from runner.inputs import INPUTS, NOT_OF_CASES, NOT_OFFERED, ONLY_IN, ActionInputs, from_arguments, from_environ
 from runner.report.results import OUTPUTS
 
 ACTION = yaml.safe_load((Path(__file__).parents[2] / "action.yml").read_text())
@@ -216,6 +216,13 @@ def test_an_input_that_a_mode_does_not_know_is_refused(name: str) -> None:
     modes = " or ".join(ONLY_IN[name])
     told = f"input '{name}' is for mode: {modes}, not for mode: live"
     assert refusal(**{name: GIVEN[name][0]}, mode="live") == told
+
+
+@pytest.mark.parametrize("name", NOT_OF_CASES)
+def test_an_input_of_a_run_is_refused_for_test_cases(name: str) -> None:
+    told = f"input '{name}' is not for test cases: {NOT_OF_CASES[name]}"
+    assert refusal(**{name: GIVEN[name][0]}, mode="record", spec="a.test.yaml\n*.test.yml") == told
+    assert name in ONLY_IN or refusal(**{name: GIVEN[name][0]}, mode="test") == told
 
 
 @pytest.mark.parametrize("text", ["{", "a: b: c", "a: 1\na: 2", "a: !odd b", "[" * 100_000, "a: .nan"])
