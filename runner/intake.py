@@ -34,7 +34,10 @@ def plan_of(inputs: ActionInputs, workspace: Path, *, need_values: bool) -> Plan
         files = files_of(inputs, workspace)
         if len(files) != 1:
             raise UsageError(f"a run has one workflow file; 'spec' names {len(files)}: {', '.join(files) or 'none'}")
-        plan = plan_of_file(files[0], inputs, workspace, need_values=need_values)
+        [name] = files
+        if name.endswith(TESTS):
+            raise UsageError(f"{name} is a file of test cases: mode: test runs them, mode: record records them")
+        plan = plan_of_file(name, inputs, workspace, need_values=need_values)
     return plan if inputs.shard is None else shard_of(plan, *inputs.shard)
 
 

@@ -303,6 +303,14 @@ def test_nothing_left_to_test_is_an_error(workspace: Workspace) -> None:
 # -- files that are none ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("mode", ["live", "replay", "resume", "plan"])
+def test_a_test_file_is_told_from_a_workflow(workspace: Workspace, mode: str) -> None:
+    recorded(workspace, BUG)
+    outcome = workspace.action(spec="workflow.test.yaml", mode=mode)
+    assert outcome.exit_code == 2
+    assert "workflow.test.yaml is a file of test cases: mode: test runs them" in outcome.log
+
+
 def test_a_wrong_test_file_is_told_with_its_place_before_anything_runs(workspace: Workspace) -> None:
     recorded(workspace, BUG)
     workspace.write("workflow.test.yaml", {"cases": [{"name": "a", "expct": {}}]})
