@@ -152,7 +152,7 @@ def workflow_of(name: str, says: str | None, workspace: Path, at: Location) -> s
     base = PurePosixPath(name).parent
     if says is not None:
         found = PurePosixPath(os.path.normpath(base / says)).as_posix()
-        if found.startswith("..") or os.path.isabs(says):
+        if found.split("/")[0] == ".." or os.path.isabs(says):
             raise SpecError([Finding(f"workflow '{says}' lies outside the workspace", at)])
         if not (workspace / found).is_file():
             there = nearest(PurePosixPath(found).name, _workflows_in((workspace / found).parent))

@@ -172,10 +172,11 @@ def test_the_workflow_is_the_file_of_the_same_name(tmp_path: Path, ending: str, 
     assert load(name, tmp_path)[0].workflow == f"flows/sort.{ending}"
 
 
-def test_a_workflow_is_named_from_where_its_tests_stand(tmp_path: Path) -> None:
-    write(tmp_path, "flows/sort.yaml", "")
-    name = write(tmp_path, "flows/tests/sort.test.yaml", "workflow: ../sort.yaml\ncases: [{name: a}]")
-    assert load(name, tmp_path)[0].workflow == "flows/sort.yaml"
+@pytest.mark.parametrize("workflow", ["flows/sort.yaml", "..flows/sort.yaml"])
+def test_a_workflow_is_named_from_where_its_tests_stand(tmp_path: Path, workflow: str) -> None:
+    write(tmp_path, workflow, "")
+    name = write(tmp_path, "tests/sort.test.yaml", f"workflow: ../{workflow}\ncases: [{{name: a}}]")
+    assert load(name, tmp_path)[0].workflow == workflow
 
 
 def test_tests_without_a_workflow_say_what_was_looked_for(tmp_path: Path) -> None:
