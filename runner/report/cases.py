@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.errors import Finding
 from runner.report.markdown import code, duration, html, plain
 from runner.report.prices import exact
 from runner.report.progress import Line
-from runner.report.summary import MAX_BYTES, MOST_ROWS
+from runner.report.summary import MOST_ROWS, fitted
 
 if TYPE_CHECKING:
     from runner.report.tested import CaseResult, CaseStatus, Session
@@ -35,16 +35,12 @@ def counted(session: Session) -> str:
 
 def summary(session: Session) -> str:
     """The job summary: what came of every case, and below what is wrong, as far as the host takes it."""
-    parts: list[str] = []
-    size = 0
-    for section in (_headline, _table, *_problems(session)):
-        text = section(session)
-        size += len(text.encode(errors="replace")) + 2
-        if size > MAX_BYTES:
-            parts.append("_The rest is left out here to stay below the host's limit; junit.xml has all of it._")
-            break
-        parts.append(text)
-    return "\n\n".join(parts) + "\n"
+    return fitted(_sections(session), "junit.xml")
+
+
+def _sections(session: Session) -> Iterator[str]:
+    yield from (_headline(session), _table(session))
+    yield from (_folded(case) for case in session.cases if case.problems)
 
 
 def _headline(session: Session) -> str:
@@ -71,12 +67,6 @@ def _row(case: CaseResult, *, live: bool) -> str:
 
 def _runs(case: CaseResult) -> str:
     return f"{case.passes} of {case.runs} ({case.pass_rate} %)"
-
-
-def _problems(session: Session) -> Iterator[Callable[[Session], str]]:
-    for case in session.cases:
-        if case.problems:
-            yield lambda _, case=case: _folded(case)  # type: ignore[misc]
 
 
 def _folded(case: CaseResult) -> str:

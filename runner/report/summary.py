@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from runner.report.markdown import code, duration, fenced, html, plain
@@ -31,22 +31,29 @@ _STEP_SIGN: Final = {"success": "✅", "failed": "❌", "cancelled": "🛑", "sk
 
 
 def summary(report: RunReport, detail: Detail) -> str:
-    """The whole summary; sections that do not fit any more are left out with a marker."""
-    sections: list[Callable[[RunReport], str]] = [_headline, _questions, _findings, _review, _steps, _statistics]
-    if detail == "full":
-        sections += [_pictures, *_answers(report)]
+    """The whole summary."""
+    return fitted(_sections(report, detail), "results.json")
+
+
+def fitted(sections: Iterable[str], whole: str) -> str:
+    """Sections one below the other, as many as the host takes, and then a marker that names the file with all."""
     parts: list[str] = []
     size = 0
-    for section in sections:
-        text = section(report)
-        if not text:
-            continue
+    for text in filter(None, sections):
         size += len(text.encode(errors="replace")) + 2
         if size > MAX_BYTES:
-            parts.append("_The rest is left out here to stay below the host's limit; results.json has all of it._")
+            parts.append(f"_The rest is left out here to stay below the host's limit; {whole} has all of it._")
             break
         parts.append(text)
     return "\n\n".join(parts) + "\n"
+
+
+def _sections(report: RunReport, detail: Detail) -> Iterator[str]:
+    for section in (_headline, _questions, _findings, _review, _steps, _statistics):
+        yield section(report)
+    if detail == "full":
+        yield _pictures(report)
+        yield from (_answer(step) for step in report.steps if step.response)
 
 
 def _headline(report: RunReport) -> str:
@@ -168,12 +175,6 @@ def _pictures(report: RunReport) -> str:
         return ""
     blocks = "\n\n".join(f"```mermaid\n{picture}\n```" for picture in pictures)
     return f"<details><summary>Time line and flow</summary>\n\n{blocks}\n\n</details>"
-
-
-def _answers(report: RunReport) -> Iterator[Callable[[RunReport], str]]:
-    for step in report.steps:
-        if step.response:
-            yield lambda _, step=step: _answer(step)  # type: ignore[misc]
 
 
 def _answer(step: StepResult) -> str:

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from runner.errors import Location
-from runner.report.cases import MAX_BYTES, MOST_ROWS, counted, findings, last_line, line, summary
+from runner.report.cases import counted, findings, last_line, line, summary
+from runner.report.summary import MAX_BYTES, MOST_ROWS
 from runner.report.tested import CaseResult, Session
 from tests.testing.writing import FILE, failed, result
 
