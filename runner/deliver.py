@@ -114,11 +114,11 @@ class Delivery:
         junit_path = artifacts.shown(artifacts.write("junit.xml", junit(session)))
         results = artifacts.shown(artifacts.write("results.json", cases.as_json(session)))
         artifacts.write("summary.md", told)
+        review = "" if session.review is None else _review(session.review, artifacts)
         if inputs.summary != "off":
             self.host.write_summary(told)
-        self.host.write_outputs(
-            dict.fromkeys(OUTPUTS, "") | cases.outputs(session) | {"results-path": results, "junit-path": junit_path}
-        )
+        paths = {"results-path": results, "junit-path": junit_path, "review-path": review}
+        self.host.write_outputs(dict.fromkeys(OUTPUTS, "") | cases.outputs(session) | paths)
         self.host.annotate(cases.findings(session), "Test case")
         return tests_exit_code(session, inputs.fail_on), f"Results: {results} · JUnit: {junit_path}"
 

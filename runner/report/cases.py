@@ -10,6 +10,7 @@ from runner.errors import Finding
 from runner.report.markdown import code, duration, html, plain
 from runner.report.prices import exact
 from runner.report.progress import Line
+from runner.report.review import as_markdown
 from runner.report.summary import MOST_ROWS, fitted
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def summary(session: Session) -> str:
 def _sections(session: Session) -> Iterator[str]:
     yield from (_headline(session), _table(session))
     yield from (_folded(case) for case in session.cases if case.problems)
+    if session.review is not None:
+        yield as_markdown(session.review).rstrip()
 
 
 def _headline(session: Session) -> str:

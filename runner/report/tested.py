@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from runner.report.verdicts import Review
+
 if TYPE_CHECKING:
     from runner.errors import Location, Status
+    from runner.report.verdicts import Reviewed
 
 CaseStatus = Literal["passed", "failed", "error"]
 """`failed`: the run was not as expected. `error`: there was no run to judge."""
@@ -39,7 +42,7 @@ class CaseResult:
     """One case. `passes` of its `runs` were as expected; tokens, cost and time are those of all of them.
 
     `failures` are told of a case that passed too, where some of its runs did not. `cost_usd` is None where a price is
-    not known.
+    not known. `review` is what became of its recordings, where they were made anew.
     """
 
     file: str
@@ -55,6 +58,7 @@ class CaseResult:
     tokens: int = 0
     cost_usd: float | None = None
     duration_ms: int = 0
+    review: Review | None = None
 
     @property
     def flaky(self) -> bool:
@@ -98,6 +102,16 @@ class Session:
     @property
     def has_live(self) -> bool:
         return any(one.source == "live" for one in self.cases)
+
+    @property
+    def review(self) -> Review | None:
+        """What became of all recordings that were made anew. A case that shares them with one before it finds what that
+        one recorded."""
+        reviews = [one.review for one in self.cases if one.review is not None]
+        steps: dict[str, Reviewed] = {}
+        for step in (step for review in reviews for step in review.steps):
+            steps.setdefault(step.path, step)
+        return Review.of(steps.values()) if reviews else None
 
     @property
     def exit_code(self) -> int:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -45,6 +46,10 @@ class Review:
     """All steps, the gravest first."""
 
     steps: tuple[Reviewed, ...] = ()
+
+    @classmethod
+    def of(cls, steps: Iterable[Reviewed]) -> Review:
+        return cls(tuple(sorted(steps, key=lambda step: VERDICTS.index(step.verdict))))
 
     @property
     def before(self) -> Side:

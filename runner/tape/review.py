@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.report.prices import LATEST, cost_of, cost_usd
-from runner.report.verdicts import VERDICTS, Review, Reviewed, Side, Verdict
+from runner.report.verdicts import Review, Reviewed, Side, Verdict
 from runner.tape.compare import Gap, gaps
 from runner.tape.drift import of_prompt, of_step
 
@@ -30,8 +30,7 @@ def review(before: Mapping[str, Recording], after: Mapping[str, Recording], at: 
     """What became of the recordings of a workflow, by path. Both are priced as of one time, so that a difference in
     cost is one of the work."""
     paths = dict.fromkeys([*after, *before])
-    steps = [_reviewed(path, before.get(path), after.get(path), at) for path in paths]
-    return Review(tuple(sorted(steps, key=lambda step: VERDICTS.index(step.verdict))))
+    return Review.of(_reviewed(path, before.get(path), after.get(path), at) for path in paths)
 
 
 def _reviewed(path: str, old: Recording | None, new: Recording | None, at: datetime) -> Reviewed:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from runner.errors import RunCancelled, RunnerError, UsageError
 from runner.report.results import Failure
 from runner.report.tested import CaseResult, Session
+from runner.report.verdicts import Review
 from runner.testing.cases import Case, load_all
 from runner.testing.find import files_of_cases
 from runner.testing.judge import judge
@@ -76,6 +77,7 @@ class _Runs:
     costs: list[float | None] = field(default_factory=list)
     error: str | None = None
     exit_code: int = 0
+    review: Review | None = None
 
     @property
     def cancelled(self) -> bool:
@@ -97,6 +99,7 @@ class _Runs:
         self.tokens += report.usage.total
         self.duration_ms += report.duration_ms
         self.costs.append(cost(report))
+        self.review = report.review and _placed(report.review, report.tape)
         if report.status in NOT_JUDGED or report.exit_code == RunnerError.exit_code:
             failure = report.failure or Failure("", f"the run is {report.status}")
             self.error, self.exit_code = _whole(failure.message, failure.findings), report.exit_code
@@ -123,7 +126,13 @@ class _Runs:
             tokens=self.tokens,
             cost_usd=sum(known) if known and len(known) == len(self.costs) else None,
             duration_ms=self.duration_ms,
+            review=self.review,
         )
+
+
+def _placed(review: Review, directory: str) -> Review:
+    """The review with the directory of the recordings: cases have steps of the same paths."""
+    return Review(tuple(replace(step, path=f"{directory}/{step.path}") for step in review.steps))
 
 
 def _whole(message: str, findings: Iterable[Finding]) -> str:

@@ -71,6 +71,19 @@ def test_cases_are_recorded_and_then_pass_without_a_model(workspace: Workspace) 
     assert outcome.annotations == []
 
 
+def test_what_was_recorded_anew_is_reviewed(workspace: Workspace) -> None:
+    recorded(workspace, BUG, QUESTION)
+    again = recorded(workspace, BUG, {**QUESTION, "variables": {"title": "a sum"}})
+    assert "### Recordings: 1 changed, 1 unchanged" in again.summary
+    assert (workspace.root / again.outputs["review-path"]).read_text() in again.summary
+    told = json.loads((workspace.root / again.outputs["review-path"]).with_suffix(".json").read_text())
+    assert [(step["path"], step["verdict"]) for step in told["steps"]] == [
+        ("fixtures/test/how-is-a-question/steps[0]", "changed"),
+        ("fixtures/test/steps[0]", "unchanged"),
+    ]
+    assert judged(workspace).outputs["review-path"] == ""
+
+
 def test_a_second_recording_asks_only_for_what_changed(workspace: Workspace) -> None:
     recorded(workspace, BUG, QUESTION)
     workspace.environ["OPENAI_API_KEY"] = KEY
@@ -85,8 +98,10 @@ def test_cases_that_share_recordings_are_judged_by_the_same_when_all_is_recorded
     with OpenAIServer(["bug", "idea"]) as server:
         workspace.write("workflow.yaml", triage(server.url))
         spec = cases(workspace, BUG, {**BUG, "name": "and told in one turn"})
-        assert workspace.action(spec=spec, mode="record", record="all").exit_code == 0
+        outcome = workspace.action(spec=spec, mode="record", record="all")
+    assert outcome.exit_code == 0
     assert len(server.requests) == 1
+    assert "### Recordings: 1 added" in outcome.summary  # by the first, and the second found it
     assert judged(workspace).exit_code == 0
 
 
