@@ -25,6 +25,7 @@ COMMANDS = """
 |---|---|
 | `run` | the workflow file, or `--prompt`: what the action does |
 | `validate` | files, globs, directories: what is wrong with them and what is unwise. Runs nothing, needs no key |
+| `test` | [test cases](testing.md): test files, globs, directories, and workflow files for those beside them |
 | `plan` | what would run, in which order, with which hashes, and what it may cost; `--json`, `--mermaid`; `--matrix`: its [shards](patterns.md#shards). Runs nothing, needs no key |
 | `schema` | the JSON Schema of the language |
 
@@ -47,6 +48,9 @@ Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`
 | `summary.md` | what went to the job summary, in full |
 | `trace-<time>.json` | `{"spans": [{name, trace_id, span_id, parent_id, start, duration_ms, status, attributes}]}`; prompts and answers stay out, unless the environment asks for them; then spans have `events` |
 | `trace-<time>.otlp.jsonl` | the same for a collector |
+| `tape/` | the run's [recordings](recordings.md#going-on-with-a-run) |
+| `review.md`, `review.json` | [what became of recordings](recordings.md#a-re-recording-is-reviewed), where some were made anew or held against others |
+| `junit.xml` | of [test cases](testing.md#what-comes-of-it), which have no trace and no tape |
 | artifacts | what `outputs.artifacts` asks for |
 
 ### results.json
@@ -78,6 +82,9 @@ Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`
 | `source` | `live`; `tape`, where a recording answered; `resumed`, where an earlier run did, a gate among them |
 | `question`, `answered_by` | of a gate: what was asked, as in `questions`, and `response` or `default`; of others null |
 
+Of test cases it has `status`, `exit_code`, `mode` and `cases`, each with `file`, `name`, `at`, `status`, `source`,
+`passes` of its `runs`, `tokens`, `cost_usd`, `duration_ms`, `failures` (a `message` with its place, `at`) and `error`.
+
 ## Environment
 
 | variable | |
@@ -98,7 +105,7 @@ Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`
 ## Log lines
 
 On stderr, each with time and level; on a terminal a run is shown step by step instead. Model text never stands in them,
-but for what the question of a gate holds of it.
+but for what the question of a gate holds of it, and what a test case found instead of what it expected.
 The command line prints the answer on stdout; what would be a workflow command in it is made harmless.
 
 | line | level |

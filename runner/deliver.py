@@ -112,7 +112,7 @@ class Delivery:
         the exit code."""
         told = cases.summary(session)
         junit_path = artifacts.shown(artifacts.write("junit.xml", junit(session)))
-        results = artifacts.shown(artifacts.write("results.json", cases.as_json(session)))
+        results = artifacts.shown(artifacts.write("results.json", cases.as_json(session, inputs.mode)))
         artifacts.write("summary.md", told)
         review = "" if session.review is None else _review(session.review, artifacts)
         if inputs.summary != "off":

@@ -114,7 +114,8 @@ TESTS: Final = (".test.yaml", ".test.yml")
 MODES: Final = ("live", "record", "replay", "resume", "test", "validate", "plan")
 
 INPUTS: Final = (
-    Input("spec", "workflow file in the workspace; for validate several, one a line, globs or directories", _paths),
+    Input("spec", "workflow file in the workspace; for validate and test several, one a line, globs or directories; "
+          "for record test files too", _paths),
     Input("prompt", "one-line mode: a workflow of one step that asks this; instead of spec", _text),
     Input("variables", "YAML or JSON map, over inputs.values of the file", _map, "{}"),
     Input("mode", "live, record (only what changed is asked), replay (no model is asked), resume (only what an earlier "

@@ -137,12 +137,12 @@ def outputs(session: Session) -> dict[str, str]:
     }
 
 
-def as_json(session: Session) -> str:
+def as_json(session: Session, mode: str) -> str:
     """results.json of a session: its status, and every case with all that is wrong."""
     document = {
         "status": session.status,
         "exit_code": session.exit_code,
-        "mode": "test",
+        "mode": mode,
         "cases": [_as_data(case) for case in session.cases],
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

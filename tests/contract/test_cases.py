@@ -81,7 +81,9 @@ def test_what_was_recorded_anew_is_reviewed(workspace: Workspace) -> None:
         ("fixtures/test/how-is-a-question/steps[0]", "changed"),
         ("fixtures/test/steps[0]", "unchanged"),
     ]
-    assert judged(workspace).outputs["review-path"] == ""
+    tested = judged(workspace)
+    assert tested.outputs["review-path"] == ""
+    assert (again.results["mode"], tested.results["mode"]) == ("record", "test")
 
 
 def test_a_second_recording_asks_only_for_what_changed(workspace: Workspace) -> None:
