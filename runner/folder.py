@@ -137,6 +137,12 @@ def _inside(workspace: Path, wanted: str, what: str) -> Path:
     found = _resolved(workspace / wanted)
     if found is None or (not os.path.isabs(wanted) and not found.is_relative_to(workspace.resolve())):
         raise FileProblem(f"{what} '{wanted}' leads out of the workspace")
+    try:
+        os.lstat(found)
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # the one is made, and of the other whoever writes there is told
+    except OSError as error:
+        raise FileProblem(f"{what} '{wanted}' cannot be a directory: {error.strerror}") from error
     return found
 
 

@@ -76,7 +76,7 @@ def files_of(inputs: ActionInputs, workspace: Path) -> list[str]:
 
 def matching(name: str, workspace: Path) -> list[str]:
     """The files that a glob names; none where it is not one. Raises UsageError for a glob that names none."""
-    if not any(sign in name for sign in "*?[") or (workspace / name).is_file():
+    if not any(sign in name for sign in "*?[") or os.path.isfile(workspace / name):
         return []
     # Hidden ones too: .github is where workflow files are kept.
     every = sorted(glob(name, root_dir=workspace, recursive=True, include_hidden=True))
@@ -94,7 +94,7 @@ def files_to_check(inputs: ActionInputs, workspace: Path) -> tuple[list[str], li
     files: list[str] = []
     others: list[str] = []
     for name in files_of(inputs, workspace):
-        if not (workspace / name).is_dir():
+        if not os.path.isdir(workspace / name):
             files.append(name)
             continue
         found = [(PurePath(name) / one).as_posix() for one in below(workspace / name, ENDINGS, but=TESTS)]

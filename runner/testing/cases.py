@@ -154,21 +154,21 @@ def workflow_of(name: str, says: str | None, workspace: Path, at: Location) -> s
         found = PurePosixPath(os.path.normpath(base / says)).as_posix()
         if found.split("/")[0] == ".." or os.path.isabs(says):
             raise SpecError([Finding(f"workflow '{says}' lies outside the workspace", at)])
-        if not (workspace / found).is_file():
+        if not os.path.isfile(workspace / found):
             there = nearest(PurePosixPath(found).name, _workflows_in((workspace / found).parent))
             raise SpecError([Finding(f"workflow '{says}' is not there: there is no file {found}; {there}", at)])
         return found
     stem = re.sub(r"\.test\.ya?ml$", "", PurePosixPath(name).name)
     looked_for = [stem + ending for ending in ENDINGS]
     for one in looked_for:
-        if (workspace / base / one).is_file():
+        if os.path.isfile(workspace / base / one):
             return (base / one).as_posix()
     told = f"no workflow is beside it: there is neither {looked_for[0]} nor {looked_for[1]}"
     raise SpecError([Finding(f"{told}; say which with the key 'workflow'", Location(name))])
 
 
 def _workflows_in(directory: Path) -> list[str]:
-    if not directory.is_dir():
+    if not os.path.isdir(directory):
         return []
     names = (one.name for one in directory.iterdir())
     return sorted(name for name in names if name.endswith(ENDINGS) and not name.endswith(TESTS))

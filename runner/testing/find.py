@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -28,12 +29,12 @@ def _of(name: str, workspace: Path) -> list[str]:
     if matches := matching(name, workspace):
         return _of_matches(name, matches, workspace)
     name = PurePath(name).as_posix()
-    if (workspace / name).is_dir():
+    if os.path.isdir(workspace / name):
         found = [(PurePath(name) / one).as_posix() for one in below(workspace / name, TESTS)]
         if not found:
             raise UsageError(f"there is no test case (*.test.yaml, *.test.yml) below '{name}'")
         return found
-    if not (workspace / name).is_file():
+    if not os.path.isfile(workspace / name):
         raise FileProblem(f"there is no file {name}; paths are relative to the workspace", at=Location(name))
     return [name] if name.endswith(TESTS) else _of_workflow(name, workspace)
 

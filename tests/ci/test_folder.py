@@ -68,6 +68,12 @@ def test_a_directory_outside_the_workspace_is_refused(tmp_path: Path, wanted: st
     assert sorted(path.name for path in tmp_path.iterdir()) == ["workspace"]
 
 
+def test_a_name_too_long_for_a_directory_is_told(tmp_path: Path) -> None:
+    for made in (lambda name: claim(tmp_path, name), lambda name: Folder.at(tmp_path, name, "fixtures")):
+        with pytest.raises(FileProblem, match="cannot be a directory: File name too long"):
+            made("a" * 300)
+
+
 def test_a_directory_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(FileProblem, match="artifacts-dir 'out' cannot be written: Not a directory"):

@@ -191,6 +191,12 @@ def test_a_workflow_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) 
     ]
 
 
+@pytest.mark.parametrize("name", [f"{'a' * 300}.yaml", f"{'a' * 300}/triage.yaml"])
+def test_a_name_that_no_file_can_have_is_of_none(tmp_path: Path, name: str) -> None:
+    [told] = findings_of(tmp_path, f"workflow: {name}\ncases: [{{name: a}}]")
+    assert f"there is no file {name}" in told
+
+
 @pytest.mark.parametrize("name", ["../triage.yaml", "/etc/passwd", "a/../../triage.yaml"])
 def test_a_workflow_is_inside_the_workspace(tmp_path: Path, name: str) -> None:
     [told] = findings_of(tmp_path, f"workflow: {name}\ncases: [{{name: a}}]")

@@ -100,7 +100,7 @@ def test_no_entry_at_all_is_an_error(root: Path) -> None:
         files_of_cases([], root)
 
 
-@pytest.mark.parametrize("name", ["missing.yaml", "flows/missing.test.yaml"])
+@pytest.mark.parametrize("name", ["missing.yaml", "flows/missing.test.yaml", "a" * 300])
 def test_a_file_that_is_not_there_is_a_problem_of_files(root: Path, name: str) -> None:
     with pytest.raises(FileProblem, match=f"there is no file {name}"):
         files_of_cases([name], root)
