@@ -82,7 +82,8 @@ Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`
 | `source` | `live`; `tape`, where a recording answered; `resumed`, where an earlier run did, a gate among them |
 | `question`, `answered_by` | of a gate: what was asked, as in `questions`, and `response` or `default`; of others null |
 
-Of test cases it has `status`, `exit_code`, `mode` and `cases`, each with `file`, `name`, `at`, `status`, `source`,
+Of test cases it has `status`, `exit_code`, `mode`, `took_more` (sentences of the
+[gates](recordings.md#a-re-recording-is-reviewed)) and `cases`, each with `file`, `name`, `at`, `status`, `source`,
 `passes` of its `runs`, `tokens`, `cost_usd`, `duration_ms`, `failures` (a `message` with its place, `at`) and `error`.
 
 ## Environment

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.errors import FileProblem, Finding, RunnerError, RunPaused
+from runner.errors import FileProblem, Finding, RunnerError, RunPaused, TookMore
 from runner.report import cases
 from runner.report.junit import junit
 from runner.report.outputs import Paths, outputs, results_json
@@ -120,13 +120,14 @@ class Delivery:
         paths = {"results-path": results, "junit-path": junit_path, "review-path": review}
         self.host.write_outputs(dict.fromkeys(OUTPUTS, "") | cases.outputs(session) | paths)
         self.host.annotate(cases.findings(session), "Test case")
+        self.host.annotate(TookMore(session.took_more).findings, TookMore.title)
         return tests_exit_code(session, inputs.fail_on), f"Results: {results} · JUnit: {junit_path}"
 
 
 def tests_exit_code(session: Session, fail_on: str) -> int:
-    """The exit code under `fail-on`: a case that fails is forgiven as a run is, one that has an error is not; a flaky
-    one is a warning."""
-    if fail_on == "never" and session.exit_code == FAILED:
+    """The exit code under `fail-on`: a case that fails is forgiven as a run is, one that has an error is not, and
+    neither is what takes too much; a flaky one is a warning."""
+    if fail_on == "never" and session.exit_code == FAILED and not session.took_more:
         return 0
     if fail_on == "warning" and session.exit_code == 0 and session.flaky:
         return FAILED

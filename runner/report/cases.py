@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.errors import Finding
+from runner.errors import Finding, TookMore
 from runner.report.markdown import code, duration, html, plain
 from runner.report.prices import exact
 from runner.report.progress import Line
@@ -48,7 +48,8 @@ def _sections(session: Session) -> Iterator[str]:
 
 def _headline(session: Session) -> str:
     sign = "✅" if session.status == "success" else "🛑" if session.cancelled else "❌"
-    return f"### {sign} Tests: {counted(session)}"
+    more = f"\n\n**{TookMore.title}:** {plain('; '.join(session.took_more))}" if session.took_more else ""
+    return f"### {sign} Tests: {counted(session)}{more}"
 
 
 def _table(session: Session) -> str:
@@ -117,6 +118,8 @@ def line(case: CaseResult) -> Line:
 def last_line(session: Session) -> Line:
     """What the log says at the end."""
     told = f"Tests: {counted(session)}; {session.tokens:,} tokens, {duration(session.duration_ms)}"
+    if session.took_more:
+        told += f"; {TookMore.title}: {'; '.join(session.took_more)}"
     return Line("INFO" if session.status == "success" else "ERROR", told)
 
 
@@ -144,6 +147,7 @@ def as_json(session: Session, mode: str) -> str:
         "exit_code": session.exit_code,
         "mode": mode,
         "cases": [_as_data(case) for case in session.cases],
+        "took_more": list(session.took_more),
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 

@@ -78,11 +78,13 @@ class CaseResult:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Every case that was gone through, in the order of the files. `unrun` were left when somebody asked to stop."""
+    """Every case that was gone through, in the order of the files. `unrun` were left when somebody asked to stop.
+    `took_more` says, in sentences, which recordings take more than a gate allows."""
 
     cases: tuple[CaseResult, ...]
     cancelled: bool = False
     unrun: int = 0
+    took_more: tuple[str, ...] = ()
 
     def count(self, status: CaseStatus) -> int:
         return sum(one.status == status for one in self.cases)
@@ -115,9 +117,9 @@ class Session:
 
     @property
     def exit_code(self) -> int:
-        """0 where every case passed, else that of the gravest."""
+        """0 where every case passed and nothing takes too much, else that of the gravest."""
         codes = [FAILED if one.status == "failed" else one.exit_code for one in self.cases]
-        return max([*codes, CANCELLED if self.cancelled else 0])
+        return max([*codes, FAILED if self.took_more else 0, CANCELLED if self.cancelled else 0])
 
     @property
     def status(self) -> Status:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.errors import RecordingProblem, SpecError, UsageError
 from runner.report.prices import cost_of, run_cost
+from runner.report.review import too_much
 from runner.tapes import record_command
 from runner.testing.checks import unfailing
 from runner.testing.run_cases import cases_of, run_cases
@@ -39,6 +40,9 @@ def trial(inputs: ActionInputs, harness: Harness, tell: Callable[[CaseResult], N
         raise UsageError(f"all {len(cases)} cases are live, and none of those is to be run")
     trials = _Trials(inputs, harness)
     session = run_cases(asked, trials.run, cost=trials.cost, tell=tell)
+    if session.review is not None:
+        told = too_much(session.review, inputs.max_token_increase, inputs.max_cost_increase)
+        session = replace(session, took_more=tuple(told))
     return Left(session, len(cases) - len(asked))
 
 
@@ -91,6 +95,9 @@ class _Trials:
             record=record,
             variables=variables,
             hitl_response=case.hitl_response,
+            # All cases go through these together: one that should fail must not pass by them.
+            max_token_increase=None,
+            max_cost_increase=None,
             given={},
         )
 

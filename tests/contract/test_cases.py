@@ -86,6 +86,23 @@ def test_what_was_recorded_anew_is_reviewed(workspace: Workspace) -> None:
     assert (again.results["mode"], tested.results["mode"]) == ("record", "test")
 
 
+@pytest.mark.parametrize(("allowed", "code"), [("50", 10), ("100", 0)])
+@pytest.mark.parametrize("status", ["success", "failed"])
+def test_what_takes_too_much_is_no_cases_success(workspace: Workspace, status: str, allowed: str, code: int) -> None:
+    workspace.environ["OPENAI_API_KEY"] = KEY
+    gates = {"record": "all", "max_token_increase": allowed, "fail_on": "never"}
+    for usage, inputs in (((100, 20), {}), ((200, 40), gates)):
+        with OpenAIServer(Answer("bug" if status == "success" else "", usage=usage)) as server:
+            workspace.write("workflow.yaml", triage(server.url))
+            case = {"name": "a", "expect": {"status": status}}
+            outcome = workspace.action(spec=cases(workspace, case), mode="record", **inputs)
+    assert outcome.exit_code == code
+    assert outcome.outputs["tests-passed"] == "1"
+    told = "all steps together: 120 → 240 tokens, 100 % more; 50 % more are allowed"
+    for place in (outcome.log, outcome.summary, outcome.results["took_more"], outcome.annotations[-1:]):
+        assert (told in str(place).replace("%25", "%")) == (code == 10)
+
+
 def test_a_second_recording_asks_only_for_what_changed(workspace: Workspace) -> None:
     recorded(workspace, BUG, QUESTION)
     workspace.environ["OPENAI_API_KEY"] = KEY
