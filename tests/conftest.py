@@ -22,6 +22,7 @@ def internet(monkeypatch: pytest.MonkeyPatch) -> Internet:
     return Internet(monkeypatch)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One engine and one image are enough: all tests of the container go to one process, and they come first, because
     most of their time is waiting."""

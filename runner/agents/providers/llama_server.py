@@ -36,7 +36,7 @@ def serve(model: str, slots: int) -> None:
     params.model_alias = {Path(model).stem}  # or answers name the file's whole path
     params.hostnames, params.port = ["127.0.0.1"], 0
     params.n_parallel, params.n_ctx, params.n_threads_http = slots, slots * CONTEXT, slots + 4
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = processors()
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads()
     params.use_jinja = True  # the model's own chat template
     params.fit_params = params.warmup = False  # 0.2 s each
     # A cached prefix is computed in other batches than a fresh one, and the last digits of its answers differ.
@@ -54,8 +54,15 @@ def serve(model: str, slots: int) -> None:
     os._exit(0)  # deleting the server would wait for requests in flight
 
 
+def threads() -> int:
+    """One less than there are processors: the library's threads wait for each other by spinning, so one of them that
+    has to share its processor with somebody makes all of them wait. On two processors of which one was busy, two
+    threads took 164 s for what one thread does in 4.5 s."""
+    return max(1, processors() - 1)
+
+
 def processors() -> int:
-    """Processors we may use: more threads than that make it several times slower."""
+    """Processors we may use."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
