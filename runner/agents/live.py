@@ -29,7 +29,7 @@ from runner.calls.call import Call, Reply, Session
 from runner.errors import ModelProblem, RunnerError
 from runner.plan.plan import NO_POLICY
 from runner.plan.tools import SkillBook
-from runner.tape.deck import whole_characters
+from runner.tape.cleaning import whole_characters
 from runner.tape.recording import Turn
 from runner.tape.reel import Player
 

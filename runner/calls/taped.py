@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runner.calls.call import Allowance, Reply
 from runner.errors import Finding, ModelProblem, OutOfTime, RecordingProblem
 from runner.plan.fingerprint import text_digest
-from runner.tape.deck import cleaned
+from runner.tape.cleaning import cleaned
 from runner.tape.recording import Answer, Prompt, Recording, ToolUse
 from runner.tape.reel import Recorder
 

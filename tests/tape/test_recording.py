@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runner.errors import RecordingProblem
 from runner.report.results import Usage
-from runner.tape.deck import cleaned
+from runner.tape.cleaning import cleaned
 from runner.tape.recording import Answer, Fault, GateAsked, Prompt, Recording, ToolUse, Turn, dump, load
 
 if TYPE_CHECKING:
