@@ -95,7 +95,7 @@ class Deck:
             told = f"its recording {what}" if found else NONE
             return self.problem(f"{path} ({step.agent.id}): {told}", step, path)
 
-        return Player(found, problem, tools_live=self.tools_live)
+        return Player(found, problem, self.clean, tools_live=self.tools_live)
 
     def problem(self, told: str, step: Step, path: str) -> RecordingProblem:
         message = f"{told}; to record it: {self.again}"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.errors import RecordingProblem
 from runner.plan.fingerprint import text_digest
+from runner.tape import drift
+from runner.tape.cleaning import cleaned
 from runner.tape.recording import ToolUse, Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from runner.tape.recording import Answer, Recording
 
@@ -61,13 +64,18 @@ class Player:
     """The turns of one recording, one after the other. Without a recording it has none, and says so when it is asked.
 
     `broken` is the problem that a sentence about the recording makes. With `tools_live` the tools are real, and what
-    they give is compared with what they gave.
+    they give is compared with what they gave, in which `clean` has left nothing that must not be kept.
     """
 
     def __init__(
-        self, recording: Recording | None, problem: Callable[[str], RecordingProblem], *, tools_live: bool = False
+        self,
+        recording: Recording | None,
+        problem: Callable[[str], RecordingProblem],
+        clean: Callable[[str], str] = lambda text: text,
+        *,
+        tools_live: bool = False,
     ) -> None:
-        self._recording, self.broken, self.tools_live = recording, problem, tools_live
+        self._recording, self.broken, self._clean, self.tools_live = recording, problem, clean, tools_live
         self._next = 0
         self._uses: list[ToolUse] = []
 
@@ -121,11 +129,24 @@ class Player:
             raise self.broken("gives another answer than it did when it was made")
 
     def _compare(self, results: Sequence[Mapping[str, Any]]) -> None:
-        for use in _with_results([replace(use, content=()) for use in self._uses], results):
-            recorded = next(one for one in self._uses if one.id == use.id and one.input == use.input)
-            if (use.status, use.content) != (recorded.status, recorded.content):
-                told = f"the tool '{use.name}' gave {_short(use.content)}, and when it was recorded {{}}"
-                raise self.broken(told.format(_short(recorded.content)))
+        now = _with_results([replace(use, content=()) for use in self._uses], results)
+        for recorded, use in zip(self._uses, now, strict=True):
+            gave = cleaned(use.content, self._clean)
+            if use.status != recorded.status or not _alike([*recorded.content], gave):
+                told = f"the tool '{use.name}' gave {_short(gave)}, and when it was recorded {_short(recorded.content)}"
+                raise self.broken(f"does not fit its tools: {told}")
+
+
+def _alike(recorded: Any, given: Any) -> bool:
+    """Whether two values of JSON are the same, but for what was taken out of the texts of the first."""
+    match recorded, given:
+        case str(), str():
+            return drift.fits(recorded, given)
+        case Mapping(), Mapping():
+            return recorded.keys() == given.keys() and all(_alike(one, given[name]) for name, one in recorded.items())
+        case list(), list():
+            return len(recorded) == len(given) and all(map(_alike, recorded, given))
+    return bool(recorded == given)
 
 
 def _short(content: Sequence[Any]) -> str:
