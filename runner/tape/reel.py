@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from runner.errors import RecordingProblem
 from runner.plan.fingerprint import text_digest
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from runner.tape.recording import Answer, Recording
-
-UNKNOWN: Final = "Error: the recording ends before this tool gave its result"
 
 
 @dataclass
@@ -78,6 +77,7 @@ class Player:
         self._recording, self.broken, self._clean, self.tools_live = recording, problem, clean, tools_live
         self._next = 0
         self._uses: list[ToolUse] = []
+        self._unlike: str | None = None
 
     @property
     def tools(self) -> Sequence[str]:
@@ -98,7 +98,7 @@ class Player:
         return answer if answer is not None and answer.response is not None else None
 
     def turn(self, messages: Sequence[Any] = ()) -> Turn:
-        """The next turn. Raises RecordingProblem where there is none."""
+        """The next turn. Raises RecordingProblem where there is none, and where one does not fit its tools."""
         if self.tools_live:
             self._compare([block["toolResult"] for block in messages[-1]["content"] if "toolResult" in block])
         turn = self.waiting
@@ -106,16 +106,24 @@ class Player:
             raise self.broken("is at its end, and one more turn is asked for")
         self._next += 1
         if turn.purpose == "answer":
+            self._unlike = self._unlike or _beside_its_content(turn)
             self._uses = [*turn.tools]
-        return turn
+        if self._unlike is not None:
+            raise self.broken(f"does not fit its tools: {self._unlike}")
+        return turn if turn.stop or not self._by_hand else replace(turn, stop=_stop(turn))
 
     def result(self, name: str, given: Any) -> ToolUse:
-        """What a tool gave when the turn in hand was recorded."""
+        """What a tool gave when the turn in hand was recorded. Where it is not there, the next turn is none."""
         found = next((use for use in self._uses if (use.name, use.input) == (name, given)), None)
         if found is None:
-            return ToolUse("", name, given, "error", ({"text": UNKNOWN},))
+            self._unlike = f"there is no result of the tool '{name}' for {json.dumps(given, ensure_ascii=False)}"
+            return ToolUse("", name, given, "error", ({"text": f"Error: {self._unlike}"},))
         self._uses.remove(found)
         return found
+
+    @property
+    def _by_hand(self) -> bool:
+        return self._recording is not None and self._recording.origin == "hand"
 
     def check(self, text: str, data: Any) -> None:
         """Raises RecordingProblem where the engine made another answer of the turns than it did when they were
@@ -124,9 +132,10 @@ class Player:
         if recording is None:
             return
         if self.waiting is not None:
-            raise self.broken(f"has {len(recording.turns) - self._next} turns more than were asked for")
-        if (text, data) != (recording.response, recording.answer.data):
-            raise self.broken("gives another answer than it did when it was made")
+            raise self.broken(f"was asked for {self._next} of its {len(recording.turns)} turns")
+        answers = (("data", recording.answer.data, data), ("response", recording.response, text))
+        if other := [str(drift.Difference(*one)) for one in answers if one[1] != one[2]]:
+            raise self.broken(f"does not lead to the answer that stands in it: {'; '.join(other)}")
 
     def _compare(self, results: Sequence[Mapping[str, Any]]) -> None:
         now = _with_results([replace(use, content=()) for use in self._uses], results)
@@ -135,6 +144,18 @@ class Player:
             if use.status != recorded.status or not _alike([*recorded.content], gave):
                 told = f"the tool '{use.name}' gave {_short(gave)}, and when it was recorded {_short(recorded.content)}"
                 raise self.broken(f"does not fit its tools: {told}")
+
+
+def _beside_its_content(turn: Turn) -> str | None:
+    """What a turn has of a tool that its content does not use. Only who writes by hand can write that."""
+    used = {block["toolUse"]["toolUseId"] for block in turn.content if "toolUse" in block}
+    other = next((use for use in turn.tools if use.id not in used), None)
+    return f"the content of a turn does not use the tool '{other.name}' (id '{other.id}')" if other else None
+
+
+def _stop(turn: Turn) -> str:
+    """Why a turn ended, where who wrote it by hand did not say."""
+    return "tool_use" if any("toolUse" in block for block in turn.content) else "end_turn"
 
 
 def _alike(recorded: Any, given: Any) -> bool:
