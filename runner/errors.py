@@ -168,6 +168,10 @@ class RecordingProblem(RunnerError):
         return self._findings or super().findings
 
 
+class NotRecorded(RecordingProblem):
+    """A step that was to be replayed has no recording. It may have been cancelled beside one that failed."""
+
+
 class TookMore(RunnerError):
     """What was recorded anew takes more than a gate allows; a sentence for each."""
 

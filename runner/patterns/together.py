@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from runner.errors import RunPaused, StepFailed
+from runner.errors import NotRecorded, RunPaused, StepFailed
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -20,9 +20,11 @@ async def together(
 
     The first failure cancels the others and is raised as itself. With `keep_going` the others run to their end
     first when it was a step that failed. What waits for a human never cancels the others; when nothing failed all such
-    questions are raised as one.
+    questions are raised as one. Neither does a step of a replay that was never recorded: it may be one that a failure
+    cancelled, which then comes first.
     """
     failures: list[StepFailed] = []
+    missing: dict[int, NotRecorded] = {}
     pauses: dict[int, RunPaused] = {}
     room = asyncio.Semaphore(at_most or max(1, len(work)))
 
@@ -32,6 +34,9 @@ async def together(
                 return await one
         except RunPaused as pause:
             pauses[number] = pause
+            return None
+        except NotRecorded as problem:
+            missing[number] = problem
             return None
         except StepFailed as failure:
             if not keep_going:
@@ -47,6 +52,8 @@ async def together(
     finally:
         for one in work:
             one.close()  # what was cancelled before its turn came has not been awaited
+    if missing:  # here, what fails cancels nothing, or there was no failure
+        raise missing[min(missing)]
     if failures:
         raise failures[0]
     if pauses:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from runner.errors import Finding, RecordingProblem
+from runner.errors import Finding, NotRecorded, RecordingProblem
 from runner.plan import digest
 from runner.plan.flows import planned
 from runner.tape import drift
@@ -93,13 +93,16 @@ class Deck:
 
         def problem(what: str) -> RecordingProblem:
             told = f"its recording {what}" if found else NONE
-            return self.problem(f"{path} ({step.agent.id}): {told}", step, path)
+            kind = RecordingProblem if found else NotRecorded
+            return self.problem(f"{path} ({step.agent.id}): {told}", step, path, kind)
 
         return Player(found, problem, self.clean, tools_live=self.tools_live)
 
-    def problem(self, told: str, step: Step, path: str) -> RecordingProblem:
+    def problem(
+        self, told: str, step: Step, path: str, kind: type[RecordingProblem] = RecordingProblem
+    ) -> RecordingProblem:
         message = f"{told}; to record it: {self.again}"
-        return RecordingProblem(message, [Finding(message, step.at)], path=path)
+        return kind(message, [Finding(message, step.at)], path=path)
 
     def add(self, recording: Recording) -> None:
         """A step was recorded."""

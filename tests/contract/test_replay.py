@@ -533,6 +533,40 @@ def test_a_step_without_a_recording_is_named_with_its_line(workspace: Workspace)
     assert replay.results["failure"]["path"] == "steps[1]"
 
 
+def test_what_was_cancelled_beside_a_step_that_failed_is_not_missed(workspace: Workspace):
+    """It was never recorded, whichever of them begins first."""
+    answers = {"B": Answer(""), "C": "ok"}
+    pattern = parallel(a=["A"], b=["B"], c=["C", "again"])
+    outcome, _, spec = record(workspace, pattern, lambda request: answers.get(request.user_texts[-1], Answer(delay=1)))
+    replay = workspace.run(spec, mode="replay")
+
+    assert {step["path"]: step["status"] for step in outcome.results["steps"]}["branches.a.steps[0]"] == "cancelled"
+    assert outcome.exit_code == replay.exit_code == 10
+    assert replay.results["failure"] == outcome.results["failure"]
+    (error,) = [line for line in replay.annotations if line.startswith("::error")]
+    assert "branches.b.steps[0] (writer): the model gave an empty answer" in error
+
+
+def test_what_is_missing_beside_steps_that_did_not_fail_is_told_by_the_first(workspace: Workspace):
+    ran = both(workspace, parallel(a=["A"], b=["B"], c=["C"]), "ok")
+    for name in "bc":
+        fixtures(workspace)[f"branches.{name}.steps[0].json"].unlink()
+    replay = workspace.run(ran.spec, mode="replay")
+
+    assert replay.exit_code == 14
+    assert replay.results["failure"]["path"] == "branches.b.steps[0]"
+
+
+def test_what_is_missing_is_told_where_a_failure_cancels_nothing(workspace: Workspace):
+    answers = {"B": Answer("")}
+    runtime = {"failure_policy": {"on_failure": "continue"}}
+    pattern = parallel(a=["A"], b=["B"])
+    ran = both(workspace, pattern, lambda request: answers.get(request.user_texts[-1], "ok"), runtime=runtime)
+    fixtures(workspace)["branches.a.steps[0].json"].unlink()
+
+    assert (ran.replay.exit_code, workspace.run(ran.spec, mode="replay").exit_code) == (10, 14)
+
+
 @pytest.mark.parametrize(
     "block",
     [
