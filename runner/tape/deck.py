@@ -44,10 +44,12 @@ class Deck:
     warn: Callable[[str], None] = unheard
     everything: bool = False
     tools_live: bool = False
-    used: set[str] = field(default_factory=set)
-    made: dict[str, Recording] = field(default_factory=dict)
-    _heard: dict[str, str] = field(default_factory=dict)
-    _asked: dict[tuple[str, str], Any] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set, init=False)
+    """Paths of earlier recordings that this run stands on."""
+    made: dict[str, Recording] = field(default_factory=dict, init=False)
+    """Its own, by path; one of these stands before an earlier one."""
+    _heard: dict[str, str] = field(default_factory=dict, init=False)
+    _asked: dict[tuple[str, str], Any] = field(default_factory=dict, init=False)
 
     @property
     def plays_only(self) -> bool:
@@ -78,12 +80,9 @@ class Deck:
             return None
         differences = drift.of_step(found, step.config_hash, self.asked(step))
         differences = differences or drift.of_prompt(found, prompt, replay=self.plays_only)
-        if self.plays_only:
-            self.used.add(path)
-            if differences:
-                raise self.problem(drift.told(step, differences, path), step, path)
-            return found
-        if differences or found.answer.status != "success":
+        if differences and self.plays_only:
+            raise self.problem(drift.told(step, differences, path), step, path)
+        if differences or (found.answer.status != "success" and not self.plays_only):
             return None
         self.used.add(path)
         return found
@@ -105,9 +104,9 @@ class Deck:
         return kind(message, [Finding(message, step.at)], path=path)
 
     def add(self, recording: Recording) -> None:
-        """A step was recorded."""
-        self.made[recording.path] = recording
+        """A step was recorded. What cannot be stored was not."""
         self.store(recording)
+        self.made[recording.path] = recording
         self.keep(recording)
 
     def lost(self, problem: RecordingProblem) -> None:

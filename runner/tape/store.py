@@ -110,7 +110,6 @@ def _tapes(base: Path) -> list[Path]:
         if here.name == TAPE and here != base:
             names.clear()
             found.append(here)
-        names.sort(key=_by_number)
     return sorted(found, key=lambda path: [_by_number(part) for part in path.relative_to(base).parts])
 
 
