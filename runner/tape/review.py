@@ -141,6 +141,7 @@ def _notes(old: Recording, new: Recording) -> Iterator[str]:
     asked = [*of_step(old, new.config_hash, new.asked), *of_prompt(old, new.prompt, replay=False)]
     if asked:
         yield f"asked otherwise: {', '.join(dict.fromkeys(one.field for one in asked))}"
+    yield from (f"the tool `{name}` is described otherwise" for name in _described_otherwise(old, new))
     was, now = (one.turns[-1].model if one.turns else "" for one in (old, new))
     if was and now and was != now:
         yield f"answered by {now}, before by {was}"
@@ -150,3 +151,9 @@ def _notes(old: Recording, new: Recording) -> Iterator[str]:
         yield from (f"the tool `{name}` said something else" for name in others)
     if old.origin != new.origin:
         yield "written by hand before" if old.origin == "hand" else "written by hand now"
+
+
+def _described_otherwise(old: Recording, new: Recording) -> Iterator[str]:
+    """Tools of which a model is told something else under the same name: what a server of tools says of them is not
+    known before it is asked, and so is no part of a config_hash."""
+    return (name for name, told in new.tools.items() if old.tools.get(name, told) != told)

@@ -261,6 +261,12 @@ def test_what_the_question_was_made_of_is_told_by_its_name() -> None:
     assert (found.verdict, found.notes) == ("unchanged", ("asked otherwise: model_id",))
 
 
+def test_a_tool_that_is_described_otherwise_is_told_by_its_name() -> None:
+    before = recording(tools={"read": "01", "write": "02", "gone": "03"})
+    found = reviewed(before, recording(tools={"read": "01", "write": "22", "new": "04"}))
+    assert (found.verdict, found.notes) == ("unchanged", ("the tool `write` is described otherwise",))
+
+
 def test_another_model_is_told() -> None:
     found = reviewed(recording(), recording(turn(model="ollama/llama")))
     assert (found.verdict, found.notes) == ("unchanged", (f"answered by ollama/llama, before by {LISTED}",))
