@@ -9,6 +9,7 @@ What a provider makes at random, such as ids, is not compared.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -29,8 +30,14 @@ MOST_REASONS: Final = 50
 def review(before: Mapping[str, Recording], after: Mapping[str, Recording], at: datetime = LATEST) -> Review:
     """What became of the recordings of a workflow, by path. Both are priced as of one time, so that a difference in
     cost is one of the work."""
-    paths = dict.fromkeys([*after, *before])
-    return Review.of(_reviewed(path, before.get(path), after.get(path), at) for path in paths)
+    paths = {*after, *before}
+    steps = [_reviewed(path, before.get(path), after.get(path), at) for path in sorted(paths, key=_by_number)]
+    return Review.of(steps)
+
+
+def _by_number(path: str) -> tuple[list[tuple[str, int]], str]:
+    """`steps[10]` comes behind `steps[9]`."""
+    return [(word, int(number or -1)) for word, number in re.findall(r"(\D*)(\d*)", path)], path
 
 
 def _reviewed(path: str, old: Recording | None, new: Recording | None, at: datetime) -> Reviewed:

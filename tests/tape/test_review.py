@@ -98,6 +98,12 @@ def test_the_gravest_steps_come_first_and_the_others_in_their_order() -> None:
     assert [found.count(one) for one in VERDICTS] == [1, 1, 1, 1, 2]
 
 
+def test_steps_come_in_the_order_of_their_numbers() -> None:
+    steps = [f"steps[{number}]" for number in range(12)]
+    paths = ["branches.a", "branches.a2.steps[9]", "branches.a2.steps[10]", *steps, "workers#2[1]", "workers#10[0]"]
+    assert [step.path for step in review({}, dict.fromkeys(sorted(paths), recording())).steps] == paths
+
+
 # -- data -------------------------------------------------------------------------------------------------------------
 
 
