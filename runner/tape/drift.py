@@ -44,6 +44,8 @@ def of_step(recording: Recording, config_hash: str, asked: Mapping[str, Any]) ->
     """What differs in who is asked and how. Nothing where the hashes are equal."""
     if recording.config_hash == config_hash:
         return []
+    if recording.gate is not None and asked:
+        return [Difference("type", "hitl", ABSENT)]
     found = [*_compared(recording.asked, asked)]
     return found or [Difference("config_hash", recording.config_hash[:12], config_hash[:12])]
 
@@ -82,7 +84,7 @@ def stale(plan: Plan, recordings: Mapping[str, Recording], asked: Callable[[Step
     found: dict[str, Finding] = {}
     for path, recording in recordings.items():
         step = steps.get(planned(path))
-        if step is None or recording.gate is not None:
+        if step is None:
             continue
         if differences := of_step(recording, step.config_hash, asked(step)):
             found.setdefault(step.path, Finding(told(step, differences), step.at))
