@@ -26,7 +26,7 @@ demo: setup  ## run a real workflow on the embedded model
 	$(BIN)/python entrypoint.py run examples/hello/workflow.yaml
 
 test: setup  ## the whole suite; container tests run where an engine is or can be started
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 lint: setup  ## format check, lint, types
 	$(BIN)/ruff format --check .

@@ -22,14 +22,20 @@ def internet(monkeypatch: pytest.MonkeyPatch) -> Internet:
     return Internet(monkeypatch)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One engine and one image are enough: all tests of the container go to one process, and they come first, because
-    most of their time is waiting."""
-    for item in items:
-        if item.get_closest_marker("container"):
-            item.add_marker(pytest.mark.xdist_group("container"))
-    items.sort(key=lambda item: item.get_closest_marker("container") is None)
+TOGETHER = ("tests/container/", "tests/testing/test_outsider.py")
+"""Tests that one process runs: they share an engine and an image, or a package that was built for them."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Every test to whichever process is free, but those that belong together to one, which begins with them."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((group for group in TOGETHER if nodeid.startswith(group)), nodeid)
+
+    return Scheduling(config, log)
 
 
 @pytest.hookimpl(optionalhook=True)
