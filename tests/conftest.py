@@ -22,8 +22,9 @@ def internet(monkeypatch: pytest.MonkeyPatch) -> Internet:
     return Internet(monkeypatch)
 
 
-TOGETHER = ("tests/container/", "tests/testing/test_outsider.py")
-"""Tests that one process runs: they share an engine and an image, or a package that was built for them."""
+TOGETHER = ("tests/container/", "tests/testing/test_outsider.py", "tests/plan/test_template_limits.py")
+"""Tests that one process runs: they share an engine and an image, a package that was built for them, or what took long
+to find out."""
 
 
 @pytest.hookimpl(optionalhook=True)
