@@ -48,7 +48,11 @@ class Note:
 
 
 class Notebook:
-    """The notes of one run. `open` before the first step; what is added is seen by the steps that begin later."""
+    """The notes of one run. `open` before the first step; what is added is seen by the steps that begin later.
+
+    With `once` an entry that is there already is not added again: the run goes on with another, whose notes may have
+    been kept.
+    """
 
     def __init__(
         self,
@@ -59,9 +63,10 @@ class Notebook:
         closed: Path | None,
         now: Callable[[], datetime],
         scrub: Callable[[str], str],
+        once: bool = False,
     ) -> None:
         self._workspace, self._name, self._json = workspace, name, as_json
-        self._closed, self._now, self._scrub = closed, now, scrub
+        self._closed, self._now, self._scrub, self._once = closed, now, scrub, once
         self._entries: list[str] = []
         self._writing = asyncio.Lock()
 
@@ -86,6 +91,8 @@ class Notebook:
         first = next((line for line in self._scrub(question).splitlines() if line.strip()), "")
         note = Note(agent, path, _short(first, MAX_QUESTION), _short(self._scrub(answer), MAX_ANSWER))
         async with self._writing:
+            if self._once and note.told() in self._entries:
+                return
             self._entries.append(note.told())
             await asyncio.to_thread(self._append, self._line(note))
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from runner.calls.budget import budgeted
 from runner.calls.fallbacks import falling_back
 from runner.calls.manners import slotted, timed
-from runner.calls.notes import noted
+from runner.calls.notes import Diary, noted
 from runner.calls.redacted import redacted
 from runner.calls.retry import retried
 from runner.calls.session import in_session
@@ -40,8 +40,9 @@ def wrapped(
     if plan.context.redact_pii:
         invoke = redacted(invoke)
     invoke = timed(invoke)
-    if plan.context.notes is not None and notebook is not None:
-        invoke = noted(invoke, notebook, plan.context.notes.include_last, emit)
+    diary = None if notebook is None else Diary(notebook, emit)
+    if plan.context.notes is not None and diary is not None:
+        invoke = noted(invoke, diary, plan.context.notes.include_last)
     invoke = slotted(invoke, asyncio.Semaphore(plan.limits.max_parallel), emit)
     invoke = falling_back(retried(invoke, plan.limits.retry, emit, random), emit)
-    return budgeted(in_session(taped(invoke, deck, ledger)), ledger)
+    return budgeted(in_session(taped(invoke, deck, ledger, diary)), ledger)

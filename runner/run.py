@@ -171,7 +171,7 @@ async def _play(
     replay of steps that were recorded otherwise, before it takes one."""
     deck.check()
     gates.expect(plan.gates())
-    notebook = None if deck.plays_only else _notebook(plan.context, around)
+    notebook = None if deck.plays_only else _notebook(plan.context, around, once=deck.mode == "resume")
     emit = course.emit
     invoke = wrapped(agents.invoke, plan, ledger=ledger, deck=deck, notebook=notebook, emit=emit, random=around.random)
     run_step = course.followed(step_runner(invoke, gates, emit=course.emit, now=around.now, span=around.span))
@@ -204,7 +204,7 @@ async def _outcome(
         return _failed(report, RunnerError(f"a bug of ours: {type(error).__name__}: {error}"))
 
 
-def _notebook(asked: ContextPlan, around: Surroundings) -> Notebook | None:
+def _notebook(asked: ContextPlan, around: Surroundings, *, once: bool) -> Notebook | None:
     if asked.notes is None:
         return None
     return Notebook(
@@ -214,6 +214,7 @@ def _notebook(asked: ContextPlan, around: Surroundings) -> Notebook | None:
         closed=around.artifacts,
         now=around.now,
         scrub=(lambda text: redact(around.scrub(text))) if asked.redact_pii else around.scrub,
+        once=once,
     )
 
 

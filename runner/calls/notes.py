@@ -23,23 +23,35 @@ class Notes(Protocol):
     async def add(self, agent: str, path: str, question: str, answer: str) -> None: ...
 
 
-def noted(invoke: Invoke, notes: Notes, include_last: int, emit: Emit) -> Invoke:
-    """A call sees the notes there are when it begins, and adds its own. One that cannot be kept fails no step; that
-    is told once."""
-    told = False
+class Diary:
+    """Where calls write their notes. One that cannot be kept fails no step; that is told once."""
+
+    def __init__(self, notes: Notes, emit: Emit) -> None:
+        self._notes, self._emit = notes, emit
+        self._told = False
+
+    def latest(self, most: int) -> list[str]:
+        return self._notes.latest(most)
+
+    async def add(self, call: Call, reply: Reply) -> None:
+        """What a call asked and was answered."""
+        try:
+            await self._notes.add(call.step.agent.id, call.path, call.user, reply.text)
+        except FileProblem as problem:
+            if not self._told:
+                self._told = True
+                self._emit(Warned(problem.message))
+
+
+def noted(invoke: Invoke, diary: Diary, include_last: int) -> Invoke:
+    """A call sees the notes there are when it begins, and adds its own."""
 
     async def with_notes(call: Call) -> Reply:
-        nonlocal told
         system = call.system
-        if latest := notes.latest(include_last):
+        if latest := diary.latest(include_last):
             system = "\n\n".join([*([system] if system else []), HEADING, *latest])
         reply = await invoke(replace(call, system=system))
-        try:
-            await notes.add(call.step.agent.id, call.path, call.user, reply.text)
-        except FileProblem as problem:
-            if not told:
-                told = True
-                emit(Warned(problem.message))
+        await diary.add(call, reply)
         return reply
 
     return with_notes

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
     from runner.calls.budget import Ledger
     from runner.calls.call import Call, Invoke
+    from runner.calls.notes import Diary
     from runner.tape.deck import Deck
     from runner.tape.recording import Turn
 
 
-def taped(invoke: Invoke, deck: Deck, ledger: Ledger) -> Invoke:
+def taped(invoke: Invoke, deck: Deck, ledger: Ledger, diary: Diary | None = None) -> Invoke:
     """`invoke`, recorded; or a recording played through it, where there is one that answers the question."""
 
     async def on_tape(call: Call) -> Reply:
@@ -33,6 +34,8 @@ def taped(invoke: Invoke, deck: Deck, ledger: Ledger) -> Invoke:
         elif found is not None and deck.mode == "resume":
             reply = _taken_over(call, found, ledger)
             deck.keep(found)
+            if diary is not None:  # who comes later would have been told
+                await diary.add(call, reply)
         else:
             reply = await _played_or_asked(invoke, call, prompt, found, deck)
         if call.session is not None:

@@ -349,3 +349,19 @@ def test_the_summary_tells_what_was_taken_over(workspace: Workspace):
     assert re.search(r"steps\[0\].* \| resumed \|", resumed.summary)
     assert re.search(r"steps\[1\].* \| live \|", resumed.summary)
     assert json.loads((workspace.root / "strands-artifacts/run-2/results.json").read_text())["mode"] == "resume"
+
+
+# -- notes ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["the same workspace", "a fresh checkout"])
+def test_steps_that_are_taken_over_leave_their_notes_once(workspace: Workspace, kept: bool):
+    noted = {"context_policy": {"notes": {"file": "notes.md"}}}
+    run(workspace, Script({**ANSWERS, "q3": NO}), **noted)
+    if not kept:
+        (workspace.root / "notes.md").unlink()
+    with OpenAIServer(Script(ANSWERS)) as server:
+        assert workspace.run(workflow(server.url, FIVE, **noted), mode="resume").exit_code == 0
+    told = server.requests[0].messages[0]["content"]
+    assert re.findall(r"^> (.+)$", told, re.MULTILINE) == ["a1", "a2"]
+    assert re.findall(r"^> (.+)$", (workspace.root / "notes.md").read_text(), re.MULTILINE) == [*ANSWERS.values()]
