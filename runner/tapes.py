@@ -9,13 +9,15 @@ import os
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from runner.errors import FileProblem, RecordingProblem, TookMore
+from runner.errors import FileProblem, RecordingProblem, RunnerError, TookMore, UsageError
 from runner.folder import Folder
+from runner.inputs import TESTS
 from runner.plan.pii import redact
 from runner.report.results import Failure
 from runner.report.review import too_much
+from runner.spec.load import read as document
 from runner.tape.deck import Deck, unheard
 from runner.tape.recording import dump
 from runner.tape.review import review
@@ -133,7 +135,9 @@ def tapes_of(
     within: str = "",
 ) -> Tapes:
     """The places of a run by its inputs; `within` is a directory below its fixtures. Raises FileProblem for one that
-    leads out of the workspace."""
+    leads out of the workspace, and UsageError where recordings would be among those of another workflow."""
+    if inputs.mode == "record" and inputs.fixtures is None:
+        _alone(plan, workspace)
     beside = PurePosixPath(os.path.dirname(plan.file)) / "fixtures" / safe_name(plan.name)
     fixtures = Folder.at(workspace, str(PurePosixPath(inputs.fixtures or beside) / within), "fixtures")
     baseline = None
@@ -146,6 +150,24 @@ def tapes_of(
     if artifacts is None:
         return Tapes(fixtures, None, None, scrub, warn, baseline, unfinished)
     return Tapes(fixtures, artifacts.below(TAPE), artifacts.base, scrub, warn, baseline, unfinished)
+
+
+def _alone(plan: Plan, workspace: Path) -> None:
+    """Raises UsageError where another workflow beside this one has its name: each would delete what the other needs."""
+    own = PurePosixPath(plan.file)
+    for file in sorted((workspace / own.parent).glob("*.y*ml")) if own.suffix else ():
+        if file.name != own.name and not file.name.endswith(TESTS) and _name_in(file) == plan.name:
+            told = f"{file.name} beside {own.name} has the name '{plan.name}' too, and one directory of recordings"
+            raise UsageError(f"{told} would be both's; give one of them another name, or set the input 'fixtures'")
+
+
+def _name_in(file: Path) -> Any:
+    """The name of a workflow; None for a file that is none."""
+    try:
+        found = document(file, file.name).data
+    except RunnerError:
+        return None
+    return found.get("name") if isinstance(found, dict) and "pattern" in found else None
 
 
 def _reviewed(report: RunReport, found: Review, inputs: ActionInputs) -> RunReport:

@@ -35,7 +35,7 @@ MAY_IMPORT = {
         *("testing", "ci", "report", "tape", "plan", "errors"),
     },
     "intake": {"inputs", "plan", "spec", "errors"},
-    "tapes": {"inputs", "folder", "tape", "report", "plan", "errors"},
+    "tapes": {"inputs", "folder", "tape", "report", "plan", "spec", "errors"},
     "deliver": {"inputs", "folder", "ci", "report", "errors"},
     "onion": {"calls", "tape", "notes", "plan", "errors"},
     "course": {"plan", "step", "errors"},

@@ -130,3 +130,13 @@ def test_a_recording_run_whose_budget_runs_out_keeps_what_had_finished(workspace
 
     assert (short.exit_code, kept) == (20, ["steps[0].json", "steps[1].json", "steps[2].json"])
     assert (len(server.requests), asked) == (0, ["two again"])
+
+
+def test_two_workflows_of_one_name_are_not_recorded_into_one_directory(workspace: Workspace):
+    with OpenAIServer("ok") as server:
+        workspace.write("other.yaml", workflow(server.url, chain("b")))
+        outcome = workspace.run(workflow(server.url, chain("a")), mode="record")
+        assert outcome.exit_code == 2
+        assert "other.yaml beside workflow.yaml has the name 'test' too" in outcome.log
+        assert workspace.action(spec="workflow.yaml", mode="record", fixtures="recorded").exit_code == 0
+    assert len(server.requests) == 1
