@@ -71,16 +71,9 @@ class Delivery:
 
         Returns the report as it was written, with such a failure in it.
         """
-        trouble: list[RunnerError] = []
+        attempt = Attempts()
+        trouble = attempt.trouble
         report = clean(report, self.scrub)
-
-        def attempt(work: Callable[[], str | None]) -> str:
-            try:
-                return work() or ""
-            except RunnerError as error:
-                trouble.append(error)
-                return ""
-
         for name, text in report.artifacts.items():
             attempt(partial(_artifact, name, text, artifacts))
         trace = "" if spans is None else attempt(lambda: _trace(spans, artifacts, now, service))
@@ -107,21 +100,42 @@ class Delivery:
         if detail != "off":
             self.host.write_summary(summary(report, "brief"))
 
-    def tested(self, session: Session, inputs: ActionInputs, artifacts: Folder) -> tuple[int, str]:
-        """Write what test cases leave: the table, annotations, outputs, and their files, whose names are returned with
-        the exit code."""
-        told = cases.summary(session)
-        junit_path = artifacts.shown(artifacts.write("junit.xml", junit(session)))
-        results = artifacts.shown(artifacts.write("results.json", cases.as_json(session, inputs.mode)))
-        artifacts.write("summary.md", told)
-        review = "" if session.review is None else _review(session.review, artifacts)
+    def tested(self, session: Session, inputs: ActionInputs, artifacts: Folder) -> tuple[int, Files]:
+        """Write what test cases leave: their files, the table, outputs, annotations. What cannot be written fails the
+        session and keeps nothing else from being. Returns the exit code, and what was written where."""
+        attempt, told = Attempts(), cases.summary(session)
+
+        def write(name: str, text: str) -> str:
+            return attempt(lambda: artifacts.shown(artifacts.write(name, text)))
+
+        junit_path = write("junit.xml", junit(session))
+        results = write("results.json", cases.as_json(session, inputs.mode))
+        where = write("summary.md", told)
+        review = "" if session.review is None else attempt(partial(_review, session.review, artifacts))
         if inputs.summary != "off":
-            self.host.write_summary(told)
+            attempt(lambda: self.host.write_summary(told))
         paths = {"results-path": results, "junit-path": junit_path, "review-path": review}
-        self.host.write_outputs(dict.fromkeys(OUTPUTS, "") | cases.outputs(session) | paths)
+        status = {"status": attempt.trouble[0].status} if attempt.trouble and session.status == "success" else {}
+        self.host.write_outputs(dict.fromkeys(OUTPUTS, "") | cases.outputs(session) | paths | status)
         self.host.annotate(cases.findings(session), "Test case")
         self.host.annotate(TookMore(session.took_more).findings, TookMore.title)
-        return tests_exit_code(session, inputs.fail_on), f"Results: {results} · JUnit: {junit_path}"
+        code = max([tests_exit_code(session, inputs.fail_on), *(error.exit_code for error in attempt.trouble)])
+        return code, Files(results, where, "", tuple(error.message for error in attempt.trouble))
+
+
+class Attempts:
+    """Writes one thing after the other; what fails is remembered, and keeps nothing else from being written."""
+
+    def __init__(self) -> None:
+        self.trouble: list[RunnerError] = []
+
+    def __call__(self, work: Callable[[], str | None]) -> str:
+        """What the work gives, such as a file's name; nothing when it fails."""
+        try:
+            return work() or ""
+        except RunnerError as error:
+            self.trouble.append(error)
+            return ""
 
 
 def tests_exit_code(session: Session, fail_on: str) -> int:

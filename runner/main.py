@@ -233,8 +233,10 @@ class Door:
                 if done.live_left_out:
                     self.log.line("WARNING", f"{done.live_left_out} live cases were left out")
                 exit_code, files = self.delivery.tested(done.session, inputs, artifacts)
+                for problem in files.trouble:
+                    self.log.line("ERROR", problem)
                 last = cases.last_line(done.session)
-                self.log.line(last.level, f"{last.text} · {files}")
+                self.log.line(last.level, f"{last.text} · Results: {files.results} · Summary: {files.summary}")
                 return exit_code
         finally:
             artifacts.hand_over()

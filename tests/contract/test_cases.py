@@ -151,6 +151,16 @@ def test_a_case_that_fails_is_an_annotation_at_the_line_of_the_case(workspace: W
     assert [one["status"] for one in outcome.results["cases"]] == ["failed", "passed"]
 
 
+def test_a_file_that_cannot_be_written_keeps_nothing_else_from_being(workspace: Workspace) -> None:
+    recorded(workspace, BUG)
+    (workspace.root / "out/junit.xml").mkdir(parents=True)
+    outcome = judged(workspace, artifacts_dir="out")
+    assert (outcome.exit_code, outcome.outputs["status"]) == (12, "invalid")
+    assert "out/junit.xml cannot be written" in outcome.log
+    assert outcome.outputs["tests-passed"] == "1"
+    assert "### ✅ Tests: 1 passed" in outcome.summary
+
+
 def test_a_failed_case_is_forgiven_where_failures_are(workspace: Workspace) -> None:
     recorded(workspace, BUG)
     cases(workspace, {**BUG, "expect": {"contains": "idea"}})
