@@ -9,7 +9,7 @@ import os
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from runner.errors import FileProblem, RecordingProblem, RunnerError, TookMore, UsageError
 from runner.folder import Folder
@@ -33,10 +33,6 @@ if TYPE_CHECKING:
     from runner.report.verdicts import Review
     from runner.tape.deck import Mode
     from runner.tape.recording import Recording
-
-
-ENDED: Final = frozenset({"success", "skipped"})
-"""Statuses of a run that took every step it had to take. One that is paused has those behind its gate before it."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,8 @@ class Tapes:
     def ended(self, report: RunReport, deck: Deck, inputs: ActionInputs) -> RunReport:
         """The report with what is to be said of recordings. A whole re-recording deletes those that nothing asked for:
         they are of steps that are no more."""
-        whole = report.status in ENDED
+        # One that is paused has steps behind its gate, and one that did nothing says nothing of any step.
+        whole = report.status == "success"
         if deck.mode == "record":
             self.fixtures.clear(self.unfinished)
         if deck.mode == "record" and whole:

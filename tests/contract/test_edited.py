@@ -140,3 +140,11 @@ def test_two_workflows_of_one_name_are_not_recorded_into_one_directory(workspace
         assert "other.yaml beside workflow.yaml has the name 'test' too" in outcome.log
         assert workspace.action(spec="workflow.yaml", mode="record", fixtures="recorded").exit_code == 0
     assert len(server.requests) == 1
+
+
+def test_a_recording_run_that_skips_every_step_deletes_no_recording(workspace: Workspace):
+    said = {"inputs": {"optional": {"go": {"type": "boolean", "default": True}}}}
+    ran = both(workspace, chain({"input": "a", "when": "go"}), "ok", **said)
+    skipped = workspace.run(ran.spec, mode="record", variables="go: false")
+    assert skipped.outputs["status"] == "skipped"
+    assert [*fixtures(workspace)] == ["steps[0].json"]
