@@ -97,8 +97,7 @@ def _at_gate(
         return replace(result, status="paused", question=pause.questions[0]), pause
     except RunnerError as error:
         return replace(result, question=asked, error=error.message), error
-    result = replace(result, source="resumed" if gates.recalls(record) else "live")
-    return _answered(result, gate, record), None
+    return _answered(replace(result, source=gates.source(record)), gate, record), None
 
 
 def _answered(result: StepResult, gate: Gate, record: GateRecord) -> StepResult:

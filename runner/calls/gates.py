@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runner.plan.plan import Gate
-    from runner.report.results import AnsweredBy
+    from runner.report.results import AnsweredBy, Source
 
 LONGEST_S: Final = 3e9
 """Some hundred years, which no date overflows by."""
@@ -54,7 +54,7 @@ class GateRecord:
 class Gates:
     """The answers of one run. `earlier` is what runs before it asked, by path; `keep` is called for every question that
     is asked, and again once it is answered. A question of an earlier run keeps the time at which it was asked. `clean`
-    takes out of a text what must not be kept."""
+    takes out of a text what must not be kept. `source` is what an answer of `earlier` is called in the results."""
 
     def __init__(
         self,
@@ -63,7 +63,9 @@ class Gates:
         now: Callable[[], datetime],
         keep: Callable[[GateRecord], None],
         clean: Callable[[str], str] = lambda text: text,
+        source: Source = "resumed",
     ) -> None:
+        self._source = source
         self._response, self._earlier, self._now, self._keep, self._clean = response, earlier, now, keep, clean
         self._given: dict[str, str] = {}
         self._for_the_first: str | None = None
@@ -115,10 +117,11 @@ class Gates:
         self._keep(record)
         return record
 
-    def recalls(self, record: GateRecord) -> bool:
-        """Whether this was answered in an earlier run."""
+    def source(self, record: GateRecord) -> Source:
+        """Where an answer comes from: an earlier run, or this one."""
         before = self._earlier.get(record.path)
-        return before is not None and before.answer is not None and before.same_as(record)
+        recalled = before is not None and before.answer is not None and before.same_as(record)
+        return self._source if recalled else "live"
 
     def remarks(self) -> Iterator[str]:
         """What is worth a warning when the run is over."""

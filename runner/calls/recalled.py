@@ -11,6 +11,7 @@ from runner.tape.recording import Answer, GateAsked, Recording
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runner.report.results import Source
     from runner.tape.deck import Deck
 
 
@@ -28,7 +29,8 @@ def gates_on_tape(deck: Deck, response: str | None, now: Callable[[], datetime],
 
     recalled = {} if deck.mode == "live" or deck.everything else deck.earlier
     earlier = {path: _record(one, one.gate) for path, one in recalled.items() if one.gate is not None}
-    return Gates(response, earlier if recall else {}, now, keep, deck.clean)
+    source: Source = "resumed" if deck.mode == "resume" else "tape"
+    return Gates(response, earlier if recall else {}, now, keep, deck.clean, source)
 
 
 def _recording(record: GateRecord) -> Recording:

@@ -195,7 +195,7 @@ def test_what_was_answered_is_not_asked_again():
 
     assert run.ask() == "yes"
     assert run.kept == [YES]
-    assert run.gates.recalls(run.kept[0])
+    assert run.gates.source(run.kept[0]) == "resumed"
 
 
 @pytest.mark.parametrize(

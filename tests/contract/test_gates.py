@@ -422,3 +422,14 @@ def test_a_gate_that_waits_for_a_task_that_was_skipped_is_skipped(workspace: Wor
     assert outcome.exit_code == 0
     assert statuses(outcome) == {"tasks.a": "skipped", "tasks.b": "skipped", "tasks.c": "success"}
     assert "status=skipped" in next(line for line in outcome.log.splitlines() if "path=tasks.b" in line)
+
+
+def test_a_replay_says_of_an_answer_that_it_was_recorded_and_resumes_nothing(workspace: Workspace):
+    with OpenAIServer(reply=Script({"Write.": "a haiku"})) as server:
+        spec = workflow(server.url, PRINTING)
+        recorded = workspace.run(spec, mode="record", hitl_response="Yes, please.")
+    replayed = workspace.run(spec, mode="replay")
+
+    assert recorded.exit_code == replayed.exit_code == 0
+    assert [step["source"] for step in replayed.results["steps"]] == ["tape"] * 3
+    assert (replayed.outputs["steps-replayed"], replayed.outputs["steps-resumed"]) == ("3", "0")
