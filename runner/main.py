@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import traceback
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -128,8 +128,11 @@ class Door:
         tracing = Tracing(self.environ, plan.telemetry, enabled=inputs.trace, scrub=self.scrub)
         self.host.write_outputs({"status": "failed"})  # stands when we are killed; the last value of a name wins
         artifacts = Folder.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
-        tapes = tapes_of(inputs, plan, self.host.workspace, artifacts, self.scrub, partial(self.log.line, "WARNING"))
-        try:
+        warn = partial(self.log.line, "WARNING")
+        with ExitStack() as handing_over:  # also what was written before it turned out that nothing can run
+            handing_over.callback(artifacts.hand_over)
+            tapes = tapes_of(inputs, plan, self.host.workspace, artifacts, self.scrub, warn)
+            handing_over.callback(tapes.hand_over)
             deck = tapes.deck(plan, inputs)
             gates = gates_on_tape(deck, inputs.hitl_response, self.now)
             with _stopped_by_signals() as stop:
@@ -146,9 +149,6 @@ class Door:
                 )
                 self._last_words(report, files)
                 tracing.flush()
-        finally:
-            artifacts.hand_over()
-            tapes.hand_over()
         return report.exit_code
 
     def _executed(

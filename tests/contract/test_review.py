@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from typing import Any
 
@@ -106,6 +107,15 @@ def test_a_baseline_without_recordings_is_refused(workspace: Workspace) -> None:
     outcome = workspace.action(spec="workflow.yaml", mode="replay", baseline="nowhere")
     assert outcome.exit_code == 14
     assert "there are no recordings in nowhere" in outcome.log
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_a_refused_run_has_written_belongs_to_the_owner_of_the_workspace(workspace: Workspace) -> None:
+    os.chown(workspace.root, 12345, 12345)
+    workspace.write("workflow.yaml", spec("http://localhost:1", "old"))
+    assert workspace.action(spec="workflow.yaml", mode="replay", baseline="nowhere").exit_code == 14
+    left = workspace.root / "strands-artifacts"
+    assert {path.stat().st_uid for path in (left, *left.rglob("*"))} == {12345}
 
 
 def test_a_recording_of_a_step_that_is_no_more_is_deleted_and_told(workspace: Workspace) -> None:
