@@ -236,18 +236,30 @@ class ModelProblem(RunnerError):
     `transient` says that asking again may help: throttling, a server's own failure, a lost or timed-out connection.
     `retry_after` is the server's own wish, in seconds. `unavailable` says that another model may help: what is
     transient, and a quota or a credit that is `used_up`.
+
+    `throttled` says that the provider has too much to do for us, `unauthorized` that it does not take the credentials,
+    whatever they ask. `lost` says that the request went out and nobody knows what became of it, nor what it cost.
     """
 
     exit_code = 10
     title = "Model call failed"
 
     def __init__(
-        self, message: str, *, transient: bool = False, retry_after: float | None = None, used_up: bool = False
+        self,
+        message: str,
+        *,
+        transient: bool = False,
+        retry_after: float | None = None,
+        used_up: bool = False,
+        throttled: bool = False,
+        unauthorized: bool = False,
+        lost: bool = False,
     ) -> None:
         super().__init__(message)
         self.transient = transient
         self.unavailable = transient or used_up
         self.retry_after = retry_after
+        self.throttled, self.unauthorized, self.lost = throttled, unauthorized, lost
 
 
 class OutOfTime(ModelProblem):

@@ -52,7 +52,11 @@ class PlayedModel(Model):
             for event in broken_off(turn.content, counted if turn.usage.total else None):
                 yield event
         raise ModelProblem(
-            fault.message, transient=fault.transient, used_up=fault.used_up, retry_after=fault.retry_after
+            fault.message,
+            transient=fault.transient,
+            used_up=fault.used_up,
+            retry_after=fault.retry_after,
+            lost=fault.lost,
         )
 
 

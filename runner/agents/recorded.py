@@ -44,7 +44,8 @@ class RecordedModel(WrappedModel):
     async def stream(
         self, messages: Any, tool_specs: Any = None, system_prompt: Any = None, **kwargs: Any
     ) -> AsyncGenerator[Any, None]:
-        """The inner model's events. A turn that was cut off by us is not recorded."""
+        """The inner model's events. Raises what the engine is to make of a provider's exception. A turn that was cut
+        off by us is not recorded."""
         if self._turn.purpose == "answer":
             self._recorder.asked(messages, tool_specs)
         clock = asyncio.get_running_loop().time
@@ -56,8 +57,9 @@ class RecordedModel(WrappedModel):
                     seen.append(event)
                     yield event
         except Exception as error:
-            self._recorder.ended(self._whole(seen, began, fault=_fault(self._explain(error))))
-            raise
+            problem = self._explain(error)
+            self._recorder.ended(self._whole(seen, began, fault=_fault(problem)))
+            raise problem from error
         self._recorder.ended(self._whole(seen, began))
 
     def _whole(self, events: Sequence[Any], began: float, fault: Fault | None = None) -> Turn:
@@ -86,5 +88,5 @@ def _use(used: dict[str, Any]) -> ToolUse:
 def _fault(problem: RunnerError) -> Fault:
     if isinstance(problem, ModelProblem):
         used_up = problem.unavailable and not problem.transient
-        return Fault(problem.message, problem.transient, used_up, problem.retry_after)
+        return Fault(problem.message, problem.transient, used_up, problem.retry_after, problem.lost)
     return Fault(problem.message)

@@ -64,6 +64,7 @@ class Fault:
     transient: bool = False
     used_up: bool = False
     retry_after: float | None = None
+    lost: bool = False
     __pydantic_config__ = _STRICT
 
 

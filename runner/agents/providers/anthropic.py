@@ -120,18 +120,19 @@ class StrictAnthropicModel(AnthropicModel):
 
 # -- faults -----------------------------------------------------------------------------------------------------------
 
-_PASSING: Final = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error"})
+_THROTTLING: Final = frozenset({"overloaded_error", "rate_limit_error"})
+_PASSING: Final = frozenset({"api_error", "timeout_error", *_THROTTLING})
 
 
 def read_fault(error: BaseException) -> Fault | None:
     match error:
         case anthropic.APIStatusError(status_code=200):  # sent inside a stream that had begun well
             kind, told = _told(error)
-            return Fault(f"the provider failed: {told}", transient=kind in _PASSING)
+            return Fault(f"the provider failed: {told}", transient=kind in _PASSING, throttled=kind in _THROTTLING)
         case anthropic.APIStatusError():
             return Fault(_told(error)[1], error.status_code, headers=error.response.headers)
         case anthropic.APIConnectionError():  # its cause tells more, when there is one
-            return http_fault(error.__cause__) if error.__cause__ else Fault(error.message, transient=True)
+            return http_fault(error.__cause__) if error.__cause__ else Fault(error.message, transient=True, lost=True)
         case anthropic.APIError():
             return Fault(error.message)
     return http_fault(error)

@@ -17,7 +17,14 @@ import boto3
 import urllib3.exceptions
 from botocore import awsrequest
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    HTTPClientError,
+)
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from strands.models.bedrock import BedrockModel
 from strands.models.model import CacheConfig
@@ -165,6 +172,11 @@ _PASSING_IN_A_STREAM: Final = frozenset(
     )
 )
 
+_UNAUTHORIZED: Final = frozenset(
+    {"UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "ExpiredToken"}
+)
+"""What AWS says of credentials; one that knows them and does not allow a model is AccessDeniedException."""
+
 
 def read_fault(error: BaseException) -> Fault | None:
     match error:
@@ -175,9 +187,20 @@ def read_fault(error: BaseException) -> Fault | None:
             # One that came inside a stream has the 200 that the stream began with, or no status at all.
             passing = code.lower() in _PASSING_IN_A_STREAM if status in (None, 200) else None
             told = f"{code}: {details.get('Message', error)}"
-            return Fault(told, None if status == 200 else status, passing, answer.get("HTTPHeaders", {}))
+            return Fault(
+                told,
+                None if status == 200 else status,
+                passing,
+                answer.get("HTTPHeaders", {}),
+                throttled=status == 429 or code.lower().startswith("throttling"),
+                unauthorized=code in _UNAUTHORIZED,
+            )
+        case EndpointConnectionError() | ConnectTimeoutError():
+            return Fault(f"cannot reach Bedrock: {error}", transient=True)
         case BotoConnectionError() | HTTPClientError() | urllib3.exceptions.HTTPError():
-            return Fault(f"the connection to Bedrock failed: {error}", transient=True)
+            return Fault(f"the connection to Bedrock failed: {error}", transient=True, lost=True)
+        case CredentialRetrievalError():
+            return Fault(str(error), unauthorized=True)
         case BotoCoreError():
             return Fault(str(error))
     return None

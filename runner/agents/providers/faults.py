@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Fault:
     """A provider's error. `status` is that of the HTTP answer, when there was one; `transient` goes before what the
-    status says of that. A quota that is `used_up` does not come back by waiting."""
+    status says of that, and so do `throttled` and `unauthorized`. A quota that is `used_up` does not come back by
+    waiting. A request that is `lost` may have been worked on."""
 
     message: str
     status: int | None = None
     transient: bool | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     used_up: bool = False
+    throttled: bool | None = None
+    unauthorized: bool | None = None
+    lost: bool = False
 
 
 _MEANING: Final = {
@@ -37,6 +41,7 @@ _MEANING: Final = {
     429: "the provider is throttling",
 }
 _TRANSIENT: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_THROTTLED: Final = frozenset({429, 529})
 
 
 def explain(error: BaseException, read: Callable[[BaseException], Fault | None], now: datetime) -> ModelProblem | None:
@@ -55,6 +60,9 @@ def explain(error: BaseException, read: Callable[[BaseException], Fault | None],
         transient=transient and not fault.used_up,
         retry_after=retry_after(fault.headers, now),
         used_up=fault.used_up or status == 402,
+        throttled=not fault.used_up and (status in _THROTTLED if fault.throttled is None else fault.throttled),
+        unauthorized=status == 401 if fault.unauthorized is None else fault.unauthorized,
+        lost=fault.lost,
     )
 
 

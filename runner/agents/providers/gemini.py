@@ -153,7 +153,10 @@ class StrictGeminiModel(GeminiModel):
 def read_fault(error: BaseException) -> Fault | None:
     match error:
         case errors.APIError():
-            return Fault(error.message or str(error), error.code, headers=getattr(error.response, "headers", {}))
+            told, headers = error.message or str(error), getattr(error.response, "headers", {})
+            # A key that is none is a bad request there: https://ai.google.dev/gemini-api/docs/troubleshooting
+            wrong_key = error.code == 401 or "API key not valid" in told
+            return Fault(told, error.code, headers=headers, unauthorized=wrong_key)
         case errors.UnknownApiResponseError():  # its message repeats what the model said
             return Fault("the stream broke off, or is no answer: a part of it is not JSON", transient=True)
         case pydantic.ValidationError(title="GenerateContentConfig"):

@@ -132,8 +132,8 @@ def http_fault(error: BaseException) -> Fault | None:
     if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return Fault(f"cannot reach {_where(error)}: {told}", transient=True)
     if isinstance(cause, aiohttp.ServerTimeoutError):
-        return Fault(f"{_where(error)} did not answer in time", transient=True)
-    return Fault(f"the connection to {_where(error)} was lost: {told}", transient=True)
+        return Fault(f"{_where(error)} did not answer in time", transient=True, lost=True)
+    return Fault(f"the connection to {_where(error)} was lost: {told}", transient=True, lost=True)
 
 
 def _where(error: httpx.RequestError) -> str:

@@ -91,14 +91,16 @@ def read_fault(error: BaseException) -> Fault | None:
             used_up = error.code == "insufficient_quota"
             return Fault(_told(error), error.status_code, headers=error.response.headers, used_up=used_up)
         case openai.APIConnectionError():  # its cause tells more, when there is one
-            return http_fault(error.__cause__) if error.__cause__ else Fault(error.message, transient=True)
+            return http_fault(error.__cause__) if error.__cause__ else Fault(error.message, transient=True, lost=True)
         case openai.APIError():  # sent inside a stream that had begun well, so without a status
             words = f"{error.type} {error.code} {_told(error)}".lower()
-            return Fault(f"the provider failed: {_told(error)}", transient=any(word in words for word in _PASSING))
+            passing, throttled = (any(word in words for word in some) for some in (_PASSING, _THROTTLING))
+            return Fault(f"the provider failed: {_told(error)}", transient=passing, throttled=throttled)
     return http_fault(error)
 
 
-_PASSING: Final = ("server", "rate_limit", "overloaded", "unavailable", "timeout", "429", "500", "502", "503", "529")
+_THROTTLING: Final = ("rate_limit", "overloaded", "429", "529")
+_PASSING: Final = ("server", "unavailable", "timeout", "500", "502", "503", *_THROTTLING)
 
 
 def _told(error: openai.APIError) -> str:
