@@ -62,11 +62,11 @@ Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`
 | `response`, `data`, `step_outputs` | its answer as text and as data, and the outputs that the file asks for |
 | `steps` | every step and gate, in the order of the plan, or in that of the run where steps are taken again |
 | `questions` | of the gates that wait for an answer: each `path`, `prompt`, `context`, `default`, and `until` when it waits |
-| `usage` | `input_tokens`, `output_tokens`, `total_tokens`; of those sent, `cache_read_tokens` and `cache_write_tokens` |
+| `usage` | `input_tokens`, `output_tokens`, `total_tokens`; of those sent, `cache_read_tokens` and `cache_write_tokens`; and `uncounted_turns`, which may have cost more that nobody told |
 | `cost_usd` | about what the run cost in US dollars, [at list prices](language.md#cost); null where a price is not known |
 | `cache` | agents prepared (`builds`) and used again (`hits`), and the `hit_rate` in percent |
 | `clients` | clients of providers, each with its connections: `created`, and used again (`hits`) |
-| `budget` | `tokens` and `steps` spent, `max_tokens` and `max_steps` allowed, `used_percent` of the tightest |
+| `budget` | `tokens`, `steps` and, under a limit in money, `cost_usd` spent; `max_tokens`, `max_steps` and `max_cost_usd` allowed; `used_percent` of the tightest |
 | `failure` | null, or `title`, `message`, the `path` of the step, and `findings`, each a `message` with its place (`at`) and `level` |
 | `warnings` | advice, and what the run went on without: each a `message` with its place (`at`) |
 
@@ -118,8 +118,8 @@ The command line prints the answer on stdout; what would be a workflow command i
 | `answer_malformed path=… reason=… asked_again=…` | warning |
 | `fell_back path=… unavailable=… asked=… reason=…` | warning, and an annotation |
 | `agent_cache_miss agent_id=… config_hash=…`, `agent_cache_hit …` | debug |
-| `budget_warning usage=… limit=… percent=…` | warning, and an annotation |
-| `budget_exceeded usage=… limit=…` | error |
+| `budget_warning usage=… limit=… percent=…` | warning, and an annotation; with `what=` `dollars`, `steps` or `seconds` where it is not tokens |
+| `budget_exceeded usage=… limit=…` | error, likewise |
 | `usage_unknown …` | warning |
 | `compacted path=… messages=… before=… after=…`, `compaction_failed path=… tokens=… reason=…` | info, warning |
 | `mcp_server_lost server=… seen=…` | warning |

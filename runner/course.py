@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from runner.errors import Finding, Location
 from runner.plan.flows import CHANGING, planned
 from runner.plan.plan import Gate
+from runner.prices import of_limit
 from runner.report.events import BudgetWarning, FellBack, StepFinished, Warned
 from runner.report.results import StepResult
 
@@ -91,7 +92,7 @@ def _worth_a_warning(event: Event) -> str | None:
     """What of the run's events its report tells as well."""
     match event:
         case BudgetWarning():
-            return f"{event.usage:,} of {event.limit:,} {event.what} are spent ({event.percent} %)"
+            return f"{of_limit(event.what, event.usage, event.limit)} are spent ({event.percent} %)"
         case Warned():
             return event.message
     return None

@@ -200,7 +200,7 @@ class RunPaused(RunnerError):
 
 
 class BudgetExceeded(RunnerError):
-    """The run reached a limit on tokens or steps; what had finished is kept."""
+    """The run reached a limit on tokens, money or steps; what had finished is kept."""
 
     status = "budget"
     exit_code = 20

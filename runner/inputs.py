@@ -139,6 +139,8 @@ INPUTS: Final = (
     Input("max-parallel", "over runtime.max_parallel: calls in flight at once", _number(int, "a whole number above 0")),
     Input("max-tokens-budget", "over runtime.budgets.max_tokens: tokens of the whole run",
           _number(int, "a whole number above 0")),
+    Input("max-cost-usd", "over runtime.budgets.max_cost_usd: dollars of the whole run, at list prices",
+          _number(float, "a number of US dollars above 0, such as 0.50")),
     Input("timeout", "seconds the run may take, over runtime.budgets.max_duration_s; default 21000, or the file's",
           _number(float, "a number of seconds above 0")),
     Input("shard", "only this share of the plan: 2/5 is the second of five; for the patterns parallel and workflow",
@@ -173,7 +175,6 @@ NOT_OF_CASES: Final[Mapping[str, str]] = {
 """Inputs of a run that cases, tested or recorded, do not take, and why."""
 
 NOT_OFFERED: Final[Mapping[str, str]] = {
-    "max-cost-usd": "",
     "post": "none",
     "post-plan": "",
     "github-token": "",
@@ -203,6 +204,7 @@ class ActionInputs:
     region: str | None = None
     max_parallel: int | None = None
     max_tokens_budget: int | None = None
+    max_cost_usd: float | None = None
     timeout: float | None = None
     shard: tuple[int, int] | None = None
     """Which, of how many; from 1."""

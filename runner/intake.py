@@ -153,6 +153,7 @@ def _overrides(inputs: ActionInputs) -> Overrides:
         region=inputs.region,
         max_parallel=inputs.max_parallel,
         max_tokens=inputs.max_tokens_budget,
+        max_cost_usd=inputs.max_cost_usd,
         timeout_s=inputs.timeout,
     )
 

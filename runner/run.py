@@ -29,6 +29,7 @@ from runner.onion import wrapped
 from runner.patterns.registry import PATTERNS
 from runner.plan.pii import redact
 from runner.plan.scope import Scope, of_inputs
+from runner.prices import price
 from runner.report.events import Crashed, RunStarted, Statistics, Warned
 from runner.report.results import Failure, RunReport
 from runner.step import step_runner, untraced
@@ -100,7 +101,7 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
     course = Course(plan, around.emit)
     before, started = loop.time(), around.now()
     course.emit(RunStarted(plan.name, plan.flow.type, len(plan.rows()), plan.config_hash))
-    ledger = Ledger(plan.limits, course.emit)
+    ledger = Ledger(plan.limits, course.emit, lambda model, usage: price(usage, model, at=started))
     agents = _live_agents(plan, around, deck, ledger, course.emit)
     report = RunReport(
         plan.name, "success", 0, deck.mode, started, 0, plan.flow.type, plan.config_hash, shard=plan.shard
@@ -108,8 +109,9 @@ async def execute(plan: Plan, around: Surroundings) -> RunReport:
     report = replace(report, step_outputs=dict.fromkeys(plan.step_outputs, ""))  # set also when the run fails
     gates = around.gates or Gates(None, {}, around.now, lambda record: None)
     try:
-        playing = _play(plan, around, deck, course, agents, ledger, gates)
-        report = await _outcome(plan, report, around, course, playing)
+        with ledger.told_of_time():
+            playing = _play(plan, around, deck, course, agents, ledger, gates)
+            report = await _outcome(plan, report, around, course, playing)
         if report.status in ("success", "paused"):
             ledger.audit()
         if report.status == "success":

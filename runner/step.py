@@ -139,6 +139,7 @@ def agent_runner(invoke: Invoke, *, emit: Emit, now: Callable[[], datetime], spa
                 tools=tuple(tally.tools),
                 recorded_ms=reply.recorded_ms if reply else None,
                 bills=tuple(tally.bills),
+                uncounted=tally.uncounted,
             )
             describe(status=status, tokens=result.usage.total, attempts=result.attempts)
             emit(StepFinished(result))

@@ -12,7 +12,7 @@ OF_A_STEP: Final = {"source", "started", "duration_ms", "cost_usd"}
 took."""
 
 OF_THE_SUMMARY: Final = (
-    (r"\| [^|]+ (\| [\d,]+ \| [\d,]+ \| \d+) \| (?:live|tape) \|", r"| TIME \1 | SOURCE |"),
+    (r"\| [^|]+ (\| [\d,]+ \| [\d,]+ \| [^|]* \| \d+) \| (?:live|tape) \|", r"| TIME \1 | SOURCE |"),
     (r"\*\*Time\*\* [^·]+ ·", "**Time** ·"),
     (r"\*\*Clients\*\* .*", "**Clients**"),
     (r"^- \*\*Cost\*\* .*", "- **Cost**"),

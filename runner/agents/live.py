@@ -17,7 +17,7 @@ from runner.agents import providers
 from runner.agents.cache import AgentCache, Blueprint
 from runner.agents.closing import all_closed
 from runner.agents.compacting import CompactingModel, Conversation
-from runner.agents.metered import MeteredModel
+from runner.agents.metered import MeteredModel, capped
 from runner.agents.played import PlayedModel, PlayedSummaries, played_tools
 from runner.agents.pool import ClientKey, ClientPool
 from runner.agents.providers.faults import chain_of, explain, one_line
@@ -43,8 +43,7 @@ if TYPE_CHECKING:
     from runner.agents.providers import Home
     from runner.agents.tools.bench import Bench
     from runner.calls.budget import Ledger
-    from runner.calls.call import Tally
-    from runner.plan.plan import AgentRecipe, CompactionPlan, ContextPlan, ModelRecipe
+    from runner.plan.plan import AgentRecipe, CompactionPlan, ContextPlan
     from runner.plan.tools import ToolRecipe
     from runner.report.events import Emit
     from runner.step import Span
@@ -153,15 +152,29 @@ class LiveAgents:
         recipe, provider = blueprint.recipe, blueprint.provider
         conversation = Conversation(_messages(call.session))
 
-        def model(asked: AgentRecipe, purpose: Purpose) -> Model:
-            inner = RecordedModel(
+        def recorded(asked: AgentRecipe, purpose: Purpose) -> Model:
+            return RecordedModel(
                 provider.model(asked, client),
                 recorder,
                 Turn(asked.model.name, purpose),
                 partial(self._explain, blueprint),
                 cached_apart=provider.cached_apart,
             )
-            return self._metered(inner, call.tally, asked.model, cached_apart=provider.cached_apart)
+
+        def model(asked: AgentRecipe, purpose: Purpose) -> Model:
+            def with_fewer(max_tokens: int) -> Model:
+                return recorded(replace(asked, model=capped(asked.model, max_tokens)), purpose)
+
+            return self._redacted(
+                MeteredModel(
+                    recorded(asked, purpose),
+                    asked.model,
+                    self._ledger,
+                    call.tally,
+                    capped=with_fewer,
+                    cached_apart=provider.cached_apart,
+                )
+            )
 
         answering = model(recipe, "answer")
         if (plan := self._context.compaction) is not None:
@@ -176,14 +189,16 @@ class LiveAgents:
 
     def _played(self, call: Call, blueprint: Blueprint, player: Player) -> Parts:
         """A recording in the model's place, and in that of the tools."""
-        played = self._metered(PlayedModel(blueprint.recipe.model, player), call.tally, None, cached_apart=False)
+        recipe = blueprint.recipe.model
+        played = self._redacted(
+            MeteredModel(PlayedModel(recipe, player), recipe, self._ledger, call.tally, played=player)
+        )
         tools = blueprint.tools if player.tools_live else tuple(played_tools(player))
         system = self._system_prompt(call, blueprint.recipe, native=True)
         conversation = Conversation(_messages(call.session))
         return Parts(PlayedSummaries(played, played, player), system, conversation, tools)
 
-    def _metered(self, inner: Model, tally: Tally, billed: ModelRecipe | None, *, cached_apart: bool) -> Model:
-        model = MeteredModel(inner, self._ledger, tally, billed, cached_apart=cached_apart)
+    def _redacted(self, model: Model) -> Model:
         return RedactingModel(model) if self._context.redact_pii else model
 
     def _summariser(self, recipe: AgentRecipe, plan: CompactionPlan) -> AgentRecipe:

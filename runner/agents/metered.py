@@ -6,21 +6,26 @@ retries cannot go round it.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from strands.models.model import Model
-
 from runner.agents.wrapped import WrappedModel
-from runner.errors import ModelProblem
+from runner.calls.budget import Turn
+from runner.calls.tokens import tokens, tokens_sent
+from runner.errors import BudgetExceeded, ModelProblem
 from runner.report.results import Bill, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
+
+    from strands.models.model import Model
 
     from runner.calls.budget import Ledger
     from runner.calls.call import Tally
     from runner.plan.plan import ModelRecipe
+    from runner.tape.reel import Player
 
 MAX_TURNS = 50
 """Model turns of one call: far above what a task takes, and an end to a model that calls tools for ever."""
@@ -37,47 +42,94 @@ _REASONS = {
 
 
 class MeteredModel(WrappedModel):
-    """A model under this run's ledger, for one call. `billed` is whose turns are paid for, None where a recording
-    plays; `cached_apart` is its provider's way of counting."""
+    """A model under this run's ledger, for one call. `recipe` is who is asked; `capped` makes the same model with fewer
+    `max_tokens`. `cached_apart` is its provider's way of counting. Where a recording is `played`, what a turn costs is
+    known, and nobody sends a bill."""
 
     def __init__(
-        self, inner: Model, ledger: Ledger, tally: Tally, billed: ModelRecipe | None, *, cached_apart: bool
+        self,
+        inner: Model,
+        recipe: ModelRecipe,
+        ledger: Ledger,
+        tally: Tally,
+        *,
+        capped: Callable[[int], Model] | None = None,
+        cached_apart: bool = False,
+        played: Player | None = None,
     ) -> None:
         super().__init__(inner)
-        self._ledger, self._tally, self._billed, self._cached_apart = ledger, tally, billed, cached_apart
+        self._recipe, self._ledger, self._tally, self._played = recipe, ledger, tally, played
+        self._capped = capped or (lambda max_tokens: inner)
+        self._cached_apart = cached_apart
 
     async def stream(self, messages: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        """The inner model's events. Raises BudgetExceeded before the first, ModelProblem for an end that is none."""
-        async with self._ledger.turn(await self._estimate(messages, *args)) as turn:
+        """The inner model's events. Raises BudgetExceeded before the first, or where the budget cut the answer off;
+        ModelProblem for an end that is none."""
+        async with self._ledger.turn(self._turn(messages, *args)) as turn:
             if self._tally.turns >= MAX_TURNS:
                 raise ModelProblem(f"no answer after {MAX_TURNS} turns of tool calls")
             self._tally.turns += 1
+            inner = self._inner if turn.granted is None else self._capped(turn.granted)
             reason = None
             try:
-                events: Any = self._inner.stream(messages, *args, **kwargs)
+                events: Any = inner.stream(messages, *args, **kwargs)
                 async with aclosing(events):
                     async for event in events:
-                        turn.begun = True
-                        reason = event.get("messageStop", {}).get("stopReason", reason)
-                        if used := event.get("contentBlockStart", {}).get("start", {}).get("toolUse"):
-                            self._tally.tools.append(used["name"])
-                        if counted := event.get("metadata", {}).get("usage"):
-                            turn.usage = usage(counted, cached_apart=self._cached_apart)
+                        reason = self._heard(event, turn) or reason
                         yield event
+            except (asyncio.CancelledError, GeneratorExit):
+                turn.begun = True  # it may have been sent
+                raise
+            except ModelProblem as problem:
+                turn.begun = turn.begun or problem.lost
+                raise
             finally:
-                self._tally.usage += turn.usage
-                if turn.begun and self._billed is not None:
-                    self._tally.bills.append(Bill(self._billed.name, turn.usage, self._billed.host is not None))
+                self._settle(turn)
+            if reason == "max_tokens" and turn.granted is not None:
+                raise BudgetExceeded(f"the answer was cut off at {turn.granted:,} tokens, all that the budget had left")
             if reason not in _ENDS:
                 raise ModelProblem(_REASONS.get(str(reason), f"the model stopped without an answer ({reason})"))
 
-    async def _estimate(self, messages: Any, tool_specs: Any = None, system_prompt: Any = None, *_: Any) -> int:
-        """What the turn may cost: the prompt by the SDK's heuristic, and all of `max_tokens` where it is set."""
-        prompt = await Model.count_tokens(self, messages, tool_specs, system_prompt)
-        config = self._inner.get_config()
-        limits = [config, config.get("params") or {}]
-        allowed = [part[key] for part in limits for key in _LIMITS if part.get(key)]
-        return prompt + max(allowed, default=0)
+    def _turn(self, messages: Any, tool_specs: Any = None, system_prompt: Any = None, *_: Any) -> Turn:
+        """What the turn may cost: the prompt by its bytes, and all of `max_tokens` where it is set."""
+        turn = Turn(self._recipe.name, cached=self._recipe.prompt_cache)
+        coming = self._played.waiting if self._played else None
+        if coming is not None and coming.usage.total:
+            turn.prompt, turn.answer, turn.known = coming.usage.input, coming.usage.output, True
+        elif self._ledger.bounds_turns:
+            turn.prompt = tokens_sent(messages, tool_specs, system_prompt)
+            turn.answer = _allowed(self._inner.get_config())
+        return turn
+
+    def _heard(self, event: Any, turn: Turn) -> str | None:
+        """Take down what an event tells of the turn. Returns why it ended, where it did."""
+        turn.begun = True
+        if used := event.get("contentBlockStart", {}).get("start", {}).get("toolUse"):
+            self._tally.tools.append(used["name"])
+        if counted := event.get("metadata", {}).get("usage"):
+            turn.usage = usage(counted, cached_apart=self._cached_apart)
+        if turn.answer is None and (delta := event.get("contentBlockDelta", {}).get("delta")):
+            turn.heard += tokens(str(delta))
+        found: str | None = event.get("messageStop", {}).get("stopReason")
+        return found
+
+    def _settle(self, turn: Turn) -> None:
+        self._tally.usage += turn.usage
+        self._tally.uncounted += turn.uncounted
+        if turn.begun and self._played is None:
+            self._tally.bills.append(Bill(self._recipe.name, turn.usage, self._recipe.host is not None))
+
+
+def capped(recipe: ModelRecipe, max_tokens: int) -> ModelRecipe:
+    """A model that may answer so much and no more, whatever its `params` say."""
+    params = {name: value for name, value in recipe.params.items() if name not in _LIMITS}
+    return replace(recipe, max_tokens=max_tokens, params=params)
+
+
+def _allowed(config: Any) -> int | None:
+    """The limit that a model's answers have by its configuration."""
+    parts = [config, config.get("params") or {}]
+    return max((part[key] for part in parts for key in _LIMITS if part.get(key)), default=None)
 
 
 def usage(counted: Any, *, cached_apart: bool) -> Usage:

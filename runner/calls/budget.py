@@ -1,18 +1,24 @@
 """The ledger: one per run, asked before every model turn, told after it.
 
-A turn reserves what it may cost (the prompt's estimate and its `max_tokens`) before it is sent and settles with what
+A turn reserves what it may cost (its prompt, estimated, and its `max_tokens`) before it is sent, and settles with what
 the provider counted. So parallel calls cannot all slip through the same gap: a turn that might not fit waits for the
-turns in flight to settle, and is refused only when there are none left to wait for.
+turns in flight to settle, in the order in which they came. When none is left to wait for, it may answer less, where
+what is left is worth a prompt; or it is refused, and with it the run is over. Tokens and money are kept alike.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from runner.calls.tokens import Surplus
 from runner.errors import BudgetExceeded
+from runner.prices import amount, of_limit
 from runner.report.events import BudgetReached, BudgetWarning, UsageUnknown
 from runner.report.results import BudgetStatistics, Usage
 
@@ -20,6 +26,17 @@ if TYPE_CHECKING:
     from runner.calls.call import Call, Invoke, Reply
     from runner.plan.plan import Limits
     from runner.report.events import Emit
+
+USEFUL: Final = 256
+"""Tokens of an answer that are worth asking for, where it might have had more."""
+
+Price: TypeAlias = Callable[[str, Usage], Decimal | None]
+"""What a turn of `provider/model_id` costs in US dollars."""
+
+
+def unpriced(model: str, usage: Usage) -> Decimal | None:
+    """For a run without a limit in money."""
+    return None
 
 
 def budgeted(invoke: Invoke, ledger: Ledger) -> Invoke:
@@ -32,48 +49,145 @@ def budgeted(invoke: Invoke, ledger: Ledger) -> Invoke:
     return within_budget
 
 
+@dataclass(eq=False)
 class Turn:
-    """A reservation, settled once. A turn that was `begun` and ended without a count costs what was reserved."""
+    """A turn that is to be let through, and what came of it.
 
-    def __init__(self, reserved: int) -> None:
-        self.reserved = reserved
-        self.usage = Usage()
-        self.begun = False
+    It sends about `prompt` tokens to `model` and may have `answer` of them back, None where nothing holds it to a
+    number; where a recording plays, both are `known`. A provider that keeps prompts (`cached`) may take more for one.
+    `granted` is set when it was let through with fewer than `answer`. One that was `begun`, or got lost on its way, and
+    ended without a count costs what was reserved.
+    """
+
+    model: str
+    prompt: int = 0
+    answer: int | None = None
+    cached: bool = False
+    known: bool = False
+    granted: int | None = None
+    usage: Usage = Usage()
+    begun: bool = False
+    heard: int = 0
+    """About how many tokens of its answer have come."""
 
     @property
-    def cost(self) -> int:
-        return self.reserved if self.begun and not self.usage.total else self.usage.total
+    def least(self) -> int:
+        """The fewest tokens of an answer that are of use."""
+        if self.answer is None:
+            return 1
+        return self.answer if self.known else min(self.answer, USEFUL)
+
+    @property
+    def uncounted(self) -> bool:
+        """Whether it may have cost something that nobody told."""
+        return self.begun and not self.usage.total
+
+    def coming_to(self, answer: int) -> Usage:
+        return Usage(self.prompt, answer, cache_write=self.prompt if self.cached else 0)
+
+
+@dataclass(eq=False)
+class Account:
+    """A limit in one currency: what is spent of it, and what is reserved. `price` gives the amount of a usage."""
+
+    what: str
+    key: str
+    limit: Decimal
+    price: Callable[[str, Usage], Decimal | None]
+    spent: Decimal = Decimal(0)
+    reserved: dict[Turn, Decimal] = field(default_factory=dict)
+
+    @property
+    def room(self) -> Decimal:
+        return self.limit - self.spent - sum(self.reserved.values(), Decimal(0))
+
+    def fits(self, turn: Turn, answer: int) -> bool:
+        return self.amount(turn.model, turn.coming_to(answer)) <= self.room
+
+    def amount(self, model: str, usage: Usage) -> Decimal:
+        """A usage in this currency; one that has no price, which the plan has seen to, is not free."""
+        found = self.price(model, usage)
+        return self.limit if found is None else found
+
+    def settle(self, turn: Turn) -> None:
+        """What it came to, in the place of what it might have."""
+        reserved = self.reserved.pop(turn)
+        if turn.uncounted:
+            self.spent += max(reserved, self.amount(turn.model, turn.coming_to(turn.heard)))
+        elif turn.usage.total:
+            found = self.price(turn.model, turn.usage)
+            self.spent += reserved if found is None else found
 
 
 class Ledger:
-    """Tokens and steps of one run against their limits."""
+    """Tokens, money and steps of one run against their limits."""
 
-    def __init__(self, limits: Limits, emit: Emit) -> None:
-        self._limits, self._emit = limits, emit
-        self._spent = 0
-        self._steps = 0
-        self._reserved = 0
-        self._running = 0
-        self._warned = self._uncounted = self._refused = False
-        self._settled = asyncio.Condition()
+    def __init__(self, limits: Limits, emit: Emit, price: Price = unpriced) -> None:
+        self._limits, self._emit, self._price = limits, emit, price
+        self._accounts = [*_accounts(limits, price)]
+        self._tokens = self._steps = self._running = 0
+        self._in_flight: set[Turn] = set()
+        self._waiting: deque[tuple[Turn, asyncio.Future[None]]] = deque()
+        self._surplus: defaultdict[str, Surplus] = defaultdict(Surplus)
+        self._warned: set[str] = set()
+        self._uncounted = self._unbounded = False
+        self._refused = ""
         self._idle = asyncio.Event()
 
     @property
     def statistics(self) -> BudgetStatistics:
-        return BudgetStatistics(self._spent, self._limits.max_tokens, self._steps, self._limits.max_steps, self._warned)
+        spent = {account.what: account.spent for account in self._accounts}
+        return BudgetStatistics(
+            tokens=int(spent.get("tokens", self._tokens)),
+            max_tokens=self._limits.max_tokens,
+            steps=self._steps,
+            max_steps=self._limits.max_steps,
+            cost_usd=float(spent["dollars"]) if "dollars" in spent else None,
+            max_cost_usd=self._limits.max_cost_usd,
+            warned=bool(self._warned),
+        )
 
-    def spent_before(self, usage: Usage) -> None:
-        """Count what an earlier run spent on an answer that this one takes over."""
-        self._spent += usage.total
-        self._warn("tokens", self._spent, self._limits.max_tokens)
+    @property
+    def bounds_turns(self) -> bool:
+        """Whether anybody needs to know what a turn may cost."""
+        return bool(self._accounts)
+
+    def spent_before(self, model: str, usage: Usage) -> None:
+        """Count what an earlier run spent on a turn of an answer that this one takes over."""
+        self._tokens += usage.total
+        for account in self._accounts:
+            account.spent += account.price(model, usage) or 0
+            self._warn(account.what, account.spent, account.limit)
+
+    @contextmanager
+    def told_of_time(self) -> Iterator[None]:
+        """While the run goes on: warns of the time that it takes as of all else that it spends."""
+        limit = self._limits.timeout_s
+        if limit is None:
+            yield
+            return
+        spent = self._limits.warn_threshold * limit
+        bell = asyncio.get_running_loop().call_later(spent, self._warn, "seconds", Decimal(spent), Decimal(limit))
+        try:
+            yield
+        finally:
+            bell.cancel()
 
     def audit(self) -> None:
         """Asked at the end. Raises BudgetExceeded when more was spent than was allowed."""
-        limit = self._limits.max_tokens
-        if limit is not None and self._spent > limit:
-            self._emit(BudgetReached("tokens", self._spent, limit))
-            spent = f"{self._spent:,} tokens were spent of {limit:,}"
-            raise BudgetExceeded(f"{spent}: calls without max_tokens may answer more than is left")
+        for account in self._accounts:
+            if account.spent > account.limit:
+                self._emit(BudgetReached(account.what, account.spent, account.limit))
+                spent = of_limit(account.what, account.spent, account.limit)
+                raise BudgetExceeded(f"{spent} were spent: {self._why_more}")
+
+    @property
+    def _why_more(self) -> str:
+        if self._unbounded:
+            return "calls without max_tokens may answer more than is left"
+        return "a provider counted more than was estimated, or answered more than max_tokens"
+
+    # -- steps --------------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
     async def step(self) -> AsyncIterator[None]:
@@ -82,11 +196,14 @@ class Ledger:
         limit = self._limits.max_steps
         if limit is not None and self._steps >= limit:
             await self._idle.wait()
-            self._refuse("steps", self._steps, limit, "max_steps")
+            why = f"{of_limit('steps', self._steps, limit)} are spent; the next one would not fit (budgets.max_steps)"
+            self._refuse(why, "steps", self._steps, limit)
+            raise BudgetExceeded(self._refused)
         self._steps += 1
         self._running += 1
         self._idle.clear()
-        self._warn("steps", self._steps, limit)
+        if limit is not None:
+            self._warn("steps", self._steps, limit)
         try:
             yield
         finally:
@@ -94,40 +211,111 @@ class Ledger:
             if self._running == 0:
                 self._idle.set()
 
+    # -- turns --------------------------------------------------------------------------------------------------------
+
     @asynccontextmanager
-    async def turn(self, estimate: int) -> AsyncIterator[Turn]:
-        """Room for one model turn that may cost `estimate` tokens. Raises BudgetExceeded when there is none."""
-        limit = self._limits.max_tokens
-        if limit is not None:
-            async with self._settled:
-                await self._settled.wait_for(lambda: self._fits(estimate, limit) or self._reserved == 0)
-                if not self._fits(estimate, limit):
-                    self._refuse("tokens", self._spent, limit, "max_tokens")
-                self._reserved += estimate
-        turn = Turn(estimate)
+    async def turn(self, turn: Turn) -> AsyncIterator[Turn]:
+        """Room for one turn of a model. Raises BudgetExceeded when there is none."""
+        estimated = turn.prompt
+        if self._accounts:
+            if not turn.known:
+                turn.prompt = self._surplus[turn.model].over(estimated)
+            await self._let_through(turn)
         try:
             yield turn
         finally:
-            self._spent += turn.usage.total if limit is None else turn.cost
-            if limit is not None:
-                if turn.cost != turn.usage.total and not self._uncounted:
-                    self._uncounted = True
-                    self._emit(UsageUnknown())
-                self._reserved -= turn.reserved
-                self._warn("tokens", self._spent, limit)
-                async with self._settled:
-                    self._settled.notify_all()
+            self._tokens += turn.usage.total
+            if self._accounts:
+                if not turn.known:
+                    self._surplus[turn.model].learn(estimated, turn.usage.input)
+                self._settle(turn)
 
-    def _fits(self, estimate: int, limit: int) -> bool:
-        return self._spent + self._reserved + estimate <= limit
+    async def _let_through(self, turn: Turn) -> None:
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((turn, place))
+        self._serve()
+        try:
+            await place
+        except asyncio.CancelledError:
+            if turn in self._in_flight:  # let through and cancelled in one moment: it was never sent
+                self._settle(turn)
+            else:
+                self._serve()
+            raise
+        if turn not in self._in_flight:
+            raise BudgetExceeded(self._refused)
 
-    def _refuse(self, what: str, usage: int, limit: int, key: str) -> None:
+    def _serve(self) -> None:
+        """Let through who may go, in order. Nobody overtakes: the next one will fit when those in flight have settled,
+        or never."""
+        while self._waiting:
+            turn, place = self._waiting[0]
+            if not place.done() and not self._refused and not self._reserved(turn):
+                if self._in_flight:
+                    return
+                self._refuse_turn(turn)
+            self._waiting.popleft()
+            if not place.done():  # or it was cancelled while it waited
+                place.set_result(None)
+
+    def _reserved(self, turn: Turn) -> bool:
+        """Reserve what a turn may cost, if there is room; alone, it may have to do with less."""
+        if not self._fits(turn, turn.answer or 1):
+            if self._in_flight or turn.least == (turn.answer or 1) or not self._fits(turn, turn.least):
+                return False
+            turn.granted = self._most(turn)
+        self._unbounded = self._unbounded or turn.answer is None
+        self._in_flight.add(turn)
+        answer = turn.answer if turn.granted is None else turn.granted
+        for account in self._accounts:
+            account.reserved[turn] = account.amount(turn.model, turn.coming_to(answer or 0))
+        return True
+
+    def _fits(self, turn: Turn, answer: int) -> bool:
+        return all(account.fits(turn, answer) for account in self._accounts)
+
+    def _most(self, turn: Turn) -> int:
+        """The longest answer that there is room for, between `least` and `answer`."""
+        fits, too_long = turn.least, turn.answer or 1
+        while too_long - fits > 1:
+            middle = (fits + too_long) // 2
+            fits, too_long = (middle, too_long) if self._fits(turn, middle) else (fits, middle)
+        return fits
+
+    def _settle(self, turn: Turn) -> None:
+        self._in_flight.discard(turn)
+        if turn.uncounted and not self._uncounted:
+            self._uncounted = True
+            self._emit(UsageUnknown())
+        for account in self._accounts:
+            account.settle(turn)
+            self._warn(account.what, account.spent, account.limit)
+        self._serve()
+
+    def _refuse_turn(self, turn: Turn) -> None:
+        account = next(one for one in self._accounts if not one.fits(turn, turn.least))
+        needs = account.amount(turn.model, turn.coming_to(turn.least))
+        spent = f"{of_limit(account.what, account.spent, account.limit)} are spent"
+        why = f"{spent}; the next turn needs about {amount(account.what, needs)} (budgets.{account.key})"
+        self._refuse(why, account.what, account.spent, account.limit)
+
+    def _refuse(self, why: str, what: str, spent: Decimal | int, limit: Decimal | int) -> None:
         if not self._refused:  # several may wait for the same
-            self._refused = True
-            self._emit(BudgetReached(what, usage, limit))
-        raise BudgetExceeded(f"{usage:,} of {limit:,} {what} are spent; the next one would not fit (budgets.{key})")
+            self._refused = why
+            self._emit(BudgetReached(what, spent, limit))
 
-    def _warn(self, what: str, usage: int, limit: int | None) -> None:
-        if limit is not None and not self._warned and usage >= self._limits.warn_threshold * limit:
-            self._warned = True
+    def _warn(self, what: str, usage: Decimal | int, limit: Decimal | int) -> None:
+        if what not in self._warned and float(usage) >= self._limits.warn_threshold * float(limit):
+            self._warned.add(what)
             self._emit(BudgetWarning(what, usage, limit))
+
+
+def _accounts(limits: Limits, price: Price) -> list[Account]:
+    found = []
+    if limits.max_tokens is not None:
+        found.append(
+            Account("tokens", "max_tokens", Decimal(limits.max_tokens), lambda model, usage: Decimal(usage.total))
+        )
+    if limits.max_cost_usd is not None:
+        found.append(Account("dollars", "max_cost_usd", Decimal(str(limits.max_cost_usd)), price))
+    return found

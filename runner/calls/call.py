@@ -48,7 +48,9 @@ class Tally:
     turns: int = 0
     usage: Usage = Usage()
     bills: list[Bill] = field(default_factory=list)
-    """Every turn that a provider began; a fallback's and a summary's are of another model."""
+    """Every turn that a provider may have begun; a fallback's and a summary's are of another model."""
+    uncounted: int = 0
+    """Those of them that nobody counted."""
     model: str = ""
     """Who was asked last, as `provider/model_id`."""
     tools: list[str] = field(default_factory=list)
@@ -56,7 +58,7 @@ class Tally:
 
     def begin_again(self) -> None:
         """Forget what was counted: it was an answer that is not taken."""
-        self.attempts, self.turns, self.usage, self.tools = 0, 0, Usage(), []
+        self.attempts, self.turns, self.usage, self.uncounted, self.tools = 0, 0, Usage(), 0, []
 
 
 @dataclass(frozen=True)

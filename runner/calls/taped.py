@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.calls.call import Allowance, Reply
-from runner.errors import Finding, ModelProblem, OutOfTime, RecordingProblem
+from runner.errors import BudgetExceeded, Finding, ModelProblem, OutOfTime, RecordingProblem
 from runner.plan.fingerprint import text_digest
 from runner.tape.cleaning import cleaned
 from runner.tape.recording import Answer, Prompt, Recording, ToolUse
@@ -83,6 +83,9 @@ async def _recorded(invoke: Invoke, call: Call, prompt: Prompt, deck: Deck) -> R
         if recorder.answered and not isinstance(problem, OutOfTime):
             keep(Answer("failed", None, None, problem.message, call.tally.attempts, _took(call)))
         raise
+    except BudgetExceeded as refused:
+        keep(Answer("unfinished", None, None, refused.message, call.tally.attempts, _took(call)))
+        raise
     took = _took(call)
     keep(Answer("success", reply.text, reply.data, None, call.tally.attempts, took))
     return replace(reply, took_ms=took)
@@ -105,7 +108,12 @@ async def _played(invoke: Invoke, call: Call, found: Recording | None, deck: Dec
     player = deck.player(call.step, call.path, found)
     try:
         reply = await invoke(replace(call, reel=player, allowance=Allowance(None)))
-    except ModelProblem as problem:
+    except (ModelProblem, RecordingProblem, BudgetExceeded) as problem:
+        if found is not None and found.answer.status == "unfinished" and player.waiting is None:
+            deck.keep(found)
+            raise BudgetExceeded(found.answer.error or problem.message) from None
+        if not isinstance(problem, ModelProblem):
+            raise
         if found is not None and found.answer.status == "success":
             raise player.broken(f"does not lead to its answer any more: {problem.message}") from None
         raise
@@ -124,7 +132,8 @@ def _taken_over(call: Call, found: Recording, ledger: Ledger) -> Reply:
     tally.attempts, tally.turns, tally.usage = found.answer.attempts, len(found.turns), found.usage
     tally.model = found.turns[-1].model if found.turns else ""
     tally.tools += found.tools_used
-    ledger.spent_before(found.usage)
+    for turn in found.turns:
+        ledger.spent_before(turn.model, turn.usage)
     return Reply(found.response, found.answer.data, "resumed", recorded_ms=found.answer.duration_ms)
 
 
@@ -144,7 +153,7 @@ def _clean_answer(answer: Answer, turns: Sequence[Turn], clean: Callable[[str], 
     """An answer with nothing in it that must not be kept; without its text where the last turn says it, and its data,
     just so."""
     text, data, error = (cleaned(one, clean) for one in (answer.response, answer.data, answer.error))
-    told = turns[-1].text.strip() == text and data == answer.data
+    told = bool(turns) and turns[-1].text.strip() == text and data == answer.data
     return replace(answer, response=None if told else text, data=data, error=error)
 
 

@@ -22,6 +22,8 @@ from runner.plan.flows import (
 from runner.plan.order import reached
 from runner.plan.plan import Gate
 from runner.plan.templates import references, references_of_condition
+from runner.prices import dollars, price
+from runner.report.results import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -60,6 +62,7 @@ def warnings(plan: Plan, source: spec.Spec, document: Document, used: Collection
         yield from _too_parallel(plan, document)
     yield from _no_prompt_cache(plan, document)
     yield from _budget_below_its_calls(plan, document)
+    yield from _money_below_one_call(plan, document)
     yield from _keys_in_the_file(document)
     yield from (_advice(message, document, path) for message, path in telemetry.advice(source))
 
@@ -232,6 +235,18 @@ def _budget_below_its_calls(plan: Plan, document: Document) -> Iterator[Finding]
             f"{width} calls at once of {largest} max_tokens each are more than the budget of {budget}; some will wait"
         )
         yield _advice(message, document, ("runtime", "budgets"))
+
+
+def _money_below_one_call(plan: Plan, document: Document) -> Iterator[Finding]:
+    """A budget in money that the answer of one call may use up."""
+    limit = plan.limits.max_cost_usd
+    for model in {step.agent.model.name: step.agent.model for step in plan.steps()}.values():
+        most = price(Usage(0, model.max_tokens), model.name) if limit and model.max_tokens else None
+        if limit and most is not None and float(most) > limit:
+            message = (
+                f"max_tokens {model.max_tokens} of {model.name} may cost {dollars(float(most))}, more than the budget"
+            )
+            yield _advice(f"{message} of {dollars(limit)}", document, ("runtime", "budgets", "max_cost_usd"))
 
 
 def _at_once(flow: Flow) -> int:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from runner.errors import SpecError, UsageError
+from runner.errors import Finding, SpecError, UsageError
 from runner.plan import digest, lint, offered
 from runner.plan.build import Builder
 from runner.plan.catalogue import PROVIDERS
 from runner.plan.context import context_plan
+from runner.plan.money import unpriced
 from runner.plan.plan import Limits, Plan, RetryPolicy
 from runner.plan.problems import Problems
 from runner.plan.recipes import Recipes, bad_host
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from runner.errors import Finding
     from runner.spec.load import Document
 
 
@@ -38,6 +38,7 @@ class Overrides:
     region: str | None = None
     max_parallel: int | None = None
     max_tokens: int | None = None
+    max_cost_usd: float | None = None
     timeout_s: float | None = None
 
 
@@ -84,6 +85,7 @@ def make_plan(
         secrets=secrets,
         telemetry=telemetry,
     )
+    _refuse(Finding(told, document.locate(("runtime", "budgets", "max_cost_usd"))) for told in unpriced(plan))
     return replace(plan, warnings=(*problems.unread, *lint.warnings(plan, source, document, used)))
 
 
@@ -123,6 +125,7 @@ def _limits(runtime: spec.Runtime, over: Overrides) -> Limits:
     return Limits(
         max_parallel=over.max_parallel or runtime.max_parallel,
         max_tokens=over.max_tokens or budgets.max_tokens,
+        max_cost_usd=over.max_cost_usd or budgets.max_cost_usd,
         max_steps=budgets.max_steps,
         timeout_s=over.timeout_s or budgets.max_duration_s,
         warn_threshold=budgets.warn_threshold,

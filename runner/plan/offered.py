@@ -26,6 +26,3 @@ def refusals(source: spec.Spec, document: Document) -> Iterator[Finding]:
 def _refused(source: spec.Spec) -> Iterator[tuple[str, Place]]:
     if source.env is not None and source.env.mounts:
         yield "env.mounts (a run's files are those of the workspace)", ("env", "mounts")
-    budgets = source.runtime.budgets
-    if budgets is not None and budgets.max_cost_usd is not None:
-        yield "a budget in money (max_tokens is)", ("runtime", "budgets", "max_cost_usd")

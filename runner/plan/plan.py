@@ -118,6 +118,7 @@ class Limits:
 
     max_parallel: int = 5
     max_tokens: int | None = None
+    max_cost_usd: float | None = None
     max_steps: int | None = None
     timeout_s: float | None = None
     warn_threshold: float = 0.8

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.errors import Finding, TookMore
+from runner.prices import exact
 from runner.report.markdown import code, duration, html, plain
-from runner.report.prices import exact
 from runner.report.progress import Line
 from runner.report.review import as_markdown
 from runner.report.summary import MOST_ROWS, fitted

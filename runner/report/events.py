@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TypeAlias
 
 from runner.errors import Status
@@ -67,15 +68,15 @@ class CacheLookup:
 
 @dataclass(frozen=True, slots=True)
 class BudgetWarning:
-    """`usage` of `limit` (tokens, or steps where `what` says so) is spent."""
+    """`usage` of `limit` is spent, of tokens, dollars, steps or seconds."""
 
     what: str
-    usage: int
-    limit: int
+    usage: Decimal | int
+    limit: Decimal | int
 
     @property
     def percent(self) -> int:
-        return 100 * self.usage // self.limit
+        return int(100 * self.usage / self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,8 @@ class ToolsLost:
 @dataclass(frozen=True, slots=True)
 class BudgetReached:
     what: str
-    usage: int
-    limit: int
+    usage: Decimal | int
+    limit: Decimal | int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,15 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.report.prices import exact, run_cost, step_cost
+from runner.prices import exact
+from runner.report.costs import run_cost, step_cost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from runner.errors import Question
-    from runner.report.results import Failure, RunReport, StepResult, Usage
+    from runner.report.results import Failure, RunReport, StepResult
 
 MAX_RESPONSE: Final = 256 * 1024
 """Bytes of the `response` output; a longer answer is whole in results.json."""
@@ -113,7 +114,7 @@ def document(report: RunReport) -> dict[str, Any]:
         "step_outputs": dict(report.step_outputs),
         "steps": [_step(step, report.started) for step in report.steps],
         "questions": [_question(one) for one in report.questions],
-        "usage": _usage(report.usage),
+        "usage": _usage(report),
         "cost_usd": run_cost(report),
         "cache": {
             "builds": report.cache.builds,
@@ -126,6 +127,8 @@ def document(report: RunReport) -> dict[str, Any]:
             "max_tokens": report.budget.max_tokens,
             "steps": report.budget.steps,
             "max_steps": report.budget.max_steps,
+            "cost_usd": report.budget.cost_usd,
+            "max_cost_usd": report.budget.max_cost_usd,
             "used_percent": report.budget.used_percent,
         },
         "failure": _failure(report.failure),
@@ -144,7 +147,7 @@ def _step(step: StepResult, at: datetime) -> dict[str, Any]:
         "error": step.error,
         "question": _question(step.question) if step.question else None,
         "answered_by": step.answered_by,
-        "usage": _usage(step.usage),
+        "usage": _usage(step),
         "cost_usd": step_cost(step, at),
         "attempts": step.attempts,
         "turns": step.turns,
@@ -167,13 +170,15 @@ def _question(one: Question) -> dict[str, Any]:
     }
 
 
-def _usage(usage: Usage) -> dict[str, int]:
+def _usage(of: RunReport | StepResult) -> dict[str, int]:
+    usage = of.usage
     return {
         "input_tokens": usage.input,
         "output_tokens": usage.output,
         "total_tokens": usage.total,
         "cache_read_tokens": usage.cache_read,
         "cache_write_tokens": usage.cache_write,
+        "uncounted_turns": of.uncounted,
     }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from runner.plan.estimate import estimate
 from runner.plan.plan import Gate
+from runner.prices import dollars
 from runner.report.markdown import code, plain
 from runner.report.results import HUMAN, StepResult
 from runner.report.timeline import flow
@@ -45,6 +46,7 @@ def as_json(plan: Plan) -> str:
         "limits": {
             "max_parallel": plan.limits.max_parallel,
             "max_tokens": plan.limits.max_tokens,
+            "max_cost_usd": plan.limits.max_cost_usd,
             "max_steps": plan.limits.max_steps,
             "timeout_s": plan.limits.timeout_s,
         },
@@ -143,6 +145,7 @@ def _limits(plan: Plan) -> str:
     limits = plan.limits
     told = [f"at most {limits.max_parallel} calls at once"]
     told += [f"{limits.max_tokens:,} tokens"] if limits.max_tokens else []
+    told += [dollars(limits.max_cost_usd)] if limits.max_cost_usd else []
     told += [f"{limits.max_steps:,} steps"] if limits.max_steps else []
     told += [f"{limits.timeout_s:g} s"] if limits.timeout_s else []
     return f"limits: {', '.join(told)}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from runner.prices import exact
 from runner.report import events
 from runner.report.markdown import duration
 
@@ -101,11 +102,22 @@ def statistics(event: events.Statistics) -> list[Line]:
 def _budget(event: events.BudgetWarning | events.UsageUnknown | events.BudgetReached) -> Line:
     match event:
         case events.BudgetWarning():
-            return _line("WARNING", "budget_warning", usage=event.usage, limit=event.limit, percent=event.percent)
+            told = {**_spent(event), "percent": event.percent}
+            return _line("WARNING", "budget_warning", **told, **_unit(event.what))
         case events.BudgetReached():
-            return _line("ERROR", "budget_exceeded", usage=event.usage, limit=event.limit)
+            return _line("ERROR", "budget_exceeded", **_spent(event), **_unit(event.what))
         case events.UsageUnknown():
-            return Line("WARNING", "usage_unknown the provider tells no usage; the token budget counts estimates")
+            return Line("WARNING", "usage_unknown a turn ended without a count; the budget counts its estimate")
+
+
+def _spent(event: events.BudgetWarning | events.BudgetReached) -> dict[str, object]:
+    amounts = {"usage": event.usage, "limit": event.limit}
+    return {key: exact(float(one)) if event.what == "dollars" else int(one) for key, one in amounts.items()}
+
+
+def _unit(what: str) -> dict[str, str]:
+    """What is spent, where it is not tokens."""
+    return {} if what == "tokens" else {"what": what}
 
 
 def _context(event: events.Compacted | events.CompactionFailed | events.Warned | events.ToolsLost) -> Line:

@@ -81,7 +81,8 @@ class Usage:
 @dataclass(frozen=True, slots=True)
 class Bill:
     """One turn of one model, as its provider counted it: `model` is `provider/model_id`. A usage of nothing is a count
-    that was not told. `own_host` says that the model was asked at a `host` that the user gave."""
+    that was not told: it may have cost something all the same. `own_host` says that the model was asked at a `host`
+    that the user gave."""
 
     model: str
     usage: Usage = Usage()
@@ -118,6 +119,9 @@ class StepResult:
     bills: tuple[Bill, ...] = ()
     """Every turn that a provider began in this run, failed attempts and summaries included. Empty where a recording
     answered, though `usage` tells what that has counted."""
+    uncounted: int = 0
+    """Turns that may have cost something that no provider told: cut off, lost on the way, or never counted. Where there
+    are some, `usage` is the least that was spent."""
     question: Question | None = None
     answered_by: AnsweredBy | None = None
 
@@ -151,23 +155,31 @@ class ClientStatistics:
 
 @dataclass(frozen=True, slots=True)
 class BudgetStatistics:
-    """What was spent of the limits that were set; None where there is no limit."""
+    """What was spent of the limits that were set; None where there is no limit. Dollars are counted where they have
+    one."""
 
     tokens: int = 0
     max_tokens: int | None = None
     steps: int = 0
     max_steps: int | None = None
+    cost_usd: float | None = None
+    max_cost_usd: float | None = None
     warned: bool = False
 
     @property
     def used_percent(self) -> int | None:
         """The share of the tightest limit, in whole percent."""
-        shares = [
-            100 * used / limit
-            for used, limit in ((self.tokens, self.max_tokens), (self.steps, self.max_steps))
-            if limit is not None
-        ]
-        return int(max(shares)) if shares else None
+        return max((int(100 * used / limit) for _, used, limit in self.limits), default=None)
+
+    @property
+    def limits(self) -> list[tuple[str, float, float]]:
+        """Every limit that was set: of what, how much of it is spent, and the limit itself."""
+        every = (
+            ("tokens", self.tokens, self.max_tokens),
+            ("dollars", self.cost_usd, self.max_cost_usd),
+            ("steps", self.steps, self.max_steps),
+        )
+        return [(what, used, limit) for what, used, limit in every if used is not None and limit is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +256,11 @@ class RunReport:
     @property
     def usage(self) -> Usage:
         return sum((step.usage for step in self.steps), Usage())
+
+    @property
+    def uncounted(self) -> int:
+        """Turns that may have cost something that no provider told."""
+        return sum(step.uncounted for step in self.steps)
 
     def count(self, status: StepStatus) -> int:
         return sum(step.status == status for step in self.steps)

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from runner.prices import dollars
 from runner.report.markdown import code, fenced, plain
-from runner.report.prices import dollars
 from runner.report.verdicts import VERDICTS
 
 if TYPE_CHECKING:

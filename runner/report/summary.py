@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from runner.prices import dollars, of_limit
+from runner.report.costs import cost_shares, least_cost, run_cost, token_shares, why_unknown
 from runner.report.markdown import code, duration, fenced, html, plain
-from runner.report.prices import dollars, run_cost, why_unknown
 from runner.report.review import as_markdown
 from runner.report.timeline import flow, gantt
 
 if TYPE_CHECKING:
     from runner.errors import Question
-    from runner.report.results import RunReport, StepResult, Usage
+    from runner.report.results import BudgetStatistics, RunReport, StepResult, Usage
 
 Detail: TypeAlias = Literal["full", "brief", "off"]
 
@@ -21,6 +22,8 @@ MAX_BYTES: Final = 900 * 1024
 
 MOST_ROWS: Final = 200
 MOST_MODELS: Final = 10
+FEW: Final = 3
+"""Steps that are named as those that spent most."""
 MAX_ANSWER: Final = 60_000  # characters of one answer
 
 _SIGN: Final = {
@@ -110,20 +113,21 @@ def _steps(report: RunReport) -> str:
     if not report.steps:
         return ""
     head = [
-        "| step | agent | status | time | tokens in | out | attempts | source |",
-        "|---|---|---|--:|--:|--:|--:|---|",
+        "| step | agent | status | time | tokens in | out | share | attempts | source |",
+        "|---|---|---|--:|--:|--:|--:|--:|---|",
     ]
-    rows = [_row(step) for step in report.steps[:MOST_ROWS]]
+    spent = token_shares(report)
+    rows = [_row(step, spent.get(step.path)) for step in report.steps[:MOST_ROWS]]
     return "\n".join([*head, *rows, *_more(len(report.steps) - MOST_ROWS)])
 
 
-def _row(step: StepResult) -> str:
+def _row(step: StepResult, share: int | None) -> str:
     if step.status == "skipped" and step.started is None:
-        return f"| {code(step.path)} | {plain(step.asked)} | {_STEP_SIGN['skipped']} not run | | | | | |"
+        return f"| {code(step.path)} | {plain(step.asked)} | {_STEP_SIGN['skipped']} not run | | | | | | |"
     return (
         f"| {code(step.path)} | {plain(step.asked)} | {_STEP_SIGN[step.status]} {step.status} "
         f"| {duration(step.duration_ms)} | {step.usage.input:,} | {step.usage.output:,} "
-        f"| {step.attempts} | {step.source} |"
+        f"| {'' if share is None else f'{share} %'} | {step.attempts} | {step.source} |"
     )
 
 
@@ -134,33 +138,48 @@ def _more(count: int) -> list[str]:
 def _statistics(report: RunReport) -> str:
     if not report.steps:
         return ""
-    cache, clients, usage, budget = report.cache, report.clients, report.usage, report.budget
-    limits = [
-        f"{used:,} of {limit:,} {what}"
-        for used, limit, what in (
-            (budget.tokens, budget.max_tokens, "tokens"),
-            (budget.steps, budget.max_steps, "steps"),
-        )
-        if limit is not None
-    ]
-    percent = f" ({budget.used_percent} %)" if limits else ""
-    tokens = f"{usage.input:,} in{_cached(usage)}, {usage.output:,} out"
+    cache, clients, usage = report.cache, report.clients, report.usage
+    tokens = f"{_at_least(report)}{usage.input:,} in{_cached(usage)}, {usage.output:,} out{_most(token_shares(report))}"
     lines = [
         f"- **Time** {duration(report.duration_ms)} · **Tokens** {tokens}",
         f"- **Agent cache** {cache.builds} built, {cache.hits} reused ({cache.hit_rate} %)",
         f"- **Clients** {clients.created} created, {clients.hits} reused",
-        f"- **Budget** {', '.join(limits) or 'no limit set'}{percent}",
+        f"- **Budget** {_budget(report.budget)}",
         f"- **Cost** {_cost(report)}",
         f"- **Config** {code(report.config_hash[:12])}",
     ]
     return "\n".join(lines)
 
 
+def _budget(budget: BudgetStatistics) -> str:
+    """What was spent of each limit; it may be more where calls had no limit of their own."""
+    limits = [of_limit(*one) for one in budget.limits]
+    return f"{', '.join(limits)} ({budget.used_percent} %)" if limits else "no limit set"
+
+
+def _at_least(report: RunReport) -> str:
+    if not report.uncounted:
+        return ""
+    turns = "1 turn was" if report.uncounted == 1 else f"{report.uncounted:,} turns were"
+    return f"({turns} never counted) at least "
+
+
 def _cost(report: RunReport) -> str:
     cost = run_cost(report)
+    most = _most(cost_shares(report))
     if cost is None:
-        return f"unknown: {plain(', '.join(why_unknown(report)[:MOST_MODELS]))}"
-    return f"about {dollars(cost)} at list prices" if cost else "nothing that is billed was asked"
+        why = plain(", ".join(why_unknown(report)[:MOST_MODELS]))
+        known = least_cost(report)
+        return f"at least about {dollars(known)} at list prices{most}; {why}" if known else f"unknown: {why}"
+    return f"about {dollars(cost)} at list prices{most}" if cost else "nothing that is billed was asked"
+
+
+def _most(shares: Mapping[str, int]) -> str:
+    """Who it was that spent most, where there are too many to see."""
+    if len(shares) <= FEW:
+        return ""
+    first = sorted(shares, key=lambda path: -shares[path])[:FEW]
+    return f" (most by {', '.join(f'{code(path)} {shares[path]} %' for path in first)})"
 
 
 def _cached(usage: Usage) -> str:

@@ -116,10 +116,10 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the engine made of the turns. An `error` is why nothing that counts. `response` is left out where it is the
-    text of the last turn."""
+    """What the engine made of the turns. An `error` is why nothing that counts; for an `unfinished` one that is the end
+    of the run's budget. `response` is left out where it is the text of the last turn."""
 
-    status: Literal["success", "failed"] = "success"
+    status: Literal["success", "failed", "unfinished"] = "success"
     response: Text | None = None
     data: Any = None
     error: Text | None = None

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.report.prices import LATEST, cost_of, cost_usd
+from runner.prices import LATEST, cost_of, cost_usd
 from runner.report.verdicts import Review, Reviewed, Side, Verdict
 from runner.tape.compare import Gap, gaps
 from runner.tape.drift import of_prompt, of_step

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from runner.errors import Location
 from runner.plan.schemas import mismatch
+from runner.prices import exact
+from runner.report.costs import why_unknown
 from runner.report.outputs import document
-from runner.report.prices import exact, why_unknown
 from runner.report.tested import Failed
 from runner.spec.load import nearest
 from runner.testing.paths import NoSuchPath, called, look_up, parts, step_at, step_named, step_names

@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import RecordingProblem, SpecError, UsageError
-from runner.report.prices import cost_of, run_cost
+from runner.prices import cost_of
+from runner.report.costs import run_cost
 from runner.report.review import too_much
 from runner.tapes import record_command
 from runner.testing.checks import unfailing

@@ -298,7 +298,7 @@ def test_a_turn_that_is_given_up_gives_up_its_request_at_once():
 
     async def give_up() -> None:
         ledger = Ledger(Limits(), lambda _: None)
-        metered = MeteredModel(Endless(), ledger, Tally(), model(), cached_apart=False)
+        metered = MeteredModel(Endless(), model(), ledger, Tally())
         events = metered.stream([])
         await anext(events)
         assert open_requests

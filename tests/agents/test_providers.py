@@ -330,7 +330,7 @@ def test_input_tokens_are_all_that_was_sent_however_the_provider_counts(
 
 def test_a_turn_reserves_what_gemini_may_answer(workspace: Workspace):
     with GeminiServer() as server:
-        runtime = {"max_tokens": 900, "budgets": {"max_tokens": 500}}
+        runtime = {"max_tokens": 900, "budgets": {"max_tokens": 200}}
         outcome = ask(workspace, server, "gemini", runtime=runtime)
 
     assert outcome.exit_code == 20

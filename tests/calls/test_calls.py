@@ -13,15 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.calls.budget import Ledger
 from runner.calls.call import Allowance, Call, Reply
 from runner.calls.manners import slotted, timed
 from runner.calls.retry import pause, retried
 from runner.calls.structured import found_in, structured
-from runner.errors import BudgetExceeded, ModelProblem
-from runner.plan.plan import Limits, RetryPolicy
-from runner.report.events import BudgetReached, BudgetWarning, Event, StepRetry
-from runner.report.results import Usage
+from runner.errors import ModelProblem
+from runner.plan.plan import RetryPolicy
+from runner.report.events import Event, StepRetry
 from tests.build import agent, step
 
 FAST = RetryPolicy("constant", wait_min=0.0, wait_max=1.0)
@@ -150,105 +148,6 @@ def test_time_is_counted_over_all_attempts():
             await retried(timed(invoke), FAST, lambda _: None, Random(1))(call(timeout_s=0.05, retries=5))
 
     asyncio.run(test())
-
-
-# -- the ledger -------------------------------------------------------------------------------------------------------
-
-
-def ledger(events: list[Event] | None = None, **limits: Any) -> Ledger:
-    return Ledger(Limits(**limits), (events if events is not None else []).append)
-
-
-def test_a_turn_that_does_not_fit_is_refused_when_none_is_in_flight():
-    events: list[Event] = []
-
-    async def test() -> None:
-        book = ledger(events, max_tokens=100)
-        async with book.turn(60) as turn:
-            turn.usage = Usage(50, 10)
-        async with book.turn(60):
-            raise AssertionError("it was let through")
-
-    with pytest.raises(BudgetExceeded, match="60 of 100 tokens"):
-        asyncio.run(test())
-    assert events == [BudgetReached("tokens", 60, 100)]
-
-
-def test_a_turn_that_might_not_fit_waits_for_those_in_flight():
-    async def test() -> list[str]:
-        book, order = ledger(max_tokens=100), []
-        started = asyncio.Event()
-
-        async def first() -> None:
-            async with book.turn(80) as turn:
-                started.set()
-                await asyncio.sleep(0.01)
-                turn.usage = Usage(20, 0)
-                order.append("first")
-
-        async def second() -> None:
-            await started.wait()
-            async with book.turn(50):
-                order.append("second")
-
-        await asyncio.gather(first(), second())
-        return order
-
-    assert asyncio.run(test()) == ["first", "second"]
-
-
-@given(st.integers(1, 500), st.lists(st.tuples(st.integers(1, 60), st.integers(0, 5)), max_size=20))
-def test_what_is_spent_never_exceeds_the_limit_when_turns_keep_to_their_estimate(
-    limit: int, turns: list[tuple[int, int]]
-):
-    async def test() -> int:
-        book = ledger(max_tokens=limit)
-
-        async def one(estimate: int, pauses: int) -> None:
-            try:
-                async with book.turn(estimate) as turn:
-                    for _ in range(pauses):
-                        await asyncio.sleep(0)
-                    turn.usage = Usage(0, estimate)
-            except BudgetExceeded:
-                pass
-
-        await asyncio.gather(*(one(*turn) for turn in turns))
-        return book.statistics.tokens
-
-    assert asyncio.run(test()) <= limit
-
-
-def test_the_warning_comes_once():
-    events: list[Event] = []
-
-    async def test() -> None:
-        book = ledger(events, max_tokens=100, warn_threshold=0.5)
-        for _ in range(3):
-            async with book.turn(10) as turn:
-                turn.usage = Usage(30, 0)
-
-    asyncio.run(test())
-    assert events == [BudgetWarning("tokens", 60, 100)]
-
-
-def test_a_step_too_many_is_refused_when_those_that_were_allowed_have_ended():
-    events, ended = list[Event](), list[str]()
-
-    async def test() -> None:
-        book = ledger(events, max_steps=2, warn_threshold=2)
-
-        async def one(name: str) -> None:
-            async with book.step():
-                await asyncio.sleep(0.01)
-                ended.append(name)
-
-        refused = await asyncio.gather(*map(one, "abcd"), return_exceptions=True)
-        assert [type(one) for one in refused] == [type(None), type(None), BudgetExceeded, BudgetExceeded]
-
-    asyncio.run(test())
-    assert ended == ["a", "b"]
-    assert events == [BudgetReached("steps", 2, 2)]
 
 
 # -- answers that are data --------------------------------------------------------------------------------------------

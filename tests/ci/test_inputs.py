@@ -33,6 +33,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "region": ("eu-west-1", "eu-west-1"),
     "max-parallel": ("7", 7),
     "max-tokens-budget": ("100000", 100_000),
+    "max-cost-usd": ("0.50", 0.5),
     "timeout": ("1.5", 1.5),
     "shard": ("2/5", (2, 5)),
     "shards": ("3", 3),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.build import chain, dag, parallel, warnings_of, workers, workflow
+from tests.build import chain, dag, findings_of, parallel, warnings_of, workers, workflow
 from tests.plan.test_config_hash import accepting, graph, optimizer
 
 TWINS = {"writer": {"prompt": "You write."}, "author": {"prompt": "You write."}}
@@ -176,6 +176,24 @@ def test_calls_at_once_that_the_budget_cannot_hold_are_told() -> None:
     runtime = {"max_tokens": 100, "max_parallel": 5, "budgets": {"tokens": 250}}
     (told,) = warnings_of(workflow(runtime=runtime, pattern=dag({"id": "a"}, {"id": "b"}, {"id": "c"})))
     assert "3 calls at once of 100 max_tokens each are more than the budget of 250" in told
+
+
+def test_one_answer_that_may_cost_more_than_all_the_money_is_told() -> None:
+    runtime = {"model_id": "gpt-4o", "max_tokens": 4000, "budgets": {"max_cost_usd": 0.03}}
+    (told,) = warnings_of(workflow(runtime=runtime))
+    assert told.endswith("max_tokens 4000 of openai/gpt-4o may cost $0.0400, more than the budget of $0.0300")
+    assert warnings_of(workflow(runtime=runtime | {"max_tokens": 3000})) == []
+
+
+def test_money_needs_the_price_of_every_model_that_may_be_asked() -> None:
+    fallbacks = [{"provider": "openai", "model_id": "unheard-of"}]
+    runtime = {"model_id": "gpt-4o", "fallbacks": fallbacks, "budgets": {"max_cost_usd": 1}}
+    compaction = {"compaction": {"enabled": True, "summarization_model": "no-such"}}
+    told = findings_of(workflow(runtime=runtime, context_policy=compaction))
+    assert [one.partition("kept: ")[2] for one in told] == [
+        "no price for openai/no-such (agent 'writer'); max_tokens can",
+        "no price for openai/unheard-of (agent 'writer'); max_tokens can",
+    ]
 
 
 @pytest.mark.parametrize("pattern", [chain("A", "{{ last_response }}", "{{ last_response }}"), parallel(a="x", b="y")])

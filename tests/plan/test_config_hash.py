@@ -300,7 +300,7 @@ FIELDS: dict[str, dict[str, Row]] = {
         "max_tokens": acts(runtime(budgets={"max_tokens": 10})),
         "max_steps": acts(runtime(budgets={"max_steps": 10})),
         "max_duration_s": acts(runtime(budgets={"max_duration_s": 10})),
-        "max_cost_usd": refused(runtime(budgets={"max_cost_usd": 1})),
+        "max_cost_usd": acts(runtime(model_id="gpt-4o", budgets={"max_cost_usd": 1}), runtime(model_id="gpt-4o")),
         "warn_threshold": acts(runtime(budgets={"warn_threshold": 0.5})),
     },
     "FailurePolicy": {

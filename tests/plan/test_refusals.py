@@ -210,7 +210,6 @@ def test_a_summary_that_could_not_be_made_is_refused(changes: dict[str, Any], sa
     ("changes", "what", "place"),
     [
         ({"env": {"mounts": {"a": "b"}}}, "env.mounts (a run's files are those of the workspace)", "17:5"),
-        ({"runtime": {"budgets": {"max_cost_usd": 1}}}, "a budget in money (max_tokens is)", "7:19"),
     ],
 )  # fmt: skip
 def test_what_is_not_offered_is_refused_by_name_and_place(changes: dict[str, Any], what: str, place: str) -> None:
@@ -226,5 +225,5 @@ def test_asking_for_nothing_is_not_refused(changes: dict[str, Any]) -> None:
 
 
 def test_all_that_is_not_offered_is_told_at_once() -> None:
-    changes = {"env": {"mounts": {"a": "b"}}, "runtime": {"budgets": {"max_cost_usd": 1}}}
+    changes = {"env": {"mounts": {"a": "b"}}, "tools": {"python": ["tavily_search"]}}
     assert len(findings_of(workflow(**changes))) == 2

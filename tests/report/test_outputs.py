@@ -243,6 +243,7 @@ def test_results_hold_the_whole_report() -> None:
             "total_tokens": 10,
             "cache_read_tokens": 2,
             "cache_write_tokens": 1,
+            "uncounted_turns": 0,
         },
         "cost_usd": None,
         "attempts": 2,

@@ -33,7 +33,8 @@ def test_people_see_a_row_a_step() -> None:
 def test_programs_see_whole_hashes_limits_and_needs() -> None:
     found = json.loads(as_json(PLAN))
     assert found["config_hash"] == PLAN.config_hash
-    assert found["limits"] == {"max_parallel": 3, "max_tokens": 10_000, "max_steps": None, "timeout_s": None}
+    limits = {"max_parallel": 3, "max_tokens": 10_000, "max_cost_usd": None, "max_steps": None, "timeout_s": None}
+    assert found["limits"] == limits
     assert [(step["path"], step["needs"], step["timeout_s"]) for step in found["steps"]] == [
         ("tasks.a", [], None),
         ("tasks.b", ["tasks.a"], 5.0),

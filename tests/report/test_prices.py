@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.plan.catalogue import PROVIDERS
+from runner.prices import _SELLERS, FREE, cost_of, cost_usd, dollars, exact
+from runner.report.costs import run_cost, why_unknown
 from runner.report.outputs import Paths, outputs, results_json
-from runner.report.prices import _SELLERS, FREE, cost_of, cost_usd, dollars, exact, run_cost, why_unknown
 from runner.report.results import Bill, StepResult, Usage
 from runner.report.summary import summary
 from tests.agents.test_compaction import CALCULATES, asks_for_a_summary, calculating, policy
@@ -155,7 +156,11 @@ def test_one_unknown_price_makes_the_cost_of_the_run_unknown_and_is_named() -> N
     ended = report(billed(Bill(LISTED, MILLION)), billed(Bill("openai/m", MILLION)))
     assert outputs(ended, Paths())["cost-usd"] == ""
     assert why_unknown(ended) == ("no price for openai/m",)
-    assert "- **Cost** unknown: no price for openai/m\n" in summary(ended, "brief")
+    assert "- **Cost** at least about $2.50 at list prices; no price for openai/m\n" in summary(ended, "brief")
+
+
+def test_nothing_is_told_of_a_cost_of_which_nothing_is_known() -> None:
+    assert "- **Cost** unknown: no price for openai/m\n" in summary(report(billed(Bill("openai/m", MILLION))), "brief")
 
 
 def test_a_turn_that_nobody_counted_makes_the_cost_unknown() -> None:

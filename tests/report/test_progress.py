@@ -27,7 +27,7 @@ HASH = "0123456789abcdef" * 4
         (events.StepRetry("steps[0]", 1, "429: slow down", 1.234), "WARNING",
          'step_retry path=steps[0] attempt=1 reason="429: slow down" wait_s=1.23'),
         (events.UsageUnknown(), "WARNING",
-         "usage_unknown the provider tells no usage; the token budget counts estimates"),
+         "usage_unknown a turn ended without a count; the budget counts its estimate"),
         (events.Compacted("steps[0]", 8, 120_000, 60_000), "INFO",
          "compacted path=steps[0] messages=8 before=120000 after=60000"),
         (events.CompactionFailed("steps[0]", 120_000, "an empty summary"), "WARNING",

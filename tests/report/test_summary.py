@@ -139,7 +139,7 @@ def test_no_part_of_a_report_can_act_in_the_summary(text: str) -> None:
     reading = read(summary(ended, "full"))
     assert hostile_lines(reading) == []
     table = [line for line in reading.outside if line.startswith("|")]
-    assert [len(re.findall(r"(?<!\\)\|", line)) for line in table] == [4] * 4 + [9] * 3
+    assert [len(re.findall(r"(?<!\\)\|", line)) for line in table] == [4] * 4 + [10] * 3
 
 
 def test_a_message_can_still_be_read() -> None:
@@ -214,9 +214,9 @@ def test_every_step_has_its_row() -> None:
         ),
         "brief",
     )
-    assert "| <code>steps[0]</code> | writer | ✅ success | 1.5 s | 1,200 | 34 | 2 | live |" in text
-    assert "| <code>steps[1]</code> | critic | ❌ failed | 40 ms | 7 | 3 | 1 | live |" in text
-    assert "| <code>steps[2]</code> | writer | ⏭️ not run | | | | | |" in text
+    assert "| <code>steps[0]</code> | writer | ✅ success | 1.5 s | 1,200 | 34 | 99 % | 2 | live |" in text
+    assert "| <code>steps[1]</code> | critic | ❌ failed | 40 ms | 7 | 3 | 1 % | 1 | live |" in text
+    assert "| <code>steps[2]</code> | writer | ⏭️ not run | | | | | | |" in text
 
 
 def test_cache_clients_and_budget_have_a_line_each() -> None:
