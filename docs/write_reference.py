@@ -30,11 +30,12 @@ COMMANDS = """
 | `schema` | the JSON Schema of the language |
 
 `plan --json` has `name`, `pattern`, `config_hash`, `shard` (null, or such as `2/5`), `limits` (`max_parallel`,
-`max_tokens`, `max_steps`, `timeout_s`), `secrets` (key → source), `estimate` (`calls_least`, `calls_most`,
-`prompt_tokens_least`, `answer_tokens_most`, null where some call has no limit), `mermaid`, `steps` (`path`, `id`,
-`agent`, `provider`, `model_id`, `tools`, `needs`, `timeout_s`, `retries`, `config_hash`, `agent_config_hash`), `gates`
-(`path`, `prompt`, `context_display`, `default`, `timeout_seconds`, `needs`, `config_hash`) and `warnings`. Attempts
-after a failure and turns of tools are not in the estimate: nobody can know how many.
+`max_tokens`, `max_cost_usd`, `max_steps`, `timeout_s`, `connect_s`, `first_token_s`, `between_tokens_s`), `secrets`
+(key → source), `estimate` (`calls_least`, `calls_most`, `prompt_tokens_least`, `answer_tokens_most`, null where some
+call has no limit), `mermaid`, `steps` (`path`, `id`, `agent`, `provider`, `model_id`, `tools`, `needs`, `timeout_s`,
+`retries`, `config_hash`, `agent_config_hash`), `gates` (`path`, `prompt`, `context_display`, `default`,
+`timeout_seconds`, `needs`, `config_hash`) and `warnings`. Attempts after a failure and turns of tools are not in the
+estimate: nobody can know how many.
 """
 
 FILES = """

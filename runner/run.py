@@ -149,7 +149,7 @@ def _live_agents(plan: Plan, around: Surroundings, deck: Deck, ledger: Ledger, e
     from runner.plan.templates import render
 
     environ = {**around.environ, **around.secrets}  # a secret that is called as a provider's key is that key
-    home = Home(environ, plan.limits.max_parallel)
+    home = Home(environ, plan.limits.max_parallel, plan.limits.timeouts)
     names = {**of_inputs(plan.variables), "secrets": around.secrets}
     own = [] if around.artifacts is None else [around.artifacts]
     secret = [around.workspace / one.path for one in plan.secrets if one.source == "file" and one.path]
@@ -198,7 +198,8 @@ async def _outcome(
     except RunnerError as error:
         return _failed(report, error)
     except TimeoutError:
-        return _failed(report, RunTimeout(f"the run took longer than {plan.limits.timeout_s:g} s"))
+        told = f"the run took longer than {plan.limits.timeout_s:g} s (input 'timeout', or budgets.max_duration_s)"
+        return _failed(report, RunTimeout(told))
     except asyncio.CancelledError:
         return _failed(report, RunCancelled("the run was asked to stop"))
     except Exception as error:

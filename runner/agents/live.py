@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from runner.agents.cache import AgentCache, Blueprint
 from runner.agents.closing import all_closed
 from runner.agents.compacting import CompactingModel, Conversation
 from runner.agents.metered import MeteredModel, capped
+from runner.agents.paced import PacedModel
 from runner.agents.played import PlayedModel, PlayedSummaries, played_tools
 from runner.agents.pool import ClientKey, ClientPool
 from runner.agents.providers.faults import chain_of, explain, one_line
@@ -53,13 +53,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parts:
-    """What one agent is stamped out of. `cut_off` ends what a cancelled call leaves behind."""
+    """What one agent is stamped out of."""
 
     model: Model
     system_prompt: str | None
     conversation: Conversation
     tools: tuple[Any, ...]
-    cut_off: Callable[[], None] = lambda: None
 
 
 class LiveAgents:
@@ -124,9 +123,7 @@ class LiveAgents:
             try:
                 result = await agent.invoke_async(call.user)
             except asyncio.CancelledError:
-                # A thread of the SDK's stops at its next chunk, or when its connection ends under it.
-                agent.cancel()
-                parts.cut_off()
+                agent.cancel()  # a thread of the SDK's would read on to the end
                 raise
         text = "".join(block.get("text", "") for block in result.message["content"]).strip()
         if not text:
@@ -154,7 +151,7 @@ class LiveAgents:
 
         def recorded(asked: AgentRecipe, purpose: Purpose) -> Model:
             return RecordedModel(
-                provider.model(asked, client),
+                PacedModel(provider.model(asked, client), self._home.timeouts, client.begin),
                 recorder,
                 Turn(asked.model.name, purpose),
                 partial(self._explain, blueprint),
@@ -185,7 +182,7 @@ class LiveAgents:
             writer = model(self._summariser(recipe, plan), "summary")
             answering = CompactingModel(answering, writer, plan, conversation, self._emit, call.path, explain)
         system = self._system_prompt(call, recipe, native=provider.native_schema(recipe))
-        return Parts(answering, system, conversation, blueprint.tools, client.begin())
+        return Parts(answering, system, conversation, blueprint.tools)
 
     def _played(self, call: Call, blueprint: Blueprint, player: Player) -> Parts:
         """A recording in the model's place, and in that of the tools."""

@@ -28,8 +28,8 @@ class ClientKey(NamedTuple):
 class Client:
     """A provider's client, and the way that this provider closes it.
 
-    `begin` is called where a call begins, and gives what cuts off that call: for a provider whose calls run in threads,
-    which a cancelled task leaves behind.
+    `begin` is called where a turn of a model begins, and gives what cuts off that turn: for a provider whose requests
+    run in threads, which a cancelled task leaves behind.
     """
 
     raw: Any

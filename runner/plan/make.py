@@ -11,7 +11,7 @@ from runner.plan.build import Builder
 from runner.plan.catalogue import PROVIDERS
 from runner.plan.context import context_plan
 from runner.plan.money import unpriced
-from runner.plan.plan import Limits, Plan, RetryPolicy
+from runner.plan.plan import Limits, Plan, RetryPolicy, Timeouts
 from runner.plan.problems import Problems
 from runner.plan.recipes import Recipes, bad_host
 from runner.plan.scope import reserved
@@ -121,7 +121,7 @@ def _bad_address(provider: str, over: Overrides) -> Iterator[str]:
 
 def _limits(runtime: spec.Runtime, over: Overrides) -> Limits:
     budgets = runtime.budgets or spec.Budgets()
-    policy = runtime.failure_policy
+    policy, waits = runtime.failure_policy, runtime.timeouts
     return Limits(
         max_parallel=over.max_parallel or runtime.max_parallel,
         max_tokens=over.max_tokens or budgets.max_tokens,
@@ -130,4 +130,5 @@ def _limits(runtime: spec.Runtime, over: Overrides) -> Limits:
         timeout_s=over.timeout_s or budgets.max_duration_s,
         warn_threshold=budgets.warn_threshold,
         retry=RetryPolicy(policy.backoff, policy.wait_min, policy.wait_max),
+        timeouts=Timeouts(waits.connect_s, waits.first_token_s, waits.between_tokens_s),
     )

@@ -113,6 +113,21 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True)
+class Timeouts:
+    """How many seconds a turn of a model may keep silent: until there is a connection, until the first part of its
+    answer, from the turn's beginning, and between two parts. They bound a call and do not change the question."""
+
+    connect_s: float = 10.0
+    first_token_s: float = 300.0
+    between_tokens_s: float = 120.0
+
+    @property
+    def longest_s(self) -> float:
+        """Who waits longer than this for anything waits in vain."""
+        return max(self.first_token_s, self.between_tokens_s)
+
+
+@dataclass(frozen=True)
 class Limits:
     """What holds a run in bounds. Durations in seconds; None means no limit of that kind."""
 
@@ -123,6 +138,7 @@ class Limits:
     timeout_s: float | None = None
     warn_threshold: float = 0.8
     retry: RetryPolicy = RetryPolicy()
+    timeouts: Timeouts = Timeouts()
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ def as_json(plan: Plan) -> str:
             "max_cost_usd": plan.limits.max_cost_usd,
             "max_steps": plan.limits.max_steps,
             "timeout_s": plan.limits.timeout_s,
+            **asdict(plan.limits.timeouts),
         },
         "secrets": {one.called: one.source for one in plan.secrets},
         "estimate": asdict(estimate(plan.flow)),

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, Discriminator, Field, Tag, model_validator
 
 from runner.spec.patterns import Pattern
-from runner.spec.shape import Identifier, NotEmpty, Positive, Seconds, Shape, Share, Template
+from runner.spec.shape import Identifier, NotEmpty, Positive, Seconds, Shape, Share, Template, UpToADay
 
 Provider = Literal["bedrock", "openai", "ollama", "anthropic", "gemini", "azure_openai", "local"]
 InputType = Literal["string", "number", "integer", "boolean", "array", "object"]
@@ -167,6 +167,12 @@ class FailurePolicy(Shape):
     on_malformed: Literal["ask_again", "fail"] = "ask_again"
 
 
+class Timeouts(Shape):
+    connect_s: UpToADay = 10.0
+    first_token_s: UpToADay = 300.0
+    between_tokens_s: UpToADay = 120.0
+
+
 class Inference(Shape):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Share | None = None
@@ -189,6 +195,7 @@ class Runtime(Endpoint):
     failure_policy: FailurePolicy = FailurePolicy()
     prompt_cache: Literal["auto", "off"] | None = None
     timeout_s: Seconds | None = None
+    timeouts: Timeouts = Timeouts()
     fallbacks: list[Endpoint] = []
 
 

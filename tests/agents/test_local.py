@@ -14,6 +14,7 @@ import pytest
 
 from runner.patterns import registry
 from tests.build import graph, optimizer, routing, way, workers
+from tests.servers import OpenAIServer
 from tests.workspace import Workspace, chain, parallel, tasks, workflow
 
 ROOT = Path(__file__).parents[2]
@@ -90,6 +91,26 @@ def test_each_pattern_runs_on_it(workspace: Workspace, name: str):
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "success"), outcome.log
     assert outcome.outputs["response"]
     assert sum(step["status"] == "success" for step in outcome.results["steps"]) >= least
+
+
+SLOW_TO_LOAD = """
+import sys, time
+time.sleep(0.6)
+print("{url}", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_time_that_a_model_is_loaded_in_is_none_that_it_keeps_silent(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+):
+    with OpenAIServer() as server:
+        script = workspace.root / workspace.write("server.py", SLOW_TO_LOAD.format(url=server.url.removesuffix("/v1")))
+        monkeypatch.setattr("runner.agents.providers.local.SCRIPT", script)
+        runtime = {**SHORT, "timeouts": {"first_token_s": 0.5}, "failure_policy": {"retries": 0}}
+        outcome = workspace.run(workflow("", chain("go"), provider="local", runtime=runtime))
+
+    assert outcome.outputs["response"] == "ok", outcome.log
 
 
 def test_an_unknown_model_is_refused_by_name(workspace: Workspace):

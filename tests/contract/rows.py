@@ -1,8 +1,8 @@
 """A key of the language in whole runs: two files that differ in it, and what of their runs must differ.
 
 A file names the servers of its run by words in capitals, which stand where an address would: `MODEL` answers as its
-provider, `OTHER` as that of a fallback (or of an agent), `WEB` is a web server, `COLLECTOR` takes spans and `FAR` is a
-server of tools. Those that a file names are started for its run.
+provider, `OTHER` as that of a fallback (or of an agent), `WEB` is a web server, `COLLECTOR` takes spans, `FAR` is a
+server of tools, and at `DEAF` nobody accepts a connection. Those that a file names are started for its run.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tests.contract.test_patterns import Script
 from tests.contract.test_reuse import AWS
 from tests.servers import SERVERS, Answer, Request, WebServer
 from tests.servers.collector import Collector
+from tests.servers.deaf import deaf
 from tests.servers.http import ModelServer, text_of
 from tests.workspace import Outcome, Workspace
 
@@ -111,7 +112,7 @@ def run(workspace: Workspace, written: dict[str, Any], reply: Any) -> Ran:
     for name, content in FILES.items():
         workspace.write(name, content)
     workspace.environ |= ENVIRON
-    named = set(re.findall(r"\b(?:MODEL|OTHER|WEB|COLLECTOR|FAR)\b", text := as_text(written))) | {"MODEL"}
+    named = set(re.findall(r"\b(?:MODEL|OTHER|WEB|COLLECTOR|FAR|DEAF)\b", text := as_text(written))) | {"MODEL"}
     with ExitStack() as stack:
         servers = {name: stack.enter_context(_server(name, written, reply)) for name in sorted(named)}
         for name, server in servers.items():
@@ -130,6 +131,8 @@ def _server(name: str, written: dict[str, Any], reply: Any) -> Any:
             return WebServer(lambda request: Answer("a page", delay=0.4 if "slow" in request.path else 0))
         case "COLLECTOR":
             return Collector(silent=False)
+        case "DEAF":
+            return deaf()
     return _far()
 
 

@@ -102,18 +102,6 @@ def test_waiting_for_a_slot_does_not_count_against_a_steps_timeout(workspace: Wo
     assert outcome.outputs["status"] == "success"
 
 
-def test_a_run_that_takes_too_long_ends_with_what_had_finished(workspace: Workspace):
-    def answer(request: Request) -> Answer:
-        return Answer("first", delay=0 if request.user_texts == ["a"] else 5)
-
-    with OpenAIServer(reply=answer) as server:
-        outcome = workspace.run(workflow(server.url, chain("a", "b")), timeout="1.5")
-
-    assert (outcome.exit_code, outcome.outputs["status"]) == (21, "timeout")
-    assert [step["status"] for step in outcome.results["steps"]] == ["success", "cancelled"]
-    assert "1.5 s" in outcome.summary
-
-
 def test_transient_errors_are_retried_and_counted(workspace: Workspace):
     answers = [Answer(status=429, headers={"retry-after": "0.05"}), Answer(status=503), Answer("at last")]
     runtime = {"failure_policy": {"retries": 2, "wait_min": 0.01}}

@@ -181,6 +181,11 @@ def traced(**keys: Any) -> dict[str, Any]:
     return file(telemetry={"otel": keys})
 
 
+def waiting(host: str = "MODEL", timeout_s: float = 9, **seconds: float) -> dict[str, Any]:
+    """A file whose step is asked once, with these timeouts."""
+    return runtime(host=host, timeout_s=timeout_s, timeouts=seconds, failure_policy={"retries": 0})
+
+
 def fallback(**keys: Any) -> dict[str, Any]:
     one = {"provider": "openai", "model_id": "spare", "host": "OTHER", **keys}
     return runtime(fallbacks=[one], failure_policy={"retries": 0})
@@ -503,6 +508,14 @@ RUNTIME: dict[str, dict[str, Row]] = {
             file(pattern=dag({"id": "a"}, {"id": "b"}), runtime={"max_parallel": 1, "failure_policy": {"retries": 0}}),
             busy_with("Do a.")),
     },
+    "Timeouts": {
+        "connect_s": acts(waiting(host="DEAF", timeout_s=0.5, connect_s=0.1), said("(timeouts.connect_s)"), False, True,
+                          waiting(host="DEAF", timeout_s=0.5)),
+        "first_token_s": acts(waiting(first_token_s=0.1), said("(timeouts.first_token_s)"), False, True,
+                              waiting(first_token_s=9), lambda _: Answer(delay=0.2)),
+        "between_tokens_s": acts(waiting(between_tokens_s=0.1), said("(timeouts.between_tokens_s)"), False, True,
+                                 waiting(between_tokens_s=9), lambda _: Answer(chunk_delay=0.2)),
+    },
     "Inference": {name: acts(file(runtime={name: 1}, agents={"writer": {"inference": {name: value}}}), sent(name), 1,
                              value, runtime(**{name: 1}))
                   for name, value in INFERENCE.items()},
@@ -521,6 +534,8 @@ RUNTIME: dict[str, dict[str, Row]] = {
         "prompt_cache": acts(runtime(provider="anthropic", prompt_cache="auto"), cached, False, True,
                              runtime(provider="anthropic")),
         "timeout_s": acts(runtime(timeout_s=0.1), ended, OK, FAILED, reply=lambda _: Answer(delay=0.3)),
+        "timeouts": acts(waiting(first_token_s=0.1), ended, OK, FAILED, waiting(first_token_s=9),
+                         lambda _: Answer(delay=0.2)),
         "fallbacks": acts(fallback(), output("response"), "", "from the other", policy(retries=0), lambda _: BUSY),
     },
     "Endpoint": {

@@ -312,6 +312,8 @@ FIELDS: dict[str, dict[str, Row]] = {
         "on_failure": acts(workflow(runtime={"failure_policy": {"on_failure": "continue"}}, pattern=dag({"id": "a"})),
                            workflow(pattern=dag({"id": "a"}))),
     },
+    "Timeouts": {name: acts(runtime(timeouts={name: 9}))
+                 for name in ("connect_s", "first_token_s", "between_tokens_s")},
     "Inference": {name: hashed(writer(inference={name: value})) for name, value in INFERENCE.items()},
     "Runtime": {
         **{name: hashed(runtime(**{name: value})) for name, value in INFERENCE.items()},
@@ -325,6 +327,7 @@ FIELDS: dict[str, dict[str, Row]] = {
         "failure_policy": acts(runtime(failure_policy={"retries": 7})),
         "prompt_cache": acts(runtime(prompt_cache="auto")),
         "timeout_s": acts(runtime(timeout_s=9)),
+        "timeouts": acts(runtime(timeouts={"first_token_s": 9})),
         "fallbacks": hashed(runtime(fallbacks=[FALLBACK])),
     },
     "Agent": {

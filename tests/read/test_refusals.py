@@ -46,7 +46,8 @@ def test_an_unknown_key_like_no_other_comes_with_all_that_are_known_there() -> N
     assert changed("model_id: m", "colour: red") == [
         (
             "workflow.yaml:5:3: unknown key 'colour'; choose one of: budgets, failure_policy, fallbacks, host, "
-            "max_parallel, max_tokens, model_id, params, prompt_cache, provider, region, temperature, timeout_s, top_p"
+            "max_parallel, max_tokens, model_id, params, prompt_cache, provider, region, temperature, timeout_s, "
+            "timeouts, top_p"
         )
     ]
 

@@ -34,7 +34,7 @@ def test_programs_see_whole_hashes_limits_and_needs() -> None:
     found = json.loads(as_json(PLAN))
     assert found["config_hash"] == PLAN.config_hash
     limits = {"max_parallel": 3, "max_tokens": 10_000, "max_cost_usd": None, "max_steps": None, "timeout_s": None}
-    assert found["limits"] == limits
+    assert found["limits"] == {**limits, "connect_s": 10, "first_token_s": 300, "between_tokens_s": 120}
     assert [(step["path"], step["needs"], step["timeout_s"]) for step in found["steps"]] == [
         ("tasks.a", [], None),
         ("tasks.b", ["tasks.a"], 5.0),

@@ -28,6 +28,7 @@ ERROR_TYPES: Final = {
 class AnthropicServer(ModelServer):
     route = re.compile(r"/v1/messages")
     stream_type = "text/event-stream"
+    keep_alive = b'event: ping\ndata: {"type": "ping"}\n\n'
 
     def stream(self, request: Request, answer: Answer) -> Stream:
         blocks = content(request, answer)

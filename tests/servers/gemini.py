@@ -23,6 +23,7 @@ ERROR_STATES: Final = {
 class GeminiServer(ModelServer):
     route = re.compile(r"/v1beta/models/([^/:]+):(streamG|g)enerateContent")
     stream_type = "text/event-stream"
+    keep_alive = b"\r\n"  # Google's client takes a comment for a part of an answer
 
     def model_of(self, path: str, body: Json) -> str:
         match = self.route.fullmatch(path)

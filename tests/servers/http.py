@@ -40,9 +40,11 @@ class Answer:
     text: str = "ok"
     _: KW_ONLY
     delay: float = 0.0  # before the headers
+    first_delay: float = 0.0  # between what opens a stream and the first piece of the text
     chunk_delay: float = 0.0  # between two pieces of the text
     chunks: int = 2
     late_end: float = 0.0  # between the last data and the end of the HTTP body
+    ping: float = 0.0  # how often a stream that is silent says that it is still there
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     error: Json | None = None
@@ -136,6 +138,7 @@ class ModelServer:
     route: ClassVar[re.Pattern[str]]
     stream_type: ClassVar[str]
     base_path: ClassVar[str] = ""
+    keep_alive: ClassVar[bytes] = b""
     tls: ssl.SSLContext | None = None
 
     def __init__(self, reply: Reply = "ok") -> None:
@@ -392,8 +395,17 @@ class _Link(asyncio.StreamReaderProtocol):
 
     async def send_deltas(self, stream: Stream, answer: Answer) -> None:
         for position, delta in enumerate(stream.deltas):
-            await asyncio.sleep(answer.chunk_delay if position else 0)
+            await self.keep_silent(answer.chunk_delay if position else answer.first_delay, answer)
             await self.send([chunk(delta)])
+
+    async def keep_silent(self, seconds: float, answer: Answer) -> None:
+        """Say nothing, or only that the connection is alive, in the provider's way."""
+        frame = self.server.keep_alive
+        while frame and 0 < answer.ping < seconds:
+            await asyncio.sleep(answer.ping)
+            await self.send([chunk(frame)])
+            seconds -= answer.ping
+        await asyncio.sleep(seconds)
 
     async def send_end(self, request: Request, stream: Stream, answer: Answer) -> None:
         closing = [*map(chunk, stream.closing)]

@@ -21,6 +21,7 @@ ERROR_TYPES: Final = {
 class OpenAIServer(ModelServer):
     route = re.compile(r"/v1/chat/completions")
     stream_type = "text/event-stream"
+    keep_alive = b": ping\n\n"
     base_path = "/v1"
 
     def stream(self, request: Request, answer: Answer) -> Stream:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from runner.plan.plan import Timeouts
+
 if TYPE_CHECKING:
     from runner.agents.pool import Client
     from runner.agents.providers.faults import Fault
@@ -21,17 +23,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Home:
-    """What clients of one run are opened with: the environment's credentials, the run's width, one HTTP transport."""
+    """What clients of one run are opened with: the environment's credentials, the run's width and patience, one HTTP
+    transport."""
 
     environ: Mapping[str, str]
     max_parallel: int
+    timeouts: Timeouts = Timeouts()
 
     @cached_property
     def http(self) -> Transport:
         """Imported and made when a client first needs it: a replay does without."""
         from runner.agents.providers.http import Transport
 
-        return Transport(self.max_parallel, self.environ)
+        return Transport(self.max_parallel, self.environ, self.timeouts.connect_s)
 
     async def close(self) -> None:
         if "http" in vars(self):

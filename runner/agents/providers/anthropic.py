@@ -18,7 +18,7 @@ from strands.models.model import CacheConfig
 from runner.agents.pool import Client
 from runner.agents.providers import Provider, inference
 from runner.agents.providers.faults import Fault
-from runner.agents.providers.http import TIMEOUT, http_fault
+from runner.agents.providers.http import http_fault
 from runner.errors import ModelProblem
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ async def open_client(address: str, home: Home) -> Client:
         "api_key": home.environ.get(KEY) or "none",
         "base_url": address or ANTHROPIC,  # named, or the client would take it from the environment
         "max_retries": 0,
-        "timeout": TIMEOUT,
+        "timeout": home.http.timeout,
         "http_client": http,
     }
     return Client(client_args, http.aclose)

@@ -12,7 +12,6 @@ import openai
 
 from runner.agents.pool import Client
 from runner.agents.providers import Provider
-from runner.agents.providers.http import TIMEOUT
 from runner.agents.providers.openai import compatible_client, compatible_model, read_fault
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ async def open_client(address: str, home: Home) -> Client:
         azure_endpoint=endpoint,
         api_version=version,
         max_retries=0,
-        timeout=TIMEOUT,
+        timeout=home.http.timeout,
         http_client=home.http.client(),
     )
     return Client(client, client.close)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import threading
 import weakref
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
@@ -42,6 +44,12 @@ if TYPE_CHECKING:
 
 DEFAULT_REGION: Final = "us-east-1"
 
+TRY_S: Final = 2.0
+"""The longest that one try at a connection takes. What waits for an answer to it has nothing yet that could be cut."""
+
+SLACK_S: Final = 5.0
+"""By how much a thread is more patient than the turn that waits for it, which is the one to say why it gave up."""
+
 
 def address(recipe: ModelRecipe) -> str:
     return f"{recipe.region or ''} {recipe.host or ''}"
@@ -53,35 +61,41 @@ async def open_client(where: str, home: Home) -> Client:
     raw, connections = await asyncio.to_thread(_connect, region, host, home)
 
     async def close() -> None:
-        for connection in list(connections):
-            _cut(connection)
+        connections.cut(lambda _: True)
         raw.close()
 
     def begin() -> Callable[[], None]:
-        call = object()
-        _CALL.set(call)
+        turn = _Turn()
+        _TURN.set(turn)
 
         def cut_off() -> None:
-            for connection in [one for one in list(connections) if one.call is call]:
-                _cut(connection)
+            turn.over = True
+            connections.cut(lambda connection: connection.turn is turn)
 
         return cut_off
 
     return Client(raw, close, begin)
 
 
-_CALL: Final[ContextVar[object]] = ContextVar("call", default=None)
-"""The call in hand; the thread that makes its requests has a copy of the context."""
+@dataclass(eq=False)
+class _Turn:
+    """A turn of a model. Once it is `over`, no request of its own begins any more."""
+
+    over: bool = False
 
 
-def _connect(region: str, host: str, home: Home) -> tuple[Any, weakref.WeakSet[Any]]:
+_TURN: Final[ContextVar[_Turn | None]] = ContextVar("turn", default=None)
+"""The turn in hand; the thread that makes its request has a copy of the context."""
+
+
+def _connect(region: str, host: str, home: Home) -> tuple[Any, _Connections]:
     try:
         return _connected(region, host, home)
     except BotoCoreError as error:  # a profile that is not there, a region that is none
         raise UsageError(f"provider 'bedrock': {error}") from error
 
 
-def _connected(region: str, host: str, home: Home) -> tuple[Any, weakref.WeakSet[Any]]:
+def _connected(region: str, host: str, home: Home) -> tuple[Any, _Connections]:
     environ = home.environ
     session = boto3.Session(
         aws_access_key_id=environ.get("AWS_ACCESS_KEY_ID") or None,
@@ -96,8 +110,8 @@ def _connected(region: str, host: str, home: Home) -> tuple[Any, weakref.WeakSet
             "or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
     config = Config(
-        connect_timeout=5,
-        read_timeout=300,
+        connect_timeout=home.timeouts.connect_s,
+        read_timeout=home.timeouts.longest_s + SLACK_S,
         max_pool_connections=home.max_parallel,
         retries={"total_max_attempts": 1},
         user_agent_extra="strands-agents",
@@ -106,28 +120,75 @@ def _connected(region: str, host: str, home: Home) -> tuple[Any, weakref.WeakSet
     return client, _watched_connections(client)
 
 
-def _watched_connections(client: Any) -> weakref.WeakSet[Any]:
+class _Connections:
+    """The connections of a client that are alive, those that are still being made among them. They are made and used
+    in threads, and cut from another."""
+
+    def __init__(self) -> None:
+        self._alive: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def add(self, connection: Any) -> None:
+        with self._lock:
+            self._alive.add(connection)
+
+    def cut(self, which: Callable[[Any], bool]) -> None:
+        with self._lock:
+            found = [connection for connection in self._alive if which(connection)]
+        for connection in found:
+            _cut(connection)
+
+
+def _watched_connections(client: Any) -> _Connections:
     """Every connection the client will open, while it lives. botocore has no public way to ask for them."""
-    alive: weakref.WeakSet[Any] = weakref.WeakSet()
+    connections = _Connections()
 
     def watched(pool_class: Any) -> Any:
         class Connection(pool_class.ConnectionCls):  # type: ignore[misc]
-            call: object = None
+            turn: _Turn | None = None
+            timeout: float
 
             def connect(self) -> None:
-                alive.add(self)
+                self.turn = _TURN.get()
+                connections.add(self)
                 super().connect()
+                self.check()
+
+            def _new_conn(self) -> socket.socket:
+                """In several tries: between two of them it is seen that nobody waits any more."""
+                whole_s: float = self.timeout
+                left_s = whole_s
+                while True:
+                    self.check()
+                    self.timeout = min(left_s, TRY_S)
+                    left_s -= self.timeout
+                    try:
+                        found: socket.socket = super()._new_conn()
+                    except urllib3.exceptions.ConnectTimeoutError:
+                        if left_s <= 0:
+                            raise
+                    else:
+                        found.settimeout(whole_s)
+                        return found
+                    finally:
+                        self.timeout = whole_s
 
             def request(self, *args: Any, **kwargs: Any) -> None:
-                self.call = _CALL.get()
+                self.turn = _TURN.get()
+                self.check()
                 super().request(*args, **kwargs)
+
+            def check(self) -> None:
+                if self.turn is not None and self.turn.over:
+                    self.close()
+                    raise ConnectionAbortedError("nobody waits for this turn any more")
 
         return type(pool_class.__name__, (pool_class,), {"ConnectionCls": Connection})
 
     classes = client._endpoint.http_session._pool_classes_by_scheme
     classes["http"] = watched(awsrequest.AWSHTTPConnectionPool)
     classes["https"] = watched(awsrequest.AWSHTTPSConnectionPool)
-    return alive
+    return connections
 
 
 def _cut(connection: Any) -> None:
@@ -195,7 +256,10 @@ def read_fault(error: BaseException) -> Fault | None:
                 throttled=status == 429 or code.lower().startswith("throttling"),
                 unauthorized=code in _UNAUTHORIZED,
             )
-        case EndpointConnectionError() | ConnectTimeoutError():
+        case ConnectTimeoutError():
+            told = "no connection in time (timeouts.connect_s)"
+            return Fault(f"cannot reach {error.kwargs['endpoint_url']}: {told}", transient=True)
+        case EndpointConnectionError():
             return Fault(f"cannot reach Bedrock: {error}", transient=True)
         case BotoConnectionError() | HTTPClientError() | urllib3.exceptions.HTTPError():
             return Fault(f"the connection to Bedrock failed: {error}", transient=True, lost=True)

@@ -19,7 +19,7 @@ from strands.models.gemini import GeminiModel
 from runner.agents.pool import Client
 from runner.agents.providers import Provider, inference
 from runner.agents.providers.faults import Fault
-from runner.agents.providers.http import TIMEOUT, http_fault
+from runner.agents.providers.http import http_fault
 from runner.errors import ModelProblem
 from runner.plan.catalogue import both_spellings
 
@@ -38,7 +38,12 @@ GEMINI: Final = "https://generativelanguage.googleapis.com"
 async def open_client(address: str, home: Home) -> Client:
     key = next((home.environ[name] for name in KEYS if home.environ.get(name)), "none")
     http = home.http.client()
-    http.event_hooks = {"request": [_with_timeout]}
+
+    async def with_timeout(request: httpx.Request) -> None:
+        """Their client asks for no time limit at all, or for one over everything, which a server is told of as well."""
+        request.extensions["timeout"] = home.http.timeout.as_dict()
+
+    http.event_hooks = {"request": [with_timeout]}
     client = await asyncio.to_thread(_connected, address or GEMINI, key, http, home)
 
     async def close() -> None:
@@ -47,11 +52,6 @@ async def open_client(address: str, home: Home) -> Client:
         await http.aclose()
 
     return Client(client, close)
-
-
-async def _with_timeout(request: httpx.Request) -> None:
-    """Their client asks for no time limit at all, or for one over everything, which a server is told of as well."""
-    request.extensions["timeout"] = TIMEOUT.as_dict()
 
 
 def _connected(address: str, key: str, http: httpx.AsyncClient, home: Home) -> genai.Client:

@@ -26,15 +26,18 @@ END_OF_STREAM: Final = b"[DONE]"
 PATIENCE_S: Final = 2.0
 """How long the rest of a finished stream is waited for. Most end at once; a new connection costs a few round trips."""
 
-TIMEOUT: Final = httpx.Timeout(300.0, connect=10.0, pool=None)
-"""Between two reads a model may think for minutes; a connection is there in seconds. The step's own limit is above."""
-
 
 class Transport:
-    """The run's connections, made when a client first needs them. Proxies are those of the environment."""
+    """The run's connections, made when a client first needs them. Proxies are those of the environment.
 
-    def __init__(self, max_parallel: int, environ: Mapping[str, str]) -> None:
+    `timeout` is what clients send their requests with. It bounds the connection alone, names looked up and TLS
+    included: how long a model may think is counted in `runner.agents.paced`, which sees more than bytes.
+    """
+
+    def __init__(self, max_parallel: int, environ: Mapping[str, str], connect_s: float) -> None:
         self._max_parallel, self._environ = max_parallel, environ
+        # To the backend the wait for a connection is one for the pool; there is a place in it for every call.
+        self.timeout = httpx.Timeout(None, connect=connect_s, pool=connect_s)
         self._through: dict[str | None, AiohttpTransport] = {}
 
     @cached_property
@@ -51,7 +54,7 @@ class Transport:
 
     def client(self) -> httpx.AsyncClient:
         """A client on the shared connections, for a provider's own client to send with."""
-        return httpx.AsyncClient(transport=self.shared, timeout=TIMEOUT, follow_redirects=False)
+        return httpx.AsyncClient(transport=self.shared, timeout=self.timeout, follow_redirects=False)
 
     async def close(self) -> None:
         await all_closed(*(transport.aclose() for transport in self._through.values()))
@@ -129,10 +132,10 @@ def http_fault(error: BaseException) -> Fault | None:
     # The backend calls nearly every failure a ConnectTimeout; its own error below tells them apart.
     cause = error.__cause__
     told = one_line(str(error)) or type(cause or error).__name__
-    if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+    if isinstance(cause, aiohttp.ConnectionTimeoutError):
+        return Fault(f"cannot reach {_where(error)}: no connection in time (timeouts.connect_s)", transient=True)
+    if isinstance(cause, aiohttp.ClientConnectorError):
         return Fault(f"cannot reach {_where(error)}: {told}", transient=True)
-    if isinstance(cause, aiohttp.ServerTimeoutError):
-        return Fault(f"{_where(error)} did not answer in time", transient=True, lost=True)
     return Fault(f"the connection to {_where(error)} was lost: {told}", transient=True, lost=True)
 
 

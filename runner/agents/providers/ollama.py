@@ -10,7 +10,7 @@ from strands.models.ollama import OllamaModel
 from runner.agents.pool import Client
 from runner.agents.providers import Provider, inference
 from runner.agents.providers.faults import Fault
-from runner.agents.providers.http import TIMEOUT, http_fault
+from runner.agents.providers.http import http_fault
 from runner.errors import ModelProblem
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ async def open_client(address: str, home: Home) -> Client:
     async def close() -> None:
         """The transport is the run's; nothing of a client's own stays open."""
 
-    return Client({"transport": home.http.shared, "timeout": TIMEOUT, "follow_redirects": False}, close)
+    timeout = home.http.timeout
+    return Client({"transport": home.http.shared, "timeout": timeout, "follow_redirects": False}, close)
 
 
 def make_model(recipe: AgentRecipe, client: Client) -> OllamaModel:

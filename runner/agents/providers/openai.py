@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import openai
 from strands.models.openai import OpenAIModel
@@ -12,11 +13,11 @@ from strands.models.openai import OpenAIModel
 from runner.agents.pool import Client
 from runner.agents.providers import Provider, inference
 from runner.agents.providers.faults import Fault
-from runner.agents.providers.http import TIMEOUT, http_fault
+from runner.agents.providers.http import http_fault
 from runner.errors import ModelProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from strands.types.streaming import StreamEvent
 
@@ -37,7 +38,7 @@ def compatible_client(base_url: str | None, key: str, home: Home, headers: Mappi
         api_key=key,
         base_url=base_url or OPENAI,  # named, or the client would take it from the environment
         max_retries=0,
-        timeout=TIMEOUT,
+        timeout=home.http.timeout,
         default_headers=headers,
         http_client=home.http.client(),
     )
@@ -73,8 +74,35 @@ _ENDS: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "eos
 _NO_REASON: Final = "end_turn"  # what the SDK puts in the place of a reason that never came
 
 
+class _Watched:
+    """A client of which the SDK's model sees what it needs; tells of every piece of a tool's call that comes, for the
+    model keeps all of them until the last."""
+
+    def __init__(self, client: openai.AsyncOpenAI) -> None:
+        self._completions = client.chat.completions
+        self.came: Callable[[], None] = lambda: None
+        self.chat = SimpleNamespace(completions=self)
+
+    async def create(self, **request: Any) -> AsyncIterator[Any]:
+        return self._noting(await self._completions.create(**request))
+
+    async def _noting(self, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for chunk in chunks:
+            if chunk.choices and chunk.choices[0].delta.tool_calls:
+                self.came()
+            yield chunk
+
+
 class StrictOpenAIModel(OpenAIModel):
     """The SDK's model takes an answer that broke off, or ended for a reason it does not know, for a whole one."""
+
+    def __init__(self, client: openai.AsyncOpenAI, **config: Any) -> None:
+        self._watched = _Watched(client)
+        super().__init__(client=cast("Any", self._watched), **config)
+
+    def tell(self, came: Callable[[], None]) -> None:
+        """Call this for every piece of a tool's call, from now on."""
+        self._watched.came = came
 
     def format_chunk(self, event: dict[str, Any], **kwargs: Any) -> StreamEvent:
         if event["chunk_type"] == "message_stop" and event["data"] not in _ENDS:
