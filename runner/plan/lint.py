@@ -63,6 +63,7 @@ def warnings(plan: Plan, source: spec.Spec, document: Document, used: Collection
     yield from _no_prompt_cache(plan, document)
     yield from _budget_below_its_calls(plan, document)
     yield from _money_below_one_call(plan, document)
+    yield from _no_time_for_fallbacks(plan)
     yield from _keys_in_the_file(document)
     yield from (_advice(message, document, path) for message, path in telemetry.advice(source))
 
@@ -247,6 +248,19 @@ def _money_below_one_call(plan: Plan, document: Document) -> Iterator[Finding]:
                 f"max_tokens {model.max_tokens} of {model.name} may cost {dollars(float(most))}, more than the budget"
             )
             yield _advice(f"{message} of {dollars(limit)}", document, ("runtime", "budgets", "max_cost_usd"))
+
+
+def _no_time_for_fallbacks(plan: Plan) -> Iterator[Finding]:
+    """The first step whose time is up before a model that hangs has been given up as often as it is asked."""
+    first_s = plan.limits.timeouts.first_token_s
+    for step in plan.steps():
+        attempts = 1 + step.retries
+        if step.fallbacks and step.timeout_s is not None and attempts * first_s >= step.timeout_s:
+            told = f"{step.path} leaves no time for its fallbacks when a model hangs: its timeout_s"
+            told += f" ({step.timeout_s:g} s) is used up by {attempts} attempt{'s' * (attempts > 1)} of first_token_s"
+            told += f" ({first_s:g} s)"
+            yield Finding(told, step.at, level="warning")
+            return
 
 
 def _at_once(flow: Flow) -> int:

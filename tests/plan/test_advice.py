@@ -202,6 +202,36 @@ def test_calls_that_are_never_all_at_once_need_no_room_for_all(pattern: dict[str
     assert warnings_of(workflow(runtime=runtime, pattern=pattern)) == []
 
 
+SPARE = {"fallbacks": [{"provider": "openai", "model_id": "spare"}]}
+
+
+@pytest.mark.parametrize(
+    ("runtime", "attempts"),
+    [({"timeout_s": 900}, "3 attempts of first_token_s (300 s)"),
+     ({"timeout_s": 60, "timeouts": {"first_token_s": 20}}, "3 attempts of first_token_s (20 s)"),
+     ({"timeout_s": 60, "failure_policy": {"retries": 0}}, "1 attempt of first_token_s (300 s)")],
+)  # fmt: skip
+def test_a_step_whose_time_a_hanging_model_uses_up_before_its_fallbacks_is_told(
+    runtime: dict[str, Any], attempts: str
+) -> None:
+    (found,) = warnings_of(workflow(runtime={**SPARE, **runtime}, pattern=chain("A.", "{{ last_response }}")))
+    told = f"its timeout_s ({runtime['timeout_s']} s) is used up by {attempts}"
+    assert found.endswith(f"steps[0] leaves no time for its fallbacks when a model hangs: {told}")
+
+
+@pytest.mark.parametrize(
+    "runtime",
+    [
+        {"timeout_s": 60},
+        SPARE,
+        {**SPARE, "timeout_s": 901},
+        {**SPARE, "timeout_s": 61, "timeouts": {"first_token_s": 20}},
+    ],
+)
+def test_a_step_that_has_time_for_its_fallbacks_or_none_of_them_needs_no_advice(runtime: dict[str, Any]) -> None:
+    assert warnings_of(workflow(runtime=runtime)) == []
+
+
 @pytest.mark.parametrize("key", ["sk-" + "a1B2" * 8, "ghp_" + "a" * 36, "AKIA" + "ABCD" * 4, "xoxb-" + "1" * 24])
 def test_what_looks_like_a_key_is_told_without_repeating_it(key: str) -> None:
     (told,) = warnings_of(workflow(agents={"writer": {"prompt": f"Use {key} for it."}}))
