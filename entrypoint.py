@@ -1,8 +1,10 @@
 """The container's first line."""
 
-import sys
-
-from runner.main import cli
+from runner.guard import guard
 
 if __name__ == "__main__":
-    sys.exit(cli())
+    guard()  # before all that takes a while, in which a signal may come
+
+    from runner.main import cli
+
+    cli()

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.errors import Finding, Location
 from runner.plan.flows import CHANGING, planned
 from runner.plan.plan import Gate
 from runner.prices import of_limit
-from runner.report.events import BudgetWarning, FellBack, StepFinished, Warned
+from runner.report.events import BudgetWarning, FellBack, LoopBlocked, StepFinished, StepStarted, Warned
 from runner.report.results import StepResult
 
 if TYPE_CHECKING:
     from runner.plan.plan import Plan, Row
     from runner.plan.scope import Scope
     from runner.report.events import Emit, Event
+    from runner.report.results import StepStatus
     from runner.step import RunStep
 
 
 class Course:
-    """Written down while the run goes on, and true whenever it is asked."""
+    """Written down while the run goes on, and true whenever it is asked, from whichever thread."""
 
     def __init__(self, plan: Plan, emit: Emit) -> None:
         self._plan, self._listener = plan, emit
         self._results: dict[str, StepResult] = {}
         self._way: dict[str, tuple[str, ...]] = {}
+        self._rows: dict[str, Row] = {}
+        self._begun: set[str] = set()
         self._of_steps: dict[str, list[Finding]] = {}
         self._warnings = list(plan.warnings)
 
@@ -32,6 +36,8 @@ class Course:
         """Hear of an event, and pass it on."""
         if isinstance(event, StepFinished):
             self._results[event.result.path] = event.result
+        elif isinstance(event, StepStarted):
+            self._begun.add(event.path)
         elif isinstance(event, FellBack):
             told = f"{event.unavailable} was not available and {event.asked} was asked: {event.reason}"
             self._of_steps.setdefault(event.path, []).append(self._warning(f"{event.path}: {told}"))
@@ -56,6 +62,7 @@ class Course:
         """`run_step`, with every path written down in the order it is taken, and what led there."""
 
         async def follow(step: Row, scope: Scope, path: str) -> StepResult:
+            self._rows[path] = step
             self._way[path] = scope.sources
             return await run_step(step, scope, path)
 
@@ -74,14 +81,19 @@ class Course:
     def steps(self) -> tuple[StepResult, ...]:
         """Every step and gate that was taken, and after them those that were not, which are `skipped`; in the plan's
         order, or in that of the run where the pattern takes steps again."""
-        rows = self._plan.rows()
-        taken = {planned(path) for path in self._way}
-        found = [self._results[path] for path in self._way if path in self._results]
+        rows, way = self._plan.rows(), [*self._way]
+        taken = {planned(path) for path in way}
+        found = [self._results.get(path) or self._under_way(path) for path in way]
         found += [_not_taken(row) for row in rows if row.path not in taken]
         if self._plan.flow.type in CHANGING:
             return tuple(found)
         order = {row.path: index for index, row in enumerate(rows)}
         return tuple(sorted(found, key=lambda result: order[result.path]))
+
+    def _under_way(self, path: str) -> StepResult:
+        """What is told of a step that nobody lets come to its end."""
+        status: StepStatus = "cancelled" if path in self._begun else "skipped"
+        return replace(_not_taken(self._rows[path]), path=path, status=status)
 
 
 def _not_taken(row: Row) -> StepResult:
@@ -93,6 +105,8 @@ def _worth_a_warning(event: Event) -> str | None:
     match event:
         case BudgetWarning():
             return f"{of_limit(event.what, event.usage, event.limit)} are spent ({event.percent} %)"
+        case LoopBlocked():
+            return f"the run stood still for {event.seconds} s at {event.at}"
         case Warned():
             return event.message
     return None

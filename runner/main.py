@@ -3,33 +3,35 @@ arguments, clock, output, signals, and the way from an error to an exit code."""
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
-import threading
 import traceback
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Final, NoReturn, TextIO, cast
 
-from runner.ci.commands import answer, printable
+from runner.ci.commands import printable
 from runner.ci.host import Host
 from runner.credentials import scrubber
 from runner.credentials.secrets import absent, needed
-from runner.deliver import Delivery, Files, exit_code
-from runner.errors import RunCancelled, RunnerError, RunPaused, SpecError, UsageError
+from runner.deliver import Delivery
+from runner.ending import Ending
+from runner.errors import RunCancelled, RunnerError, SpecError, UsageError
 from runner.folder import Folder
+from runner.guard import STOPPING, guard
 from runner.inputs import TESTS, ActionInputs, from_arguments, from_environ
 from runner.log import Log, Patient
-from runner.report.events import RunFinished, unheard
+from runner.report.events import unheard
 from runner.report.results import Failure, RunReport
-from runner.report.summary import how_to_go_on
+from runner.stopping import Stop
+from runner.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from runner.calls.gates import Gates
@@ -38,25 +40,40 @@ if TYPE_CHECKING:
     from runner.plan.plan import Plan
     from runner.report.summary import Detail
     from runner.report.tested import CaseResult
-    from runner.report.trace import SpanRecord
-    from runner.tape.deck import Deck
-    from runner.telemetry import Tracing
-
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What a host sends to end a job: https://github.com/actions/runner/blob/main/src/Runner.Sdk/ProcessInvoker.cs."""
-
+    from runner.run import Run
 
 UNFINISHED = '{"status": "failed", "steps": []}\n'
 """results.json of a run that was killed before it could write its own."""
 
+LAST_S: Final = 30.0
+"""How long after its deadline a run is ended where not even a thread of its own can do it."""
 
-def cli() -> int:
+
+def cli() -> NoReturn:
     """The process's own environment, arguments and streams through `main`."""
+    guard()
+    for number in STOPPING:  # until `main` has its handlers, and behind it, there is nothing to stop
+        signal.signal(number, signal.SIG_IGN)
+    with suppress(RuntimeError, OSError):  # without a stderr
+        faulthandler.enable()  # the guard asks where a run stands that does not end
     stdout, stderr = cast("TextIO", Patient(sys.stdout)), cast("TextIO", Patient(sys.stderr))
-    # The first process of a container does not hear of signals it has no handler for; the run has its own.
-    for number in STOPPING:
-        signal.signal(number, signal.default_int_handler)
-    return main(sys.argv[1:], os.environ, cwd=Path.cwd(), stdout=stdout, stderr=stderr)
+    code = main(sys.argv[1:], os.environ, cwd=Path.cwd(), stdout=stdout, stderr=stderr, last=_last)
+    # Everything is written. A thread that still waits for a name to be looked up would hold the exit.
+    os._exit(code)
+
+
+@contextmanager
+def _last(timeout_s: float | None) -> Iterator[None]:
+    """The last line of defence: a timer that needs no interpreter ends the process of a run that is far too late."""
+    if timeout_s is None or not faulthandler.is_enabled():
+        yield
+        return
+    with suppress(OverflowError):  # more than a timer can count
+        faulthandler.dump_traceback_later(timeout_s + LAST_S, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def main(
@@ -67,20 +84,26 @@ def main(
     stdout: TextIO,
     stderr: TextIO,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    last: Callable[[float | None], AbstractContextManager[object]] = nullcontext,
 ) -> int:
-    """Run once and return the exit code. Never raises an Exception: a bug of ours is told and exits with 70."""
+    """Run once and return the exit code. Never raises an Exception: a bug of ours is told and exits with 70.
+
+    `last` is open while a run has so many seconds, and may end a process that is nobody else's.
+    """
     scrub = scrubber(environ)
     log = Log(stderr, now, scrub)
     host = Host(environ, cwd, stderr, scrub)
-    door = Door(environ, host, Delivery(host, scrub), log, stdout, now, scrub)
+    stop = Stop(os._exit)
+    door = Door(environ, host, Delivery(host, scrub), log, stdout, now, scrub, stop, last)
     inputs = ActionInputs()
     try:
-        asked = from_arguments(arguments) if arguments else from_environ(environ)
-        if isinstance(asked, str):
-            stdout.write(asked)
-            return 0
-        inputs, log.debug = asked, asked.debug or host.debugging
-        return door.serve(inputs)
+        with stop.catching():
+            asked = from_arguments(arguments) if arguments else from_environ(environ)
+            if isinstance(asked, str):
+                stdout.write(asked)
+                return 0
+            inputs, log.debug = asked, asked.debug or host.debugging
+            return door.serve(inputs)
     except RunnerError as error:
         return door.refuse(error, inputs)
     except KeyboardInterrupt:
@@ -103,6 +126,8 @@ class Door:
     stdout: TextIO
     now: Callable[[], datetime]
     scrub: Scrubber
+    stop: Stop
+    last: Callable[[float | None], AbstractContextManager[object]]
 
     def serve(self, inputs: ActionInputs) -> int:
         """Do what the inputs ask for. Raises RunnerError for what cannot be done at all."""
@@ -135,32 +160,23 @@ class Door:
             handing_over.callback(tapes.hand_over)
             deck = tapes.deck(plan, inputs)
             gates = gates_on_tape(deck, inputs.hitl_response, self.now)
-            with _stopped_by_signals() as stop:
+            ending = Ending(
+                inputs, self.delivery, self.host, self.log, self.stdout, self.now, artifacts, tapes, deck, tracing
+            )
+            self.stop.hold()
+            with Watchdog(self.stop, ending.cut_off, os._exit) as watchdog:
                 self.host.group(printable(f"strands-action: {plan.name}"))
                 if plan.shard is not None:
                     self.log.line("INFO", plan.shard.told)
-                report, spans = self._executed(plan, secrets, deck, gates, tracing, stop, artifacts.directory)
-                self.host.end_group()
-                report = replace(report, exit_code=exit_code(report, inputs.fail_on))
-                detail = cast("Detail", inputs.summary)
-                traced = spans if inputs.trace else None
-                report, files = self.delivery.run(
-                    tapes.ended(report, deck, inputs), traced, artifacts, detail, self.now(), tracing.service
-                )
-                self._last_words(report, files)
+                with self.last(plan.limits.timeout_s):
+                    report = self._executed(plan, secrets, gates, ending, watchdog)
+                code = ending.of(report)
                 tracing.flush()
-        return report.exit_code
+        return code
 
     def _executed(
-        self,
-        plan: Plan,
-        secrets: Mapping[str, str],
-        deck: Deck,
-        gates: Gates,
-        tracing: Tracing,
-        stop: Stop,
-        artifacts: Path,
-    ) -> tuple[RunReport, list[SpanRecord]]:
+        self, plan: Plan, secrets: Mapping[str, str], gates: Gates, ending: Ending, watchdog: Watchdog
+    ) -> RunReport:
         from runner.report.trace import as_json
         from runner.run import Surroundings, run_plan
         from runner.telemetry import SEMCONV_VARIABLE, without_content
@@ -171,41 +187,30 @@ class Door:
         around = Surroundings(
             self.environ,
             self.host.workspace,
-            artifacts,
+            ending.artifacts.directory,
             self.log.event,
             self.now,
-            tracing.span,
+            ending.tracing.span,
             secrets=secrets,
             scrub=self.scrub,
-            trace=lambda: as_json(tracing.spans),
-            deck=deck,
+            trace=lambda: as_json(ending.tracing.spans),
+            deck=ending.deck,
             gates=gates,
         )
-        report = run_plan(plan, around, partial(stop.listening, self.log))
-        return report, tracing.finish()
 
-    def _last_words(self, report: RunReport, files: Files) -> None:
-        for problem in files.trouble:
-            self.log.line("ERROR", problem)
-        if report.failure is not None:
-            for finding in report.failure.findings:
-                if finding.message not in report.failure.message:
-                    self.log.line("ERROR", f"{report.failure.title}: {finding}")
-            self.log.line("ERROR", f"{report.failure.title}: {report.failure.message}")
-        elif report.status == "paused":
-            for one in report.questions:
-                self.log.line("WARNING", f"{RunPaused.title}: {one.path}: {one.prompt}")
-            self.log.line("WARNING", how_to_go_on(report.questions))
-        elif report.exit_code != 0:
-            self.log.line("ERROR", f"fail-on: warning: {'; '.join(one.message for one in report.warnings)}")
-        ran = len(report.steps) - report.count("skipped")
-        self.log.event(RunFinished(report.status, ran, report.usage.total, report.duration_ms))
-        if not self.host.present and report.response:
-            # A terminal or a pipe; but in a container that a `run:` step starts, the runner reads it all the same.
-            self.stdout.write(answer(self.scrub(report.response)))
-            self.stdout.flush()
-        trace = f" · Trace: {files.trace}" if files.trace else ""
-        self.log.line("INFO", f"Results: {files.results} · Summary: {files.summary}{trace}")
+        @contextmanager
+        def watched(run: Run) -> Iterator[None]:
+            ending.run = run
+            with self._watched(watchdog, run):
+                yield
+
+        return run_plan(plan, around, watched)
+
+    @contextmanager
+    def _watched(self, watchdog: Watchdog, run: Run) -> Iterator[None]:
+        """What is open around the task of a run."""
+        with self.stop.listening(self.log, run.task), watchdog.watching(run):
+            yield
 
     # -- test ---------------------------------------------------------------------------------------------------------
 
@@ -219,13 +224,18 @@ class Door:
             told = cases.line(result)
             self.log.line(told.level, told.text)
 
+        def give_up(why: RunnerError | None) -> int:
+            self.log.line("ERROR", str(why or "a run has ended and does not let go"))
+            return 70 if why is None else why.exit_code
+
         self.host.write_outputs({"status": "failed"})
         artifacts = Folder.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
         self.log.take_over()
         try:
-            with _stopped_by_signals() as stop:
+            self.stop.hold()
+            with Watchdog(self.stop, give_up, os._exit) as watchdog:
                 emit = self.log.event if self.log.debug else unheard
-                watched = partial(stop.listening, self.log)
+                watched = partial(self._watched, watchdog)
                 harness = Harness(
                     self.host.workspace, self.environ, self.now, self.scrub, emit, watched, self.host.mask
                 )
@@ -350,49 +360,3 @@ def _matrix(plan: Plan, inputs: ActionInputs) -> str:
         if inputs.plan_as == "matrix":
             raise
         return ""
-
-
-class Stop:
-    """What the first signal does: cancel the run. Another one while it is stopping leaves at once."""
-
-    def __init__(self) -> None:
-        self._received = False
-        self._cancel: Callable[[str], Any] = lambda name: None
-
-    @contextmanager
-    def listening(self, log: Log, task: asyncio.Task[RunReport]) -> Iterator[None]:
-        """Here the first signal cancels `task`; also one that came before. Behind it the run has ended, and what it
-        leaves is written in any case."""
-
-        def cancel(name: str) -> None:
-            log.line("WARNING", f"{name} received: stopping; once more leaves at once")
-            task.cancel()
-
-        self._cancel = lambda name: task.get_loop().call_soon_threadsafe(cancel, name)
-        if self._received:
-            self._cancel("a signal")
-        try:
-            yield
-        finally:
-            self._cancel = lambda name: None
-
-    def receive(self, number: int, _: object = None) -> None:
-        if self._received:
-            os._exit(130)
-        self._received = True
-        self._cancel(signal.Signals(number).name)
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[Stop]:
-    """Catch the host's signals until everything is written."""
-    stop = Stop()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # only the main thread hears of signals
-        return
-    before = {number: signal.signal(number, stop.receive) for number in STOPPING}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

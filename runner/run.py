@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -34,6 +33,7 @@ from runner.report.events import Crashed, RunStarted, Statistics, Warned
 from runner.report.results import Failure, RunReport
 from runner.step import step_runner, untraced
 from runner.tape.deck import Deck
+from runner.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from runner.agents.live import LiveAgents
     from runner.plan.plan import ContextPlan, Plan
-    from runner.report.events import Emit
+    from runner.report.events import Emit, Event
     from runner.step import Span
 
 OTHER_THREADS: Final = 8
@@ -77,7 +77,7 @@ class Surroundings:
     gates: Gates | None = None
 
 
-Watched: TypeAlias = Callable[["asyncio.Task[RunReport]"], AbstractContextManager[object]]
+Watched: TypeAlias = Callable[["Run"], AbstractContextManager[object]]
 """What is open while a run goes on, and may cancel its task."""
 
 
@@ -85,61 +85,122 @@ def run_plan(plan: Plan, around: Surroundings, watched: Watched = nullcontext) -
     """Run a plan in a loop of its own: the only one there is, in a thread that has none."""
 
     async def whole() -> RunReport:
-        task = asyncio.create_task(execute(plan, around))
-        with watched(task):
-            return await task
+        run = Run(plan, around)
+        with watched(run):
+            return await run.task
 
     return asyncio.run(whole())
 
 
-async def execute(plan: Plan, around: Surroundings) -> RunReport:
-    """Run a plan in the loop in hand. A run that fails, is cancelled or runs out of something is a report too."""
-    deck = around.deck or Deck(plan)
-    loop = asyncio.get_running_loop()
-    # A call of Bedrock holds a thread; the default is a handful on a small machine.
-    loop.set_default_executor(ThreadPoolExecutor(plan.limits.max_parallel + OTHER_THREADS, "call"))
-    course = Course(plan, around.emit)
-    before, started = loop.time(), around.now()
-    course.emit(RunStarted(plan.name, plan.flow.type, len(plan.rows()), plan.config_hash))
-    ledger = Ledger(plan.limits, course.emit, lambda model, usage: price(usage, model, at=started))
-    agents = _live_agents(plan, around, deck, ledger, course.emit)
-    report = RunReport(
-        plan.name, "success", 0, deck.mode, started, 0, plan.flow.type, plan.config_hash, shard=plan.shard
-    )
-    report = replace(report, step_outputs=dict.fromkeys(plan.step_outputs, ""))  # set also when the run fails
-    gates = around.gates or Gates(None, {}, around.now, lambda record: None)
-    try:
-        with ledger.told_of_time():
-            playing = _play(plan, around, deck, course, agents, ledger, gates)
-            report = await _outcome(plan, report, around, course, playing)
-        if report.status in ("success", "paused"):
-            ledger.audit()
-        if report.status == "success":
-            deck.audit()
-            report = _with_an_answer(report, course)
-            if deck.plays_only and deck.unused:
-                report = replace(report, unused=tuple(deck.unused))
-                course.warn(
-                    f"recordings that nothing asked for: {', '.join(deck.unused)}; to be rid of them: {deck.again}"
-                )
-    except (BudgetExceeded, RecordingProblem) as problem:
-        report = _failed(report, problem)
-    finally:
-        if left_open := await _close(agents):
-            course.warn(left_open)
-    for remark in gates.remarks():
-        course.emit(Warned(remark))
-    course.emit(Statistics(agents.cache.statistics, agents.pool.statistics))
-    return replace(
-        report,
-        duration_ms=round(1000 * (loop.time() - before)),
-        steps=course.steps,
-        needs=course.needs,
-        cache=agents.cache.statistics,
-        clients=agents.pool.statistics,
-        budget=ledger.statistics,
-        warnings=course.warnings,
-    )
+class Run:
+    """One run of a plan, in the loop in hand, and at any moment the report of what there is of it."""
+
+    def __init__(self, plan: Plan, around: Surroundings) -> None:
+        self._plan, self._around = plan, around
+        self._deck = around.deck or Deck(plan)
+        self._gates = around.gates or Gates(None, {}, around.now, lambda record: None)
+        self._course = Course(plan, around.emit)
+        started = around.now()
+        self._ledger = Ledger(plan.limits, self.emit, lambda model, usage: price(usage, model, at=started))
+        self._agents: LiveAgents | None = None
+        self._clock = asyncio.get_running_loop().time
+        self._started = self._clock()
+        self._deadline: float | None = None
+        report = RunReport(plan.name, "success", 0, self._deck.mode, started, 0)
+        report = replace(report, pattern=plan.flow.type, config_hash=plan.config_hash, shard=plan.shard)
+        # Set also when the run fails.
+        self._blank = replace(report, step_outputs=dict.fromkeys(plan.step_outputs, ""))
+        self._outcome: RunReport | None = None
+        self.task = asyncio.create_task(self._execute())
+
+    @property
+    def is_late(self) -> bool:
+        """Whether its time was over before it came to its end."""
+        return self._outcome is None and self._deadline is not None and self._clock() > self._deadline
+
+    def emit(self, event: Event) -> None:
+        """Tell of the run."""
+        self._course.emit(event)
+
+    def cut_off(self, why: RunnerError | None) -> RunReport:
+        """The report of a run that is left as it is: how it ended where that is known, and else what had finished. For
+        other threads too, while this one may be anywhere in it."""
+        return self._so_far(self._outcome or _failed(self._blank, why or RunnerError("the run did not end")))
+
+    async def _execute(self) -> RunReport:
+        """A run that fails, is cancelled or runs out of something is a report too."""
+        plan, loop = self._plan, asyncio.get_running_loop()
+        # A call of Bedrock holds a thread; the default is a handful on a small machine.
+        loop.set_default_executor(Threads(plan.limits.max_parallel + OTHER_THREADS, "call"))
+        self.emit(RunStarted(plan.name, plan.flow.type, len(plan.rows()), plan.config_hash))
+        agents = self._agents = _live_agents(plan, self._around, self._deck, self._ledger, self.emit)
+        try:
+            self._outcome = await self._played(agents)
+        finally:
+            if left_open := await _close(agents):
+                self._course.warn(left_open)
+        for remark in self._gates.remarks():
+            self.emit(Warned(remark))
+        self.emit(Statistics(agents.cache.statistics, agents.pool.statistics))
+        self._outcome = self._so_far(self._outcome)
+        return self._outcome
+
+    async def _played(self, agents: LiveAgents) -> RunReport:
+        """How the pattern ended, and what is to be said of all of it."""
+        report, deck, course = self._blank, self._deck, self._course
+        try:
+            playing = _play(self._plan, self._around, deck, course, agents, self._ledger, self._gates)
+            with self._ledger.told_of_time():
+                report = await self._in_time(playing)
+            if report.status in ("success", "paused"):
+                self._ledger.audit()
+            if report.status == "success":
+                deck.audit()
+                report = _with_an_answer(report, course)
+                if deck.plays_only and deck.unused:
+                    report = replace(report, unused=tuple(deck.unused))
+                    course.warn(
+                        f"recordings that nothing asked for: {', '.join(deck.unused)}; to be rid of them: {deck.again}"
+                    )
+        except (BudgetExceeded, RecordingProblem) as problem:
+            report = _failed(report, problem)
+        return report
+
+    async def _in_time(self, playing: Coroutine[Any, Any, Scope]) -> RunReport:
+        """The report of how the pattern ended, without the statistics."""
+        plan, report, seconds = self._plan, self._blank, self._plan.limits.timeout_s
+        self._deadline = None if seconds is None else self._clock() + seconds
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                scope = await playing
+            return _with_outputs(plan, report, scope, self._around.trace)
+        except RunPaused as pause:
+            return replace(report, status=pause.status, exit_code=pause.exit_code, response=pause.response)
+        except RunnerError as error:
+            return _failed(report, error)
+        except TimeoutError:
+            told = f"the run took longer than {seconds:g} s (input 'timeout', or budgets.max_duration_s)"
+            return _failed(report, RunTimeout(told))
+        except asyncio.CancelledError:
+            return _failed(report, RunCancelled("the run was asked to stop"))
+        except Exception as error:
+            self.emit(Crashed(traceback.format_exc()))
+            return _failed(report, RunnerError(f"a bug of ours: {type(error).__name__}: {error}"))
+
+    def _so_far(self, outcome: RunReport) -> RunReport:
+        """`outcome` with all that there is to tell by now."""
+        course, agents = self._course, self._agents
+        report = replace(
+            outcome,
+            duration_ms=round(1000 * (self._clock() - self._started)),
+            steps=course.steps,
+            needs=course.needs,
+            budget=self._ledger.statistics,
+            warnings=course.warnings,
+        )
+        if agents is None:
+            return report
+        return replace(report, cache=agents.cache.statistics, clients=agents.pool.statistics)
 
 
 def _live_agents(plan: Plan, around: Surroundings, deck: Deck, ledger: Ledger, emit: Emit) -> LiveAgents:
@@ -183,28 +244,6 @@ async def _play(
     flow, span = plan.flow, around.span
     with span("workflow.execute", workflow=plan.name, config_hash=plan.config_hash), span(f"pattern.{flow.type}"):
         return await PATTERNS[flow.type](flow, Scope(of_inputs(plan.variables)), run_step)
-
-
-async def _outcome(
-    plan: Plan, report: RunReport, around: Surroundings, course: Course, playing: Coroutine[Any, Any, Scope]
-) -> RunReport:
-    """The report of how the pattern ended, without the statistics."""
-    try:
-        async with asyncio.timeout(plan.limits.timeout_s):
-            scope = await playing
-        return _with_outputs(plan, report, scope, around.trace)
-    except RunPaused as pause:
-        return replace(report, status=pause.status, exit_code=pause.exit_code, response=pause.response)
-    except RunnerError as error:
-        return _failed(report, error)
-    except TimeoutError:
-        told = f"the run took longer than {plan.limits.timeout_s:g} s (input 'timeout', or budgets.max_duration_s)"
-        return _failed(report, RunTimeout(told))
-    except asyncio.CancelledError:
-        return _failed(report, RunCancelled("the run was asked to stop"))
-    except Exception as error:
-        course.emit(Crashed(traceback.format_exc()))
-        return _failed(report, RunnerError(f"a bug of ours: {type(error).__name__}: {error}"))
 
 
 def _notebook(asked: ContextPlan, around: Surroundings, *, once: bool) -> Notebook | None:

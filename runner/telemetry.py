@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
@@ -17,6 +18,8 @@ from runner.errors import UsageError
 from runner.report.trace import SpanRecord
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
@@ -69,7 +72,9 @@ class Tracing:
             self._exporter = _otlp(None if named else telemetry.endpoint) if wants_otlp else None
         except ValueError as error:
             raise UsageError(f"the OTEL_* variables cannot be used: {error}") from None
+        self._collects = enabled
         if self._relay is not None:
+            self._relay.open.clear()
             self._relay.targets = (self.spans.append if enabled else None, self._exporter)
             self._relay.scrub = scrub
             self._relay.service, self._relay.ratio = self.service, telemetry.sample_ratio
@@ -101,6 +106,15 @@ class Tracing:
         if self._relay is not None:
             self._relay.targets = (None, None)
         return self.spans
+
+    def cut_off(self, now: datetime) -> list[SpanRecord]:
+        """As `finish`, with those that are still open, which end now: nobody waits for what they are of."""
+        if self._relay is None:
+            return self.finish()
+        ended_ns = round(now.timestamp() * 1e9)
+        cleaned = [self._relay.cleaned(span) for span in [*self._relay.open.values()]]
+        spans = self.finish()
+        return [*spans, *(replace(_record(one), end_ns=ended_ns, status="error") for one in cleaned if self._collects)]
 
     def flush(self) -> None:
         """Give the collector, where there is one, a moment to take what it was sent."""
@@ -148,17 +162,25 @@ def _relay() -> Any:
         ratio: float
         with_events = False
 
+        def __init__(self) -> None:
+            self.open: dict[int, ReadableSpan] = {}
+
         def on_start(self, span: Any, parent_context: Any = None) -> None:
+            self.open[span.context.span_id] = span
             if self.targets[1] is not None:
                 self.targets[1].on_start(span, parent_context)
 
         def on_end(self, span: ReadableSpan) -> None:
             collect, export = self.targets
-            clean = _cleaned(span, self.scrub, self.service, with_events=self.with_events)
+            self.open.pop(span.context.span_id, None)
+            clean = self.cleaned(span)
             if collect is not None:
                 collect(_record(clean))
             if export is not None and sampled(clean.context.trace_id, self.ratio):
                 export.on_end(clean)
+
+        def cleaned(self, span: ReadableSpan) -> ReadableSpan:
+            return _cleaned(span, self.scrub, self.service, with_events=self.with_events)
 
     provider = TracerProvider(sampler=ALWAYS_ON, shutdown_on_exit=False)
     relay = Relay()

@@ -25,21 +25,29 @@ if TYPE_CHECKING:
 HOME = Path(__file__).parent.parent
 
 MAY_IMPORT = {
-    "entrypoint": {"main"},
+    "entrypoint": {"guard", "main"},
+    "guard": set(),
     "testing": {
         *("run", "intake", "tapes", "deliver", "inputs", "credentials"),
         *("report", "tape", "plan", "spec", "prices", "errors"),
     },
     "main": {
         *("run", "intake", "tapes", "deliver", "inputs", "folder", "credentials", "telemetry", "log"),
-        *("testing", "ci", "report", "tape", "plan", "errors"),
+        *("ending", "stopping", "watchdog", "guard", "testing", "ci", "report", "plan", "errors"),
     },
+    "ending": {"run", "tapes", "deliver", "inputs", "folder", "telemetry", "log", "ci", "report", "tape", "errors"},
+    "watchdog": {"run", "stopping", "errors"},
+    "stopping": {"log", "guard", "errors"},
     "intake": {"inputs", "plan", "spec", "errors"},
     "tapes": {"inputs", "folder", "tape", "report", "plan", "spec", "errors"},
     "deliver": {"inputs", "folder", "ci", "report", "errors"},
     "onion": {"calls", "tape", "notes", "plan", "errors"},
     "course": {"plan", "step", "prices", "errors"},
-    "run": {"course", "onion", "patterns", "step", "agents", "calls", "tape", "notes", "plan", "prices", "errors"},
+    "threads": set(),
+    "run": {
+        *("threads", "course", "onion", "patterns", "step", "agents", "calls", "tape", "notes", "plan"),
+        *("prices", "errors"),
+    },
     "patterns": {"plan", "spec", "errors"},
     "step": {"calls", "plan", "spec", "errors"},
     "agents": {"calls", "tape", "plan", "spec", "errors"},
@@ -190,8 +198,8 @@ def test_only_agents_and_the_room_that_asks_aws_for_secrets_import_an_sdk() -> N
 
 # -- the world --------------------------------------------------------------------------------------------------------
 
-DOORS = ("entrypoint", "runner.main", "runner.testing.plugin")
-"""Where processes come in: the action's and the command line's, and that of pytest."""
+DOORS = ("entrypoint", "runner.guard", "runner.main", "runner.testing.plugin")
+"""Where processes come in: the action's and the command line's, and that of pytest. The guard is one of its own."""
 
 WORLD = {
     "os.environ": "the environment",

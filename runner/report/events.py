@@ -127,6 +127,14 @@ class Warned:
 
 
 @dataclass(frozen=True, slots=True)
+class LoopBlocked:
+    """Something keeps the event loop from turning, and everything waits: where it is, as the innermost calls."""
+
+    seconds: int
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Crashed:
     """A bug of ours: the traceback, for whoever will mend it."""
 
@@ -162,6 +170,7 @@ Event: TypeAlias = (
     | CompactionFailed
     | Warned
     | ToolsLost
+    | LoopBlocked
     | Crashed
     | Statistics
     | RunFinished

@@ -51,6 +51,8 @@ def lines(event: events.Event) -> list[Line]:
             return [_budget(event)]
         case events.Compacted() | events.CompactionFailed() | events.Warned() | events.ToolsLost():
             return [_context(event)]
+        case events.LoopBlocked(seconds, at):
+            return [_line("WARNING", "loop_blocked", seconds=seconds, at=at)]
         case events.Crashed():
             return [Line("ERROR", line) for line in event.traceback.splitlines()]
         case events.Statistics():

@@ -138,8 +138,8 @@ class Deck:
 
     @property
     def standing(self) -> dict[str, Recording]:
-        """The recordings that this run stands on, in the order of their paths."""
-        used = {path: self.earlier[path] for path in self.used}
+        """The recordings that this run stands on by now, in the order of their paths."""
+        used = {path: self.earlier[path] for path in [*self.used]}
         return dict(sorted({**used, **self.made}.items()))
 
     @property

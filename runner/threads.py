@@ -1,0 +1,21 @@
+"""The threads of a run: for what would keep its event loop busy, and left behind where it does not come back."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+LEAVING_S: Final = 0.5
+"""How long what still works when the run has ended is waited for: a name that is being looked up, a file."""
+
+
+class Threads(ThreadPoolExecutor):
+    """An executor whose end is not held by one of its threads. The loop waits for it before it gives a result back."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait=False, cancel_futures=cancel_futures)
+        if wait:
+            waiting = threading.Thread(target=super().shutdown, daemon=True)
+            waiting.start()
+            waiting.join(LEAVING_S)
