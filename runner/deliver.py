@@ -86,6 +86,8 @@ class Delivery:
         review = "" if report.review is None else attempt(partial(_review, report.review, artifacts))
         report = _with(trouble, report)
         self.host.write_outputs(outputs(report, Paths(results, trace, review)))
+        # The log comes last: nobody may read it, and then it takes no more.
+        self.host.end_group()
         if report.failure is not None:
             self.host.annotate(report.failure.findings, report.failure.title)
         asked = [Finding(f"{one.path}: {one.prompt}", one.at, level="warning") for one in report.questions]

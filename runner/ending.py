@@ -81,7 +81,6 @@ class Ending:
                 self.log.line("ERROR", f"a bug of ours: {type(error).__name__}: {error}")
 
     def _write(self, report: RunReport, spans: list[SpanRecord]) -> None:
-        self.host.end_group()
         report = replace(report, exit_code=exit_code(report, self.inputs.fail_on))
         report = self.tapes.ended(report, self.deck, self.inputs)
         self._code = report.exit_code  # also for whoever does not wait until all of it is written

@@ -92,6 +92,11 @@ def run_plan(plan: Plan, around: Surroundings, watched: Watched = nullcontext) -
     return asyncio.run(whole())
 
 
+async def execute(plan: Plan, around: Surroundings) -> RunReport:
+    """Run a plan in the loop in hand."""
+    return await Run(plan, around).task
+
+
 class Run:
     """One run of a plan, in the loop in hand, and at any moment the report of what there is of it."""
 

@@ -22,9 +22,14 @@ def internet(monkeypatch: pytest.MonkeyPatch) -> Internet:
     return Internet(monkeypatch)
 
 
-TOGETHER = ("tests/container/", "tests/testing/test_outsider.py", "tests/plan/test_template_limits.py")
-"""Tests that one process runs: they share an engine and an image, a package that was built for them, or what took long
-to find out."""
+TOGETHER = (
+    "tests/container/",
+    "tests/contract/test_stopping.py",
+    "tests/testing/test_outsider.py",
+    "tests/plan/test_template_limits.py",
+)
+"""Tests that one process runs: they share an engine and an image, a process that was started for them, a package that
+was built, or what took long to find out."""
 
 
 @pytest.hookimpl(optionalhook=True)

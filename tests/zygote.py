@@ -1,5 +1,6 @@
 """A Python that has run once and forks a child for every further run, so that a run can be killed as a process is and
-yet costs no start. The child is told when it dies: after a time, or at one of its changes of the file system.
+yet costs no start. The child is told when it dies: after a time, or at one of its changes of the file system. Or it is
+asked to stop, and ends itself.
 
 It is asked and answers in lines of JSON. Its own run is over when it forks: no other thread is there, and no loop.
 """
@@ -32,24 +33,32 @@ PATIENCE_S: Final = 60.0
 @dataclass(frozen=True)
 class Asked:
     """One run of the command line. `after_s` kills it so long after its start, `at_change` just before that change of
-    the file system below `cwd` takes place; half a file is all that is there of one that was to be put in its place."""
+    the file system below `cwd` takes place; half a file is all that is there of one that was to be put in its place.
+
+    With a `signal` it is sent that instead, after its time or when there is a file `stuck`. `code` is run before it."""
 
     arguments: list[str]
     cwd: str
     environ: dict[str, str] = field(default_factory=dict)
     after_s: float | None = None
     at_change: int | None = None
+    signal: int | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """`code` is negative for a signal. `changes` counts those of the file system of a run that was not killed."""
+    """`code` is negative for a signal. `changes` counts those of the file system of a run that was not killed. `asked`
+    is the monotonic time at which it was sent its signal, 0 where it had ended before, and `took` how long it went on.
+    """
 
     code: int
     seconds: float
     hung: bool
     log: str = ""
     changes: int = 0
+    asked: float = 0.0
+    took: float = 0.0
 
 
 class Zygote:
@@ -103,17 +112,37 @@ def forked(asked: Asked) -> Ended:
     if pid == 0:
         child(asked, told_in)
     watch = os.pidfd_open(pid)
+    sent = 0.0
     wait = PATIENCE_S if asked.after_s is None else max(0.0, asked.after_s - (time.perf_counter() - started))
-    in_time, _, _ = select.select([watch], [], [], wait)
+    if asked.signal is not None:
+        if not ended(watch, wait, Path(asked.cwd) / "stuck"):
+            sent = time.monotonic()
+            os.kill(pid, asked.signal)
+        wait = PATIENCE_S
+    in_time = ended(watch, wait)
     if not in_time:
         os.kill(pid, signal.SIGKILL)  # ours until it is waited for
     _, status = os.waitpid(pid, 0)
+    took = time.monotonic() - sent
     os.close(watch)
     seconds = time.perf_counter() - started
     with os.fdopen(told_in, encoding="utf-8") as file:
         file.seek(0)
         told = json.loads(file.read() or "{}")
-    return Ended(os.waitstatus_to_exitcode(status), seconds, hung=not in_time and asked.after_s is None, **told)
+    hung = not in_time and (asked.after_s is None or asked.signal is not None)
+    return Ended(os.waitstatus_to_exitcode(status), seconds, hung=hung, asked=sent, took=took, **told)
+
+
+def ended(watch: int, seconds: float, file: Path | None = None) -> bool:
+    """Whether a process ends within so many seconds, and before there is a file."""
+    until = time.perf_counter() + seconds
+    while not (file is not None and file.exists()):
+        left = max(0.0, until - time.perf_counter())
+        if select.select([watch], [], [], left if file is None else min(left, 0.005))[0]:
+            return True
+        if not left:
+            break
+    return False
 
 
 def child(asked: Asked, told_in: int) -> None:
@@ -121,6 +150,8 @@ def child(asked: Asked, told_in: int) -> None:
     code, log, count = 70, StringIO(), [0]
     try:
         sys.addaudithook(deadly(asked, count))
+        os.chdir(asked.cwd)
+        exec(asked.code, {})
         code = main(asked.arguments, asked.environ, cwd=Path(asked.cwd), stdout=log, stderr=log)
     finally:
         told = {"log": log.getvalue()[-10_000:], "changes": count[0]}

@@ -47,13 +47,13 @@ def secrets(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> dict[str, 
     """The secrets of the runs of a test."""
     workspace.environ["TOKEN"] = TOKEN
     found: dict[str, str] = {"TOKEN": TOKEN}
-    execute = run.execute
 
-    def with_secrets(plan: Any, around: Any) -> Any:
-        around.scrub.learn(found.values())
-        return execute(plan, replace(around, secrets=found))
+    class WithSecrets(run.Run):
+        def __init__(self, plan: Any, around: Any) -> None:
+            around.scrub.learn(found.values())
+            super().__init__(plan, replace(around, secrets=found))
 
-    monkeypatch.setattr(run, "execute", with_secrets)
+    monkeypatch.setattr(run, "Run", WithSecrets)
     return found
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from runner.guard import descendants
 from runner.patterns import registry
 from tests.build import graph, optimizer, routing, way, workers
 from tests.servers import OpenAIServer
@@ -22,12 +23,12 @@ SHORT = {"model_id": None, "host": None, "max_tokens": 40, "temperature": 0}
 AGENTS = {"writer": {"prompt": "You answer with one word."}}
 
 
-def servers(parent: int | None = None) -> list[int]:
-    """Processes of embedded models: all, or the children of one process."""
+def servers(above: int | None = None) -> list[int]:
+    """Processes of embedded models: all, or those below one process."""
     # -ww: or lines are cut to 80 columns, and no name is ever found
-    listed = subprocess.run(["ps", "-ewwo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in listed.splitlines() if "llama_server.py" in line]
-    return [int(pid) for pid, ppid, _ in rows if parent in (None, int(ppid))]
+    listed = subprocess.run(["ps", "-ewwo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    found = {int(line.split()[0]) for line in listed.splitlines() if "llama_server.py" in line}
+    return [*(found if above is None else found.intersection(descendants(above)))]
 
 
 def test_one_server_is_shared_by_a_run_and_gone_with_it(workspace: Workspace):

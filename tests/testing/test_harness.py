@@ -14,6 +14,7 @@ import pytest
 from runner.credentials import scrubber
 from runner.errors import RecordingProblem, SpecError, UsageError
 from runner.inputs import ActionInputs
+from runner.run import Run
 from runner.testing.harness import Harness, Ran
 from tests.build import NOON, chain, workflow
 from tests.servers import Answer, OpenAIServer, Request
@@ -215,8 +216,8 @@ def test_where_a_loop_goes_on_already_the_run_has_a_thread(workspace: Workspace)
 
 def test_what_watches_a_run_may_cancel_it(workspace: Workspace):
     @contextmanager
-    def impatient(task: asyncio.Task[Any]) -> Iterator[None]:
-        task.get_loop().call_later(0.2, task.cancel)
+    def impatient(run: Run) -> Iterator[None]:
+        run.task.get_loop().call_later(0.2, run.task.cancel)
         yield
 
     workspace.write("workflow.yaml", ASKED)
