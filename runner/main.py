@@ -52,8 +52,8 @@ LAST_S: Final = 30.0
 def cli() -> NoReturn:
     """The process's own environment, arguments and streams through `main`."""
     guard()
-    for number in STOPPING:  # until `main` has its handlers, and behind it, there is nothing to stop
-        signal.signal(number, signal.SIG_IGN)
+    for number in STOPPING:  # behind `main` there is nothing to stop
+        signal.signal(number, lambda *_: None)  # not SIG_IGN, which forgets what has been waiting until now
     with suppress(RuntimeError, OSError):  # without a stderr
         faulthandler.enable()  # the guard asks where a run stands that does not end
     stdout, stderr = cast("TextIO", Patient(sys.stdout)), cast("TextIO", Patient(sys.stderr))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runner.guard import descendants
 from runner.tape.store import read
 from tests.contract.test_reuse import AWS
 from tests.servers import Answer, BedrockServer, OpenAIServer
@@ -224,6 +225,21 @@ def told(file: Path) -> str:
         assert time.monotonic() < until, f"no {file.name}"
         time.sleep(0.01)
     return file.read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nobody guards a run there")
+def test_a_signal_is_heard_while_everything_is_still_being_read(server: OpenAIServer, tmp_path: Path):
+    environ = {"PATH": os.environ["PATH"], "GITHUB_ACTIONS": "true", **workspace(tmp_path, server)}
+    command = [sys.executable, str(ROOT / "entrypoint.py"), "run", "workflow.yaml"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True)
+    while not any(descendants(process.pid)):
+        time.sleep(0.001)
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=60)
+
+    assert process.returncode == 130, log
+    assert "asked to stop before the run began" in log
+    assert Left(tmp_path).outputs["status"] == "cancelled"
 
 
 def test_a_log_that_nobody_reads_holds_nothing(server: OpenAIServer, tmp_path: Path):
