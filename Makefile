@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 UV = $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench docs image lock clean
+.PHONY: help setup demo test soak lint format bench docs image lock clean
 
 help:  ## list the targets
 	@awk -F':.*## *' '/^[a-z]+:.*##/ {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ demo: setup  ## run a real workflow on the embedded model
 
 test: setup  ## the whole suite; container tests run where an engine is or can be started
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+
+SOAK = tests/container/test_signals.py tests/contract/test_silence.py $(wildcard tests/contract/test_chaos.py)
+soak: setup  ## what the suite tries at a few random moments, at many: signals, silence after them, chaos
+	STRANDS_SOAK=1 $(BIN)/python -m pytest $(SOAK)
 
 lint: setup  ## format check, lint, types
 	$(BIN)/ruff format --check .

@@ -18,6 +18,19 @@ Written by `make docs` from the code.
 
 """
 
+STOPPING = """
+### Being told to stop
+
+SIGINT, SIGTERM and SIGHUP cancel a run: no model is asked any more, what had finished is written, and the run ends
+within five seconds with status `cancelled`, whatever hangs in it. One that has ended by then stays what it is. Another
+signal leaves at once and writes nothing more. A run that does not end by itself at its `timeout` is ended
+the same way, with status `timeout`; one whose event loop stands still for a minute with `failed` and exit code 70. The
+message says where it stood. Where not even that can be done, because something holds the interpreter, it is killed
+eight seconds after a signal, or half a minute after its `timeout` (exit code 1), and the outputs say `failed`.
+
+On Linux no process that a run started outlives it, however it ends.
+"""
+
 COMMANDS = """
 ## Commands
 
@@ -124,6 +137,8 @@ The command line prints the answer on stdout; what would be a workflow command i
 | `usage_unknown …` | warning |
 | `compacted path=… messages=… before=… after=…`, `compaction_failed path=… tokens=… reason=…` | info, warning |
 | `mcp_server_lost server=… seen=…` | warning |
+| `loop_blocked seconds=… at=…`: everything waits for what is done there | warning, and an annotation |
+| `SIGTERM received: stopping; once more leaves at once` | warning |
 | a sentence, such as that a note could not be written | warning, and an annotation |
 | `shard 2/5: 3 of 11 steps; the rest is left to the job that resumes` | info |
 | `Waiting for an answer: …`, the path and the question of a gate | warning, and an annotation |
@@ -145,6 +160,7 @@ def reference() -> str:
         + "\n\nAll are written on failure too, and every name under `outputs.step_outputs` of the file, but by a shard. Together they are at most 480,000 bytes, for a job may have 1 MB of outputs in UTF-16: the longest are cut with a marker, and whole in results.json.\n\n"
         + "\n".join(["## Exit codes", "", "| code | status | |", "|---|---|---|", *exit_codes()])
         + "\n"
+        + STOPPING
         + COMMANDS
         + FILES
     )

@@ -107,7 +107,6 @@ class Run:
         self._course = Course(plan, around.emit)
         started = around.now()
         self._ledger = Ledger(plan.limits, self.emit, lambda model, usage: price(usage, model, at=started))
-        self._agents: LiveAgents | None = None
         self._clock = asyncio.get_running_loop().time
         self._started = self._clock()
         self._deadline: float | None = None
@@ -116,6 +115,8 @@ class Run:
         # Set also when the run fails.
         self._blank = replace(report, step_outputs=dict.fromkeys(plan.step_outputs, ""))
         self._outcome: RunReport | None = None
+        self.emit(RunStarted(plan.name, plan.flow.type, len(plan.rows()), plan.config_hash))
+        self._agents = _live_agents(plan, around, self._deck, self._ledger, self.emit)
         self.task = asyncio.create_task(self._execute())
 
     @property
@@ -134,27 +135,25 @@ class Run:
 
     async def _execute(self) -> RunReport:
         """A run that fails, is cancelled or runs out of something is a report too."""
-        plan, loop = self._plan, asyncio.get_running_loop()
         # A call of Bedrock holds a thread; the default is a handful on a small machine.
-        loop.set_default_executor(Threads(plan.limits.max_parallel + OTHER_THREADS, "call"))
-        self.emit(RunStarted(plan.name, plan.flow.type, len(plan.rows()), plan.config_hash))
-        agents = self._agents = _live_agents(plan, self._around, self._deck, self._ledger, self.emit)
+        threads = Threads(self._plan.limits.max_parallel + OTHER_THREADS, "call")
+        asyncio.get_running_loop().set_default_executor(threads)
         try:
-            self._outcome = await self._played(agents)
+            self._outcome = await self._played()
         finally:
-            if left_open := await _close(agents):
+            if left_open := await _close(self._agents):
                 self._course.warn(left_open)
         for remark in self._gates.remarks():
             self.emit(Warned(remark))
-        self.emit(Statistics(agents.cache.statistics, agents.pool.statistics))
+        self.emit(Statistics(self._agents.cache.statistics, self._agents.pool.statistics))
         self._outcome = self._so_far(self._outcome)
         return self._outcome
 
-    async def _played(self, agents: LiveAgents) -> RunReport:
+    async def _played(self) -> RunReport:
         """How the pattern ended, and what is to be said of all of it."""
         report, deck, course = self._blank, self._deck, self._course
         try:
-            playing = _play(self._plan, self._around, deck, course, agents, self._ledger, self._gates)
+            playing = _play(self._plan, self._around, deck, course, self._agents, self._ledger, self._gates)
             with self._ledger.told_of_time():
                 report = await self._in_time(playing)
             if report.status in ("success", "paused"):
@@ -195,17 +194,16 @@ class Run:
     def _so_far(self, outcome: RunReport) -> RunReport:
         """`outcome` with all that there is to tell by now."""
         course, agents = self._course, self._agents
-        report = replace(
+        return replace(
             outcome,
             duration_ms=round(1000 * (self._clock() - self._started)),
             steps=course.steps,
             needs=course.needs,
+            cache=agents.cache.statistics,
+            clients=agents.pool.statistics,
             budget=self._ledger.statistics,
             warnings=course.warnings,
         )
-        if agents is None:
-            return report
-        return replace(report, cache=agents.cache.statistics, clients=agents.pool.statistics)
 
 
 def _live_agents(plan: Plan, around: Surroundings, deck: Deck, ledger: Ledger, emit: Emit) -> LiveAgents:

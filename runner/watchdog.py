@@ -44,14 +44,9 @@ class Watchdog:
     exit code; None stands for a run that has ended but does not let go. `leave` ends the process."""
 
     def __init__(
-        self,
-        stop: Stop,
-        give_up: Callable[[RunnerError | None], int],
-        leave: Callable[[int], object],
-        *,
-        tick_s: float = TICK_S,
+        self, stop: Stop, give_up: Callable[[RunnerError | None], int], leave: Callable[[int], object]
     ) -> None:
-        self._stop, self._give_up, self._leave, self._tick_s = stop, give_up, leave, tick_s
+        self._stop, self._give_up, self._leave = stop, give_up, leave
         self._watched: tuple[Run, AbstractEventLoop, int] | None = None
         self._ended = self._signalled = self._over = self._answered = False
         self._missed = self._looks = 0
@@ -81,8 +76,9 @@ class Watchdog:
     def _watch(self) -> None:
         while not self._over:
             hurried = self._ending
-            if self._stop.heard(min(LOOK_S, self._tick_s) if hurried else self._tick_s):
-                self._signalled, self._looks = True, 0 if not self._signalled else self._looks
+            if self._stop.heard(LOOK_S if hurried else TICK_S):
+                self._looks = self._looks if self._signalled else 0
+                self._signalled = True
             elif hurried:
                 self._look()
             elif not self._over:
@@ -114,7 +110,7 @@ class Watchdog:
             return
         run, loop, _ = self._watched
         self._missed = 0 if self._answered else self._missed + 1
-        seconds = round(self._missed * self._tick_s)
+        seconds = round(self._missed * TICK_S)
         if self._missed == BLOCKED_TICKS:
             run.emit(LoopBlocked(seconds, self._place()))
         elif self._missed == STILL_TICKS:

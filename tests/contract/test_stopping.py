@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runner import watchdog
+from runner.agents.live import LiveAgents
 from runner.guard import descendants
 from runner.tape.store import read
 from tests.contract.test_reuse import AWS
 from tests.servers import Answer, BedrockServer, OpenAIServer
 from tests.servers.http import ModelServer
-from tests.workspace import chain, read_outputs, workflow
+from tests.workspace import Workspace, chain, read_outputs, workflow
 from tests.zygote import Asked, Ended, Zygote
 
 if TYPE_CHECKING:
@@ -205,6 +208,62 @@ def test_a_stream_of_bedrock_that_stalls_does_not_hold_the_exit(zygote: Zygote, 
     assert ended.code == 130
     assert ended.took < 2
     assert left.statuses == ["cancelled"]
+
+
+# -- a loop that does not turn ----------------------------------------------------------------------------------------
+
+
+def test_a_loop_that_stands_still_is_told_once_with_its_place(
+    tmp_path: Path, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+):
+    asked = LiveAgents.invoke
+
+    async def slow(self: LiveAgents, call: Any) -> Any:
+        time.sleep(0.6)
+        return await asked(self, call)
+
+    monkeypatch.setattr(watchdog, "TICK_S", 0.05)
+    monkeypatch.setattr(LiveAgents, "invoke", slow)
+    outcome = Workspace(tmp_path).run(workflow(server.url, chain("a")))
+    # So much haste finds that modules are imported, too.
+    [line] = [one for one in outcome.logged("loop_blocked") if " slow < " in one]
+    [warning] = [one["message"] for one in outcome.results["warnings"] if " slow < " in one["message"]]
+
+    assert outcome.exit_code == 0
+    assert re.search(r'WARNING loop_blocked seconds=0 at="tests/contract/test_stopping.py:\d+ slow < ', line)
+    assert warning.startswith("the run stood still for 0 s at tests/contract/test_stopping.py:")
+
+
+def test_a_loop_that_stands_still_for_very_long_is_given_up(zygote: Zygote, server: OpenAIServer, tmp_path: Path):
+    code = STUCK + HANGS["a loop that is kept busy"] + "\nimport runner.watchdog\nrunner.watchdog.TICK_S = 0.01"
+    ended, left = run(zygote, tmp_path, workspace(tmp_path, server), code=code)
+
+    assert (ended.code, left.outputs["status"]) == (70, "failed")
+    assert left.statuses == ["success", "cancelled", "skipped"]
+    assert left.results["failure"]["message"].startswith("the run stood still for 1 s at ")
+
+
+def test_a_process_that_was_frozen_did_not_stand_still(server: OpenAIServer, tmp_path: Path):
+    waiting = """
+import runner.watchdog
+async def waiting():
+    runner.watchdog.TICK_S = 0.1
+    while not pathlib.Path("go").exists():
+        await asyncio.sleep(0.01)
+    raise live.ModelProblem("enough")
+when_asked(waiting)"""
+    process = started(tmp_path, server, STUCK + waiting, pattern=chain("a", "b"))
+    told(tmp_path / "stuck")
+    frozen = [*descendants(process.pid)]
+    for number, seconds in ((signal.SIGSTOP, 1.5), (signal.SIGCONT, 0)):
+        for one in frozen:
+            os.kill(one, number)
+        time.sleep(seconds)
+    (tmp_path / "go").touch()
+    _, log = process.communicate(timeout=60)
+
+    assert process.returncode == 10, log
+    assert "loop_blocked" not in log
 
 
 # -- processes --------------------------------------------------------------------------------------------------------
