@@ -26,6 +26,7 @@ from runner.errors import (
 from runner.notes import Notebook
 from runner.onion import wrapped
 from runner.patterns.registry import PATTERNS
+from runner.plan.partial import partial_outputs
 from runner.plan.pii import redact
 from runner.plan.scope import Scope, of_inputs
 from runner.prices import price
@@ -193,11 +194,15 @@ class Run:
 
     def _so_far(self, outcome: RunReport) -> RunReport:
         """`outcome` with all that there is to tell by now."""
-        course, agents = self._course, self._agents
+        course, agents, steps = self._course, self._agents, self._course.steps
+        outputs = outcome.step_outputs
+        if outcome.status not in ("success", "skipped") and not any(outputs.values()):
+            outputs = partial_outputs(self._plan, steps, _names(self._plan, outcome))
         return replace(
             outcome,
             duration_ms=round(1000 * (self._clock() - self._started)),
-            steps=course.steps,
+            step_outputs=outputs,
+            steps=steps,
             needs=course.needs,
             cache=agents.cache.statistics,
             clients=agents.pool.statistics,
@@ -267,7 +272,7 @@ def _with_outputs(plan: Plan, report: RunReport, scope: Scope, trace: Callable[[
     """The answer of the pattern, and what the file asks to be made of it."""
     from runner.plan.templates import render
 
-    names = {"name": plan.name, "timestamp": report.started.isoformat(timespec="seconds"), **scope.for_templates()}
+    names = {**_names(plan, report), **scope.for_templates()}
     with_trace = {"TRACE": trace(), **names} if any("TRACE" in text for _, text in plan.artifacts) else names
     try:
         outputs = {name: render(template, names) for name, template in plan.step_outputs.items()}
@@ -281,6 +286,12 @@ def _with_outputs(plan: Plan, report: RunReport, scope: Scope, trace: Callable[[
         return _failed(replace(report, response=scope.response), TemplateProblem(f"outputs: {problem.message}"))
     data: Any = None if scope.joined is not None else scope.last.data if scope.last else None
     return replace(report, response=scope.response, data=data, step_outputs=outputs, artifacts=artifacts)
+
+
+def _names(plan: Plan, report: RunReport) -> dict[str, Any]:
+    """What outputs may name beside answers."""
+    own = {"name": plan.name, "timestamp": report.started.isoformat(timespec="seconds")}
+    return {**own, **of_inputs(plan.variables)}
 
 
 def _failed(report: RunReport, error: RunnerError) -> RunReport:
