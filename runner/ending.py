@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from runner.tapes import Tapes
     from runner.telemetry import Tracing
 
-WRITING_S: Final = 1.0
+WRITING_S: Final = 0.75
 """How long the files of a run that is given up are waited for: it was asked to end seconds ago."""
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from runner.log import Log
 
-AT_ONCE_S: Final = 0.3
+AT_ONCE_S: Final = 1.0
 """The same signal again within so many seconds is the same wish: who ends a group of processes and the guard, which
 passes on what it hears, may both have sent it."""
 
