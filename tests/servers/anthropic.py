@@ -42,7 +42,7 @@ class AnthropicServer(ModelServer):
             closing=[
                 *([event("content_block_stop", index=0)] if text else []),
                 *(frame for at, block in enumerate(blocks[text:], text) for frame in tool_events(at, block)),
-                event("message_delta", delta=ending(answer), usage={"output_tokens": answer.usage[1]}),
+                event("message_delta", delta=ending(answer), usage=answer.recount({"output_tokens": answer.usage[1]})),
                 event("message_stop"),
             ],
         )
@@ -52,6 +52,12 @@ class AnthropicServer(ModelServer):
 
     def error(self, status: int, message: str) -> Json:
         return {"type": "error", "error": {"type": ERROR_TYPES.get(status, "api_error"), "message": message}}
+
+    def frame(self, content: bytes) -> bytes:
+        return b"event: content_block_delta\ndata: " + content + b"\n\n"
+
+    def error_frame(self, status: int, message: str) -> bytes:
+        return f"event: error\ndata: {json.dumps(self.error(status, message))}\n\n".encode()
 
 
 def event(kind: str, **data: Any) -> bytes:
@@ -95,10 +101,12 @@ def message(request: Request, answer: Answer, blocks: list[Json], reason: str | 
         "content": blocks,
         "stop_reason": reason,
         "stop_sequence": None,
-        "usage": {
-            "input_tokens": given - read - written,
-            "output_tokens": made if reason else 1,
-            "cache_read_input_tokens": read,
-            "cache_creation_input_tokens": written,
-        },
+        "usage": answer.recount(
+            {
+                "input_tokens": given - read - written,
+                "output_tokens": made if reason else 1,
+                "cache_read_input_tokens": read,
+                "cache_creation_input_tokens": written,
+            }
+        ),
     }

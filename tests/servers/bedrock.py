@@ -67,15 +67,26 @@ class BedrockServer(ModelServer):
     def error(self, status: int, message: str) -> Json:
         return {"message": message}
 
+    def frame(self, content: bytes) -> bytes:
+        return framed("contentBlockDelta", content)
+
+    def error_frame(self, status: int, message: str) -> bytes:
+        kind = ERROR_TYPES.get(status, "InternalServerException")
+        return event(kind[0].lower() + kind[1:], {"message": message}, "exception")
+
     def error_headers(self, status: int) -> dict[str, str]:
         return {} if status == 200 else {"x-amzn-ErrorType": ERROR_TYPES.get(status, "InternalServerException")}
 
 
 def event(name: str, payload: Json, kind: str = "event") -> bytes:
-    """One frame: lengths and their checksum, headers, payload, checksum of all. `kind` "exception" is an error."""
+    """One frame of JSON; `kind` "exception" is an error."""
+    return framed(name, json.dumps(payload).encode(), kind)
+
+
+def framed(name: str, body: bytes, kind: str = "event") -> bytes:
+    """One frame: lengths and their checksum, headers, payload, checksum of all."""
     named = {f":{kind}-type": name, ":content-type": "application/json", ":message-type": kind}
     headers = b"".join(header(key, value) for key, value in named.items())
-    body = json.dumps(payload).encode()
     prelude = struct.pack(">II", 16 + len(headers) + len(body), len(headers))
     frame = prelude + struct.pack(">I", crc32(prelude)) + headers + body
     return frame + struct.pack(">I", crc32(frame))
@@ -112,4 +123,5 @@ def account(answer: Answer) -> Json:
     usage = {"inputTokens": given - read - written, "outputTokens": made, "totalTokens": given + made}
     if read or written:
         usage |= {"cacheReadInputTokens": read, "cacheWriteInputTokens": written}
-    return {"usage": usage, "metrics": {"latencyMs": LATENCY_MS}}
+    usage = answer.recount(usage)
+    return {**({"usage": usage} if usage else {}), "metrics": {"latencyMs": LATENCY_MS}}

@@ -47,6 +47,9 @@ class GeminiServer(ModelServer):
     def error(self, status: int, message: str) -> Json:
         return {"error": {"code": status, "message": message, "status": ERROR_STATES.get(status, "UNKNOWN")}}
 
+    def frame(self, content: bytes) -> bytes:
+        return b"data: " + content + b"\r\n\r\n"
+
 
 def sse(data: Json) -> bytes:
     return b"data: " + json.dumps(data).encode() + b"\r\n\r\n"
@@ -57,7 +60,7 @@ def said(request: Request, parts: list[Json], reason: str | None = None, usage: 
     whole: dict[str, Any] = {"candidates": [candidate], "modelVersion": request.model}
     if reason is not None:
         candidate["finishReason"] = reason
-    return whole | ({"usageMetadata": usage} if usage is not None else {})
+    return whole | ({"usageMetadata": usage} if usage else {})
 
 
 def calling(request: Request, answer: Answer) -> list[Json]:
@@ -75,4 +78,5 @@ def account(answer: Answer) -> Json:
     """The prompt's tokens hold the cached ones; that something was written to a cache is not told."""
     (given, made), (read, _) = answer.usage, answer.cached
     cached = {"cachedContentTokenCount": read} if read else {}
-    return {"promptTokenCount": given, "candidatesTokenCount": made, "totalTokenCount": given + made, **cached}
+    counts = {"promptTokenCount": given, "candidatesTokenCount": made, "totalTokenCount": given + made, **cached}
+    return answer.recount(counts)

@@ -12,7 +12,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from http.client import responses as reasons
@@ -55,6 +55,8 @@ class Answer:
     reset: Literal["before", "during"] | None = None
     raw: bytes | None = None
     content_type: str | None = None
+    recount: Callable[[Json], Json] = lambda usage: usage  # what is told of the usage instead; {} where nothing is
+    breaks: Callable[[Wire], Iterable[Act]] | None = None  # what becomes of a stream; those there are: `faults`
 
     @property
     def ending(self) -> str:
@@ -100,6 +102,32 @@ class Stream(NamedTuple):
     opening: list[bytes]
     deltas: list[bytes]
     closing: list[bytes]
+
+
+Act = bytes | float | Literal["reset", "close"]
+"""What happens on a connection next: these bytes are sent, so many seconds go by, or it ends."""
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A streamed answer as it would be sent, for whoever breaks it. `frames` are not yet HTTP chunks."""
+
+    server: ModelServer
+    head: bytes
+    stream: Stream
+
+    @property
+    def frames(self) -> list[bytes]:
+        return [*self.stream.opening, *self.stream.deltas, *self.stream.closing]
+
+    @property
+    def begun(self) -> list[bytes]:
+        """What is sent until the first of the text is there."""
+        return [self.head, *map(chunk, [*self.stream.opening, *self.stream.deltas[:1]])]
+
+    def with_frames(self, frames: Sequence[bytes]) -> list[bytes]:
+        """The same answer with other frames."""
+        return [self.head, *map(chunk, frames), END]
 
 
 Scripted = Answer | str | Json
@@ -172,6 +200,14 @@ class ModelServer:
 
     def error_headers(self, status: int) -> dict[str, str]:
         return {}
+
+    def frame(self, content: bytes) -> bytes:
+        """A frame of a stream that holds this, whatever it is."""
+        raise NotImplementedError
+
+    def error_frame(self, status: int, message: str) -> bytes:
+        """An error inside a stream."""
+        return self.frame(json.dumps(self.error(status, message)).encode())
 
     # What a test sees.
 
@@ -366,6 +402,8 @@ class _Link(asyncio.StreamReaderProtocol):
         await asyncio.sleep(answer.delay)
         if answer.reset == "before":
             self.reset()
+        elif answer.breaks is not None:
+            await self.send_broken(request, answer.breaks(self.wire(request, answer)))
         elif answer.status == 200 and answer.raw is None and self.server.streams(request):
             await self.send_stream(request, answer)
         else:
@@ -392,6 +430,25 @@ class _Link(asyncio.StreamReaderProtocol):
             await self.send(opening)
             await self.send_deltas(stream, answer)
             await self.send_end(request, stream, answer)
+
+    def wire(self, request: Request, answer: Answer) -> Wire:
+        head = self.head(answer, self.server.stream_type, "transfer-encoding: chunked")
+        return Wire(self.server, head, self.server.stream(request, answer))
+
+    async def send_broken(self, request: Request, acts: Iterable[Act]) -> None:
+        *earlier, last = acts
+        for act in earlier:
+            if isinstance(act, bytes):
+                await self.send([act])
+            else:
+                assert not isinstance(act, str), "nothing can be done behind the end of a connection"
+                await asyncio.sleep(act)
+        if isinstance(last, bytes):
+            await self.send_last(request, [last])
+        elif last == "reset":
+            await self.send_and_reset([])
+        else:
+            self.transport.close()
 
     async def send_deltas(self, stream: Stream, answer: Answer) -> None:
         for position, delta in enumerate(stream.deltas):

@@ -34,6 +34,9 @@ class OllamaServer(ModelServer):
     def error(self, status: int, message: str) -> Json:
         return {"error": message}
 
+    def frame(self, content: bytes) -> bytes:
+        return content + b"\n"
+
 
 def part(request: Request, message: Json, **extra: Any) -> Json:
     return {"model": request.model, "created_at": CREATED, "message": message, "done": False, **extra}
@@ -60,8 +63,7 @@ def final(answer: Answer) -> Json:
         "done_reason": DONE_REASONS.get(answer.ending, answer.ending),
         "total_duration": 3_000_000,
         "load_duration": 500_000,
-        "prompt_eval_count": given,
+        **answer.recount({"prompt_eval_count": given, "eval_count": made}),
         "prompt_eval_duration": 1_000_000,
-        "eval_count": made,
         "eval_duration": 1_500_000,
     }

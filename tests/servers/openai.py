@@ -41,7 +41,7 @@ class OpenAIServer(ModelServer):
         )
 
     def usage_events(self, request: Request, answer: Answer) -> list[bytes]:
-        if not (request.body.get("stream_options") or {}).get("include_usage"):
+        if not (request.body.get("stream_options") or {}).get("include_usage") or not usage(answer):
             return []
         return [sse(envelope(request, "chat.completion.chunk", usage=usage(answer)))]
 
@@ -54,6 +54,9 @@ class OpenAIServer(ModelServer):
     def error(self, status: int, message: str) -> Json:
         kind = ERROR_TYPES.get(status, "server_error")
         return {"error": {"message": message, "type": kind, "param": None, "code": None}}
+
+    def frame(self, content: bytes) -> bytes:
+        return b"data: " + content + b"\n\n"
 
 
 class AzureServer(OpenAIServer):
@@ -94,4 +97,4 @@ def tool_calls(request: Request, answer: Answer) -> list[Json]:
 def usage(answer: Answer) -> Json:
     given, made = answer.usage
     cached = {"prompt_tokens_details": {"cached_tokens": answer.cached[0]}} if answer.cached[0] else {}
-    return {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made, **cached}
+    return answer.recount({"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made, **cached})
