@@ -20,7 +20,7 @@ from runner.agents.metered import MeteredModel, capped
 from runner.agents.paced import PacedModel
 from runner.agents.played import PlayedModel, PlayedSummaries, played_tools
 from runner.agents.pool import ClientKey, ClientPool
-from runner.agents.providers.faults import chain_of, explain, one_line
+from runner.agents.providers.faults import chain_of, explain, one_line, unreadable
 from runner.agents.recorded import RecordedModel
 from runner.agents.redacting import RedactingModel
 from runner.agents.tools import skills
@@ -214,8 +214,8 @@ class LiveAgents:
         with self._span("agent.build", agent=recipe.id, config_hash=recipe.config_hash):
             return Blueprint(recipe, tuple(self._box.tools(recipe.tools)) if self._real_tools else ())
 
-    def _explain(self, blueprint: Blueprint, error: Exception) -> RunnerError:
-        return _problem(error, blueprint, self._now())
+    def _explain(self, blueprint: Blueprint, error: Exception, *, begun: bool = False) -> RunnerError:
+        return _problem(error, blueprint, self._now(), begun=begun)
 
     async def _open(self, key: ClientKey) -> Client:
         return await providers.provider(key.provider).open(key.address, self._home)
@@ -236,12 +236,17 @@ def ours(error: Exception) -> RunnerError | None:
     return next((link for link in chain_of(error) if isinstance(link, RunnerError)), None)
 
 
-def _problem(error: Exception, blueprint: Blueprint, now: datetime) -> RunnerError:
-    """Any exception out of the SDK as one sentence."""
+def _problem(error: Exception, blueprint: Blueprint, now: datetime, *, begun: bool) -> RunnerError:
+    """Any exception out of the SDK as one sentence. Once an answer has `begun`, what nobody knows is what its reader
+    stumbled over."""
     if (known := ours(error)) is not None:
         return known
     for link in chain_of(error):
         if isinstance(link, ContextWindowOverflowException):
             return ModelProblem(f"the prompt does not fit into the model's context window: {one_line(str(link))}")
-    found = explain(error, blueprint.provider.fault, now)
-    return found or ModelProblem(f"{type(error).__name__}: {one_line(str(error))}")
+    if (found := explain(error, blueprint.provider.fault, now)) is not None:
+        return found
+    if begun or isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+        asked = blueprint.recipe.model
+        return unreadable(error, asked.host or f"provider '{asked.provider}'")
+    return ModelProblem(f"{type(error).__name__}: {one_line(str(error))}")

@@ -9,6 +9,7 @@ import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from runner.agents.counted import counted
 from runner.agents.folding import fold
 from runner.agents.metered import usage
 from runner.agents.wrapped import WrappedModel
@@ -27,14 +28,14 @@ if TYPE_CHECKING:
 
 class RecordedModel(WrappedModel):
     """A model whose turns are told to `recorder`; `turn` says what is known of them before they are asked. `explain`
-    makes of a provider's exception the one that the engine will act on."""
+    makes of a provider's exception, and of whether an answer had `begun`, the one that the engine will act on."""
 
     def __init__(
         self,
         inner: Model,
         recorder: Recorder,
         turn: Turn,
-        explain: Callable[[Exception], RunnerError],
+        explain: Callable[..., RunnerError],
         *,
         cached_apart: bool,
     ) -> None:
@@ -54,10 +55,10 @@ class RecordedModel(WrappedModel):
             events: Any = self._inner.stream(messages, tool_specs, system_prompt, **kwargs)
             async with aclosing(events):
                 async for event in events:
-                    seen.append(event)
-                    yield event
+                    seen.append(counted(event))
+                    yield seen[-1]
         except Exception as error:
-            problem = self._explain(error)
+            problem = self._explain(error, begun=bool(seen))
             self._recorder.ended(self._whole(seen, began, fault=_fault(problem)))
             raise problem from error
         self._recorder.ended(self._whole(seen, began))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from runner import credentials
 from tests.contract.test_reuse import KEYS
 from tests.servers import SERVERS, Answer, AnthropicServer, AzureServer, BedrockServer, GeminiServer, OpenAIServer
+from tests.servers.faults import FAULTS, MARK, MISCOUNTS
 from tests.workspace import Outcome, Workspace, chain, workflow
 
 ONCE = {"failure_policy": {"retries": 0}}
@@ -328,6 +330,18 @@ def test_input_tokens_are_all_that_was_sent_however_the_provider_counts(
     assert "100 in (60 read from a prompt cache" in outcome.summary
 
 
+@pytest.mark.parametrize("name", MISCOUNTS)
+@pytest.mark.parametrize("provider", ["bedrock", "openai"])
+def test_a_count_that_is_none_costs_what_an_unknown_one_does(workspace: Workspace, provider: str, name: str):
+    workspace.environ |= KEYS
+    budget = {"max_tokens": 20, "budgets": {"max_tokens": 5000}}
+    with SERVERS[provider](reply=lambda _: Answer(recount=MISCOUNTS[name])) as server:
+        outcome = ask(workspace, server, provider, runtime=budget)
+
+    assert (outcome.outputs["response"], outcome.outputs["total-tokens"]) == ("ok", "0")
+    assert len(outcome.logged("usage_unknown")) == 1
+
+
 def test_a_turn_reserves_what_gemini_may_answer(workspace: Workspace):
     with GeminiServer() as server:
         runtime = {"max_tokens": 900, "budgets": {"max_tokens": 200}}
@@ -507,11 +521,83 @@ def test_a_part_of_gemini_that_broke_off_is_asked_again_and_not_repeated_in_the_
     assert "half" not in outcome.log
 
 
-def test_a_page_of_somebody_else_is_no_answer(workspace: Workspace, provider: str):
-    with SERVERS[provider](reply=lambda _: Answer(raw=b"<html>log in</html>", content_type="text/html")) as server:
+BROKEN = {
+    "broken json": "cannot be read|is not JSON|broken one",
+    "invalid utf8": "not UTF-8",
+    "no finish": "the stream ended in the middle of the answer",
+    "cut inside a chunk": "was lost in the middle of the answer",
+    "not http": "is no answer of an HTTP server|connection to Bedrock failed",
+    "page of a proxy": "sent a page of HTML in place of an answer|sent is no event stream of AWS",
+    "error in place of a stream": "the provider failed.*: busy, told in a body|sent is no event stream of AWS",
+}
+"""How a stream breaks, and what is said of it."""
+
+
+@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("provider", sorted(SERVERS))
+def test_what_came_broken_is_asked_for_again_and_not_repeated_in_the_log(
+    workspace: Workspace, provider: str, name: str
+):
+    workspace.environ |= KEYS
+    with SERVERS[provider](reply=[Answer("half of it", breaks=FAULTS[name]), Answer("whole")]) as server:
+        outcome = ask(workspace, server, provider, runtime=TWICE)
+
+    assert outcome.outputs["response"] == "whole"
+    [retry] = outcome.logged("step_retry")
+    assert re.search(BROKEN[name], retry), retry
+    assert MARK not in outcome.log
+
+
+def test_a_frame_of_bedrock_with_a_wrong_checksum_is_asked_for_again(workspace: Workspace):
+    workspace.environ |= KEYS
+    with BedrockServer(reply=[Answer("half of it", breaks=FAULTS["bad checksum"]), Answer("whole")]) as server:
+        outcome = ask(workspace, server, "bedrock", runtime=TWICE)
+
+    assert outcome.outputs["response"] == "whole"
+    assert "sent is no event stream of AWS, or a broken one" in outcome.logged("step_retry")[0]
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "openai"])
+def test_a_document_in_place_of_a_stream_is_told_as_such(workspace: Workspace, provider: str):
+    with SERVERS[provider](reply=lambda _: Answer(raw=b'{"text": "ok"}', content_type="application/json")) as server:
         outcome = ask(workspace, server, provider)
 
-    assert (outcome.exit_code, outcome.outputs["response"]) == (10, "")
+    assert outcome.exit_code == 10
+    assert f"http://127.0.0.1:{server.port} sent a JSON document in place of an event stream" in outcome.log
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "openai"])
+def test_an_error_that_will_not_go_away_is_one_also_under_a_status_that_says_all_is_well(
+    workspace: Workspace, provider: str
+):
+    with SERVERS[provider]() as shape:
+        error = json.dumps(shape.error(400, "no such thing here")).encode()
+    with SERVERS[provider](reply=lambda _: Answer(raw=error, content_type="application/json")) as server:
+        outcome = ask(workspace, server, provider, runtime=TWICE)
+
+    assert outcome.exit_code == 10
+    assert "the provider failed: no such thing here" in outcome.log
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("provider", sorted(SERVERS))
+def test_a_page_in_place_of_an_error_is_not_shown(workspace: Workspace, provider: str):
+    workspace.environ |= KEYS
+    page = Answer(status=403, raw=f"<html><title>{MARK}</title></html>".encode(), content_type="text/html")
+    with SERVERS[provider](reply=lambda _: page) as server:
+        outcome = ask(workspace, server, provider)
+
+    assert "(HTTP 403): it sent a page of HTML, as a proxy or a gateway does" in outcome.log
+    assert MARK not in outcome.log
+
+
+def test_an_error_of_ollama_that_its_client_stumbles_over_keeps_its_status(workspace: Workspace):
+    busy = Answer(status=429, raw=b'["busy"]', headers={"retry-after": "0.01"})
+    with SERVERS["ollama"](reply=[busy, Answer("ok")]) as server:
+        outcome = ask(workspace, server, "ollama", runtime=TWICE)
+
+    assert outcome.outputs["response"] == "ok"
+    assert "the provider is throttling (HTTP 429)" in outcome.logged("step_retry")[0]
 
 
 def test_a_prompt_that_does_not_fit_is_told_as_such(workspace: Workspace):

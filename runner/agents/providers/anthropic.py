@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from contextlib import aclosing
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,9 +18,8 @@ from strands.models.model import CacheConfig
 
 from runner.agents.pool import Client
 from runner.agents.providers import Provider, inference
-from runner.agents.providers.faults import Fault
-from runner.agents.providers.http import http_fault
-from runner.errors import ModelProblem
+from runner.agents.providers.faults import Fault, broke_off
+from runner.agents.providers.http import connection_fault, http_fault
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -36,7 +36,7 @@ MAX_TOKENS: Final = 4096
 
 
 async def open_client(address: str, home: Home) -> Client:
-    http = home.http.client()
+    http = home.http.client(events=True)
     client_args = {
         "api_key": home.environ.get(KEY) or "none",
         "base_url": address or ANTHROPIC,  # named, or the client would take it from the environment
@@ -111,11 +111,12 @@ class StrictAnthropicModel(AnthropicModel):
 
     async def stream(self, *args: Any, **kwargs: Any) -> AsyncGenerator[StreamEvent, None]:
         ended = False
-        async for event in super().stream(*args, **kwargs):
-            ended = ended or "messageStop" in event
-            yield event
+        async with aclosing(super().stream(*args, **kwargs)) as events:
+            async for event in events:
+                ended = ended or "messageStop" in event
+                yield event
         if not ended:
-            raise ModelProblem("the stream ended in the middle of the answer", transient=True)
+            raise broke_off()
 
 
 # -- faults -----------------------------------------------------------------------------------------------------------
@@ -132,7 +133,7 @@ def read_fault(error: BaseException) -> Fault | None:
         case anthropic.APIStatusError():
             return Fault(_told(error)[1], error.status_code, headers=error.response.headers)
         case anthropic.APIConnectionError():  # its cause tells more, when there is one
-            return http_fault(error.__cause__) if error.__cause__ else Fault(error.message, transient=True, lost=True)
+            return connection_fault(error.__cause__, error.message)
         case anthropic.APIError():
             return Fault(error.message)
     return http_fault(error)

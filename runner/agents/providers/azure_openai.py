@@ -37,7 +37,7 @@ async def open_client(address: str, home: Home) -> Client:
         api_version=version,
         max_retries=0,
         timeout=home.http.timeout,
-        http_client=home.http.client(),
+        http_client=home.http.client(events=True),
     )
     return Client(client, client.close)
 

@@ -19,6 +19,7 @@ import boto3
 import urllib3.exceptions
 from botocore import awsrequest
 from botocore.config import Config
+from botocore.eventstream import ParserError
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -26,6 +27,7 @@ from botocore.exceptions import (
     CredentialRetrievalError,
     EndpointConnectionError,
     HTTPClientError,
+    ResponseStreamingError,
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from strands.models.bedrock import BedrockModel
@@ -33,11 +35,13 @@ from strands.models.model import CacheConfig
 
 from runner.agents.pool import Client
 from runner.agents.providers import Provider
-from runner.agents.providers.faults import Fault
+from runner.agents.providers.faults import Fault, broke_off
 from runner.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable, Mapping
+
+    from strands.types.streaming import StreamEvent
 
     from runner.agents.providers import Home
     from runner.plan.plan import AgentRecipe, ModelRecipe
@@ -183,6 +187,11 @@ def _watched_connections(client: Any) -> _Connections:
                     self.close()
                     raise ConnectionAbortedError("nobody waits for this turn any more")
 
+            def __del__(self) -> None:
+                """A stream that broke takes its connection out of the pool, and nobody there closes it."""
+                with contextlib.suppress(Exception):
+                    self.close()
+
         return type(pool_class.__name__, (pool_class,), {"ConnectionCls": Connection})
 
     classes = client._endpoint.http_session._pool_classes_by_scheme
@@ -218,7 +227,32 @@ def make_model(recipe: AgentRecipe, client: Client) -> BedrockModel:
         config["additional_request_fields"] = dict(model.params)
     if model.prompt_cache:
         config["cache_config"] = CacheConfig(tools_ttl=True)
-    return BedrockModel(boto_session=_Lent(client.raw), model_id=model.model_id, **config)
+    return StrictBedrockModel(boto_session=_Lent(client.raw), model_id=model.model_id, **config)
+
+
+_PARTS: Final[Mapping[str, str]] = {
+    "messageStart": "role",
+    "contentBlockStart": "start",
+    "contentBlockDelta": "delta",
+    "messageStop": "stopReason",
+}
+"""What an event must hold for the SDK to read it."""
+
+
+class StrictBedrockModel(BedrockModel):
+    """The SDK's model ends without a word when the stream does, and passes on whatever a stream holds."""
+
+    async def stream(self, *args: Any, **kwargs: Any) -> AsyncGenerator[StreamEvent, None]:
+        ended = False
+        async with contextlib.aclosing(super().stream(*args, **kwargs)) as events:
+            async for event in events:
+                held: Any = event
+                if any(name in held and key not in held[name] for name, key in _PARTS.items()):
+                    raise ParserError
+                ended = ended or "messageStop" in event
+                yield event
+        if not ended:
+            raise broke_off()
 
 
 _PASSING_IN_A_STREAM: Final = frozenset(
@@ -261,8 +295,14 @@ def read_fault(error: BaseException) -> Fault | None:
             return Fault(f"cannot reach {error.kwargs['endpoint_url']}: {told}", transient=True)
         case EndpointConnectionError():
             return Fault(f"cannot reach Bedrock: {error}", transient=True)
-        case BotoConnectionError() | HTTPClientError() | urllib3.exceptions.HTTPError():
+        case ResponseStreamingError() | urllib3.exceptions.HTTPError():  # their words are a repr of what is below
+            return Fault("the connection to Bedrock was lost in the middle of the answer", transient=True, lost=True)
+        case BotoConnectionError() | HTTPClientError():
             return Fault(f"the connection to Bedrock failed: {error}", transient=True, lost=True)
+        case ParserError():
+            return Fault(
+                "what Bedrock's address sent is no event stream of AWS, or a broken one", transient=True, lost=True
+            )
         case CredentialRetrievalError():
             return Fault(str(error), unauthorized=True)
         case BotoCoreError():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -50,7 +51,7 @@ def explain(error: BaseException, read: Callable[[BaseException], Fault | None],
     if fault is None:
         return None
     status = fault.status
-    message = one_line(fault.message)
+    message = _said(fault.message)
     if status is not None:
         refused = "the provider failed" if status >= 500 else "the provider refused the request"
         message = f"{_MEANING.get(status, refused)} (HTTP {status}): {message}"
@@ -64,6 +65,33 @@ def explain(error: BaseException, read: Callable[[BaseException], Fault | None],
         unauthorized=status == 401 if fault.unauthorized is None else fault.unauthorized,
         lost=fault.lost,
     )
+
+
+def broke_off() -> ModelProblem:
+    """The problem of a stream that ended well by the rules of HTTP, and without an end of its own."""
+    return ModelProblem("the stream ended in the middle of the answer", transient=True, lost=True)
+
+
+def unreadable(error: BaseException, where: str) -> ModelProblem:
+    """The problem of an answer that its client stumbled over, in words that repeat nothing of it. What is broken on
+    its way is whole the next time."""
+    match error:
+        case json.JSONDecodeError():
+            what = "is not JSON"
+        case UnicodeDecodeError():
+            what = "is not UTF-8"
+        case _:
+            what = f"has a form that no answer has ({type(error).__name__})"
+    return ModelProblem(f"the answer of {where} cannot be read: a part of it {what}", transient=True, lost=True)
+
+
+def _said(message: str) -> str:
+    """What a server said, unless it is a page for people: those come from what lies between."""
+    if not message.strip():
+        return "it does not say why"
+    if message.lstrip().startswith("<") or "<html" in message.lower():
+        return "it sent a page of HTML, as a proxy or a gateway does; look at the host and what leads there"
+    return one_line(message)
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:

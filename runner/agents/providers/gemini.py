@@ -18,7 +18,7 @@ from strands.models.gemini import GeminiModel
 
 from runner.agents.pool import Client
 from runner.agents.providers import Provider, inference
-from runner.agents.providers.faults import Fault
+from runner.agents.providers.faults import Fault, broke_off
 from runner.agents.providers.http import http_fault
 from runner.errors import ModelProblem
 from runner.plan.catalogue import both_spellings
@@ -140,7 +140,7 @@ class StrictGeminiModel(GeminiModel):
         if self._watched.blocked is not None:
             raise ModelProblem(f"the provider blocked the prompt (blockReason: {self._watched.blocked})")
         if finish is None:
-            raise ModelProblem("the stream ended in the middle of the answer", transient=True)
+            raise broke_off()
         if finish.name in _WITHHELD:
             raise ModelProblem(f"the provider withheld the answer (finishReason: {finish.name})")
         if finish not in (types.FinishReason.STOP, _CUT_OFF):
@@ -158,7 +158,7 @@ def read_fault(error: BaseException) -> Fault | None:
             wrong_key = error.code == 401 or "API key not valid" in told
             return Fault(told, error.code, headers=headers, unauthorized=wrong_key)
         case errors.UnknownApiResponseError():  # its message repeats what the model said
-            return Fault("the stream broke off, or is no answer: a part of it is not JSON", transient=True)
+            return Fault("the stream broke off, or is no answer: a part of it is not JSON", transient=True, lost=True)
         case pydantic.ValidationError(title="GenerateContentConfig"):
             wrong = error.errors()[0]
             return Fault(f"params do not fit: {'.'.join(map(str, wrong['loc']))}: {wrong['msg']}")

@@ -8,7 +8,9 @@ stops reading at `[DONE]`, before the body ends (https://github.com/openai/opena
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
+import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cached_property
@@ -23,6 +25,9 @@ from runner.agents.closing import all_closed
 from runner.agents.providers.faults import Fault, one_line
 
 END_OF_STREAM: Final = b"[DONE]"
+LONGEST_DOCUMENT: Final = 2**16
+"""Bytes that are read of what came in place of a stream, for the error in it."""
+
 PATIENCE_S: Final = 2.0
 """How long the rest of a finished stream is waited for. Most end at once; a new connection costs a few round trips."""
 
@@ -52,9 +57,12 @@ class Transport:
             self._through[proxy] = self._connected(proxy)
         return self._through[proxy]
 
-    def client(self) -> httpx.AsyncClient:
-        """A client on the shared connections, for a provider's own client to send with."""
-        return httpx.AsyncClient(transport=self.shared, timeout=self.timeout, follow_redirects=False)
+    def client(self, *, events: bool = False) -> httpx.AsyncClient:
+        """A client on the shared connections, for a provider's own client to send with. With `events` it is one that
+        finds an error in an event stream, and nowhere else where the status says that all is well."""
+        return httpx.AsyncClient(
+            transport=_Shared(self.connections, events=events), timeout=self.timeout, follow_redirects=False
+        )
 
     async def close(self) -> None:
         await all_closed(*(transport.aclose() for transport in self._through.values()))
@@ -87,31 +95,72 @@ def proxy_for(url: httpx.URL, environ: Mapping[str, str]) -> str | None:
     return found if "://" in found or not found else f"http://{found}"
 
 
-class _Shared(httpx.AsyncBaseTransport):
-    """Gives connections back also when a reader stops at the end-of-stream marker."""
+class Unreadable(httpx.TransportError):
+    """What came is no answer of a model's server. The message says what it is instead, and repeats nothing of it."""
 
-    def __init__(self, connections: Callable[[httpx.URL], httpx.AsyncBaseTransport]) -> None:
-        self._connections = connections
+
+class _Shared(httpx.AsyncBaseTransport):
+    """Gives connections back also when a reader stops at the end-of-stream marker, and refuses what is no stream:
+    clients read nothing in it, and would tell of an answer that broke off. `events` says that nothing but event
+    streams is asked for."""
+
+    def __init__(self, connections: Callable[[httpx.URL], httpx.AsyncBaseTransport], *, events: bool = False) -> None:
+        self._connections, self._events = connections, events
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await self._connections(request.url).handle_async_request(request)
-        if "text/event-stream" in response.headers.get("content-type", ""):
-            assert isinstance(response.stream, httpx.AsyncByteStream)
-            response.stream = _DrainedStream(response.stream)
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        kind = response.headers.get("content-type", "").lower()
+        if response.status_code == 200 and "text/html" in kind:
+            await response.stream.aclose()
+            raise Unreadable(
+                "a page of HTML in place of an answer, as a proxy or a sign-in page sends", request=request
+            )
+        if response.status_code == 200 and self._events and "application/json" in kind:
+            return await _error_as_event(response.stream, request)
+        if "text/event-stream" in kind or "ndjson" in kind:
+            response.stream = _DrainedStream(response.stream, request)
         return response
 
     async def aclose(self) -> None:
         """The connections are the run's to close, not a client's."""
 
 
+async def _error_as_event(body: httpx.AsyncByteStream, request: httpx.Request) -> httpx.Response:
+    """An error that came as a document, with a status that says all is well: as the event that it would be in a stream,
+    where clients look for one. Raises Unreadable for every other document."""
+    document = b""
+    async with contextlib.aclosing(body):
+        async for chunk in body:
+            document += chunk
+            if len(document) > LONGEST_DOCUMENT:
+                break
+    try:
+        told = json.loads(document)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict) or not told.get("error"):
+        raise Unreadable("a JSON document in place of an event stream", request=request)
+    event = b"event: error\ndata: " + json.dumps(told).encode() + b"\n\n"
+    return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=event)
+
+
 class _DrainedStream(httpx.AsyncByteStream):
-    def __init__(self, inner: httpx.AsyncByteStream) -> None:
-        self._inner, self._rest = inner, aiter(inner)
+    """Text, by lines. What is none is refused: some clients read it with characters replaced, and take it for what
+    the model said."""
+
+    def __init__(self, inner: httpx.AsyncByteStream, request: httpx.Request) -> None:
+        self._inner, self._rest, self._request = inner, aiter(inner), request
         self._tail, self._ended = b"", False
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._rest:
             self._tail = (self._tail + chunk)[-64:]
+            try:
+                self._decoder.decode(chunk)
+            except UnicodeDecodeError:
+                raise Unreadable("a stream with bytes in it that are not UTF-8", request=self._request) from None
             yield chunk
         self._ended = True
 
@@ -126,7 +175,12 @@ class _DrainedStream(httpx.AsyncByteStream):
 
 
 def http_fault(error: BaseException) -> Fault | None:
-    """What httpx itself reports: connections refused, lost, timed out."""
+    """What httpx and the backend below it report: connections refused, lost, timed out, and answers that are none."""
+    if isinstance(error, Unreadable):
+        return Fault(f"{_where(error)} sent {error}", transient=True, lost=True)
+    if isinstance(error, aiohttp.ClientResponseError):  # which the backend lets through; its message repeats the line
+        place = error.request_info.real_url.origin()
+        return Fault(f"what {place} sent is no answer of an HTTP server", transient=True, lost=True)
     if not isinstance(error, httpx.TransportError):
         return None
     # The backend calls nearly every failure a ConnectTimeout; its own error below tells them apart.
@@ -136,7 +190,19 @@ def http_fault(error: BaseException) -> Fault | None:
         return Fault(f"cannot reach {_where(error)}: no connection in time (timeouts.connect_s)", transient=True)
     if isinstance(cause, aiohttp.ClientConnectorError):
         return Fault(f"cannot reach {_where(error)}: {told}", transient=True)
+    if isinstance(cause, aiohttp.ClientPayloadError):
+        return Fault(
+            f"the connection to {_where(error)} was lost in the middle of the answer", transient=True, lost=True
+        )
+    if isinstance(cause, aiohttp.ServerDisconnectedError):  # its words are what the parser had in hand
+        told = "the server closed it without an answer"
     return Fault(f"the connection to {_where(error)} was lost: {told}", transient=True, lost=True)
+
+
+def connection_fault(cause: BaseException | None, message: str) -> Fault:
+    """What a client's own error of its connection says: its cause tells more, where there is one that we know."""
+    found = http_fault(cause) if cause is not None else None
+    return found or Fault(message, transient=True, lost=True)
 
 
 def _where(error: httpx.RequestError) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import httpx
 import ollama
 from strands.models.ollama import OllamaModel
 
 from runner.agents.pool import Client
 from runner.agents.providers import Provider, inference
-from runner.agents.providers.faults import Fault
+from runner.agents.providers.faults import Fault, broke_off
 from runner.agents.providers.http import http_fault
 from runner.errors import ModelProblem
 
@@ -51,7 +52,7 @@ class StrictOllamaModel(OllamaModel):
         data: Any = event.get("data")
         match event["chunk_type"]:
             case "message_stop" if data is None:
-                raise ModelProblem("the stream ended in the middle of the answer", transient=True)
+                raise broke_off()
             case "message_stop" if data not in ("stop", "length", "tool_use"):
                 raise ModelProblem(f"the answer broke off (done_reason: {data})")
             case "metadata":
@@ -66,6 +67,8 @@ def read_fault(error: BaseException) -> Fault | None:
         case ollama.ResponseError(status_code=status) if status > 0:
             answer = getattr(error.__context__, "response", None)
             return Fault(error.error, status, headers=getattr(answer, "headers", {}))
+        case httpx.HTTPStatusError(response=answer):  # of a body that the client stumbles over
+            return Fault(answer.reason_phrase, answer.status_code, headers=answer.headers)
         case ollama.ResponseError():  # sent inside a stream that had begun well
             return Fault(f"the provider failed: {error.error}", transient=True)
         case ConnectionError():  # what the ollama package makes of httpx.ConnectError

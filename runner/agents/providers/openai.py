@@ -12,8 +12,8 @@ from strands.models.openai import OpenAIModel
 
 from runner.agents.pool import Client
 from runner.agents.providers import Provider, inference
-from runner.agents.providers.faults import Fault
-from runner.agents.providers.http import http_fault
+from runner.agents.providers.faults import Fault, broke_off
+from runner.agents.providers.http import connection_fault, http_fault
 from runner.errors import ModelProblem
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def compatible_client(base_url: str | None, key: str, home: Home, headers: Mappi
         max_retries=0,
         timeout=home.http.timeout,
         default_headers=headers,
-        http_client=home.http.client(),
+        http_client=home.http.client(events=True),
     )
     return Client(client, client.close)
 
@@ -107,7 +107,7 @@ class StrictOpenAIModel(OpenAIModel):
     def format_chunk(self, event: dict[str, Any], **kwargs: Any) -> StreamEvent:
         if event["chunk_type"] == "message_stop" and event["data"] not in _ENDS:
             if event["data"] == _NO_REASON:
-                raise ModelProblem("the stream ended in the middle of the answer", transient=True)
+                raise broke_off()
             raise ModelProblem(f"the answer broke off (finish_reason: {event['data']})")
         return super().format_chunk(event, **kwargs)
 
@@ -119,7 +119,7 @@ def read_fault(error: BaseException) -> Fault | None:
             used_up = error.code == "insufficient_quota"
             return Fault(_told(error), error.status_code, headers=error.response.headers, used_up=used_up)
         case openai.APIConnectionError():  # its cause tells more, when there is one
-            return http_fault(error.__cause__) if error.__cause__ else Fault(error.message, transient=True, lost=True)
+            return connection_fault(error.__cause__, error.message)
         case openai.APIError():  # sent inside a stream that had begun well, so without a status
             words = f"{error.type} {error.code} {_told(error)}".lower()
             passing, throttled = (any(word in words for word in some) for some in (_PASSING, _THROTTLING))
