@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 import resource
@@ -19,7 +18,7 @@ from runner.plan.make import make_plan
 from runner.plan.plan import Plan
 from runner.plan.telemetry import Telemetry
 from runner.report.results import RunReport
-from runner.run import Surroundings, execute
+from runner.run import Surroundings, run_plan
 from runner.spec.load import parse, to_spec
 from runner.tape.deck import Deck
 from runner.telemetry import Tracing
@@ -63,7 +62,7 @@ def run(text: str, deck: Callable[[Plan], Deck] = Deck) -> RunReport:
             random=random.Random(1),
             deck=deck(plan),
         )
-        return asyncio.run(execute(plan, around))
+        return run_plan(plan, around)
 
 
 if __name__ == "__main__":

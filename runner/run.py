@@ -86,6 +86,9 @@ def run_plan(plan: Plan, around: Surroundings, watched: Watched = nullcontext) -
     """Run a plan in a loop of its own: the only one there is, in a thread that has none."""
 
     async def whole() -> RunReport:
+        # A call of Bedrock holds a thread; the default is a handful on a small machine.
+        threads = Threads(plan.limits.max_parallel + OTHER_THREADS, "call")
+        asyncio.get_running_loop().set_default_executor(threads)
         run = Run(plan, around)
         with watched(run):
             return await run.task
@@ -94,7 +97,7 @@ def run_plan(plan: Plan, around: Surroundings, watched: Watched = nullcontext) -
 
 
 async def execute(plan: Plan, around: Surroundings) -> RunReport:
-    """Run a plan in the loop in hand."""
+    """Run a plan in the loop in hand, with the threads it has."""
     return await Run(plan, around).task
 
 
@@ -136,9 +139,6 @@ class Run:
 
     async def _execute(self) -> RunReport:
         """A run that fails, is cancelled or runs out of something is a report too."""
-        # A call of Bedrock holds a thread; the default is a handful on a small machine.
-        threads = Threads(self._plan.limits.max_parallel + OTHER_THREADS, "call")
-        asyncio.get_running_loop().set_default_executor(threads)
         try:
             self._outcome = await self._played()
         finally:
