@@ -4,7 +4,7 @@ sentence; a run that keeps what it promises has none."""
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,7 +31,7 @@ def complaints(case: Case, storm: Storm, calm: Results, results: Results, took_s
     found = [
         *_of_its_end(case, results, took_s),
         *_of_success(calm, results),
-        *_of_failure(case, storm, results),
+        *_of_failure(storm, results),
         *_of_repeats(storm),
         *_of_cost(storm, results),
     ]
@@ -76,8 +76,10 @@ def _said(step: Results) -> tuple[Any, ...]:
     return step.get("response"), step.get("data")
 
 
-def _of_failure(case: Case, storm: Storm, results: Results) -> Iterator[str]:
+def _of_failure(storm: Storm, results: Results) -> Iterator[str]:
     """A step fails for what was done to it last, and only when that was the last of its attempts."""
+    latest = {asked.question.label: asked.blow for asked in storm.asked}
+    struck = Counter(asked.question.label for asked in storm.asked if asked.effect != "harmless")
     for one in results["steps"]:
         if one["status"] != "failed":
             continue
@@ -86,14 +88,12 @@ def _of_failure(case: Case, storm: Storm, results: Results) -> Iterator[str]:
             if one["duration_ms"] < 900 * STEP_S:
                 yield f"{one['path']} ran out of time after {one['duration_ms']} ms: {said}"
             continue
-        behind = [
-            asked for asked in storm.asked if asked.effect != "harmless" or (asked.blow and asked.blow.name == "prose")
-        ]
-        if not any(asked.blow is not None and re.search(asked.blow.says, said) for asked in behind):
+        if not any(blow and blow.says and re.search(blow.says, said) for blow in latest.values()):
             yield f"{one['path']} failed, and nobody did that: {said}"
-        if "gave up" in said and one["attempts"] < ATTEMPTS * (1 + case.falls_back) - 3 * case.falls_back:
-            yield f"{one['path']} gave up after {one['attempts']} attempts"
-        if not re.search("gave up|timeout leaves no time|asks to wait|HTTP 40|output_schema", said):
+        gave_up = re.search(r"gave up after (\d+) attempts", said)
+        if gave_up and (int(gave_up[1]) != ATTEMPTS or max(struck.values()) < ATTEMPTS):
+            yield f"{one['path']} gave up too early: {said}"
+        if not gave_up and not re.search("timeout leaves no time|asks to wait|HTTP 40[01]|output_schema", said):
             yield f"{one['path']} was not asked again: {said}"
 
 

@@ -100,7 +100,7 @@ BLOWS: Final[Mapping[str, Blow]] = {
         _broken("megabyte line", "passing", UNREADABLE),
         _broken("line that is no field", "passing", UNREADABLE),
         _broken("end twice", "harmless", ""),
-        _broken("bad checksum", "passing", UNREADABLE),
+        _broken("bad checksum", "passing", UNREADABLE, 8),
         _broken("cut frame", "passing", f"{UNREADABLE}|{ENDED}"),
         _broken("page of a proxy", "passing", f"page of HTML|{UNREADABLE}"),
         _broken("error in place of a stream", "passing", f"told in a body|{UNREADABLE}"),
