@@ -127,9 +127,8 @@ def test_an_answer_that_was_filtered(workspace: Workspace):
 
 
 def test_an_answer_that_is_no_answer(workspace: Workspace):
-    failed_with(
-        workspace, Answer(raw=b"<html>a proxy's page</html>", content_type="text/html"), "in the middle of the answer"
-    )
+    page = Answer(raw=b"<html>a proxy's page</html>", content_type="text/html")
+    failed_with(workspace, page, "a page of HTML in place of an answer")
 
 
 def failed_with(workspace: Workspace, answer: Answer, words: str) -> None:
