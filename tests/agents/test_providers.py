@@ -548,6 +548,17 @@ def test_what_came_broken_is_asked_for_again_and_not_repeated_in_the_log(
     assert MARK not in outcome.log
 
 
+@pytest.mark.parametrize("name", ["no object", "strange object"])
+@pytest.mark.parametrize("provider", ["azure_openai", "gemini", "openai"])
+def test_a_part_of_a_stream_that_nobody_knows_is_read_over(workspace: Workspace, provider: str, name: str):
+    workspace.environ |= KEYS
+    with SERVERS[provider](reply=lambda _: Answer("the whole of it", breaks=FAULTS[name])) as server:
+        outcome = ask(workspace, server, provider)
+
+    assert outcome.outputs["response"] == "the whole of it"
+    assert len(server.requests) == 1
+
+
 def test_a_frame_of_bedrock_with_a_wrong_checksum_is_asked_for_again(workspace: Workspace):
     workspace.environ |= KEYS
     with BedrockServer(reply=[Answer("half of it", breaks=FAULTS["bad checksum"]), Answer("whole")]) as server:

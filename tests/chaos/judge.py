@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.chaos.storm import LATE
-from tests.chaos.workflows import STEP_S, USAGE
+from tests.chaos.storm import LATE, SILENT
+from tests.chaos.workflows import SILENCE_S, USAGE
 from tests.servers.faults import MARK
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def complaints(case: Case, storm: Storm, calm: Results, results: Results, took_s
     found = [
         *_of_its_end(case, results, took_s),
         *_of_success(calm, results),
-        *_of_failure(storm, results),
+        *_of_failure(case, storm, results),
         *_of_repeats(storm),
         *_of_cost(storm, results),
     ]
@@ -76,7 +76,7 @@ def _said(step: Results) -> tuple[Any, ...]:
     return step.get("response"), step.get("data")
 
 
-def _of_failure(storm: Storm, results: Results) -> Iterator[str]:
+def _of_failure(case: Case, storm: Storm, results: Results) -> Iterator[str]:
     """A step fails for what was done to it last, and only when that was the last of its attempts."""
     latest = {asked.question.label: asked.blow for asked in storm.asked}
     struck = Counter(asked.question.label for asked in storm.asked if asked.effect != "harmless")
@@ -85,8 +85,12 @@ def _of_failure(storm: Storm, results: Results) -> Iterator[str]:
             continue
         said = one["error"] or ""
         if re.search(LATE, said):
-            if one["duration_ms"] < 900 * STEP_S:
+            if one["duration_ms"] < 900 * case.step_s:
                 yield f"{one['path']} ran out of time after {one['duration_ms']} ms: {said}"
+            continue
+        if re.search(SILENT, said):  # a busy machine is silent as well, and it is as true of that
+            if one["duration_ms"] < 900 * SILENCE_S:
+                yield f"{one['path']} was found silent after {one['duration_ms']} ms: {said}"
             continue
         if not any(blow and blow.says and re.search(blow.says, said) for blow in latest.values()):
             yield f"{one['path']} failed, and nobody did that: {said}"
@@ -104,9 +108,10 @@ def _of_repeats(storm: Storm) -> Iterator[str]:
     for at, asked in enumerate(storm.asked):
         by_question[asked.question.label, asked.question.digest, asked.question.after_tool].append((at, asked))
     for (label, _, _), attempts in by_question.items():
-        for (at, earlier), (later, _) in pairwise(attempts):
+        for (at, earlier), (later, again) in pairwise(attempts):
             between = [one for one in storm.asked[at + 1 : later] if one.question.label == label]
-            if earlier.answered_well and not any(one.effect != "harmless" for one in between):
+            waited = again.request.at - earlier.request.at
+            if earlier.answered_well and waited < SILENCE_S and not any(one.effect != "harmless" for one in between):
                 yield f"{label} was asked again (attempt {earlier.attempt + 1}), and had been answered"
 
 

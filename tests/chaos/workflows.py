@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 PROVIDERS: Final = ("openai", "anthropic", "bedrock", "gemini", "ollama", "azure_openai")
 STEP_S: Final = 1.0
-"""What a stall costs a step."""
+"""What a stall costs a step where only that has an end."""
+
+SILENCE_S: Final = 0.6
+"""What it costs an attempt where a model has deadlines of its own; the step has time for all of them."""
 
 RUN_S: Final = 20.0
 USAGE: Final = (11, 7)
@@ -55,7 +58,7 @@ class Case:
     provider: str
     pattern: str
     content: dict[str, Any]
-    falls_back: bool
+    step_s: float
     timeout_s: float
 
     @property
@@ -82,7 +85,10 @@ def case_of(seed: int, hosts: Mapping[str, str], model: str, step_s: float = STE
             "on_failure": random.choice(["fail_fast", "continue"]),
         },
     }
-    if falls_back := random.random() < 0.3:
+    if random.random() < 0.6 and step_s == STEP_S:
+        runtime["timeouts"] = {"first_token_s": SILENCE_S, "between_tokens_s": SILENCE_S}
+        runtime["timeout_s"] = 10.0
+    if random.random() < 0.3:
         other = random.choice(PROVIDERS)
         runtime["fallbacks"] = [{"provider": other, "model_id": f"{model}-b", "host": hosts[other]}]
     if random.random() < 0.3:
@@ -91,7 +97,7 @@ def case_of(seed: int, hosts: Mapping[str, str], model: str, step_s: float = STE
         name=f"chaos-{seed}", runtime=runtime, agents=dict(AGENTS), pattern=PATTERNS[pattern](random)
     )
     timeout_s = RUN_S if random.random() < 0.9 else random.uniform(0.3, 1.2)
-    return Case(seed, provider, pattern, content, falls_back, timeout_s)
+    return Case(seed, provider, pattern, content, runtime["timeout_s"], timeout_s)
 
 
 def step(random: Random, label: str, about: str = "the sea", kind: str | None = None, **more: Any) -> dict[str, Any]:

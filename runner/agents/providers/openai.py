@@ -88,7 +88,8 @@ class _Watched:
 
     async def _noting(self, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
         async for chunk in chunks:
-            if chunk.choices and chunk.choices[0].delta.tool_calls:
+            choices = getattr(chunk, "choices", None)  # some servers send parts of their own in between
+            if choices and getattr(choices[0].delta, "tool_calls", None):
                 self.came()
             yield chunk
 
