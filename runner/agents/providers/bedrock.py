@@ -39,7 +39,7 @@ from runner.agents.providers.faults import Fault, broke_off
 from runner.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 
     from strands.types.streaming import StreamEvent
 
@@ -187,11 +187,6 @@ def _watched_connections(client: Any) -> _Connections:
                     self.close()
                     raise ConnectionAbortedError("nobody waits for this turn any more")
 
-            def __del__(self) -> None:
-                """A stream that broke takes its connection out of the pool, and nobody there closes it."""
-                with contextlib.suppress(Exception):
-                    self.close()
-
         return type(pool_class.__name__, (pool_class,), {"ConnectionCls": Connection})
 
     classes = client._endpoint.http_session._pool_classes_by_scheme
@@ -209,14 +204,28 @@ def _cut(connection: Any) -> None:
 
 
 class _Lent:
-    """A boto session that hands out a client made elsewhere: BedrockModel takes a session but no client."""
+    """A boto session that hands out a client made elsewhere, for BedrockModel takes a session but no client; and that
+    client, as far as the SDK uses it."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
         self.region_name = client.meta.region_name
 
     def client(self, **_: Any) -> Any:
-        return self._client
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def converse_stream(self, **request: Any) -> dict[str, Any]:
+        """The SDK reads a stream and never closes it: the connection of one that broke would stay open."""
+        answer = self._client.converse_stream(**request)
+        return {**answer, "stream": _closed_behind(answer["stream"])}
+
+
+def _closed_behind(stream: Any) -> Iterator[Any]:
+    with contextlib.closing(stream):
+        yield from stream
 
 
 def make_model(recipe: AgentRecipe, client: Client) -> BedrockModel:
