@@ -261,11 +261,11 @@ def test_a_run_leaves_no_thread_and_no_file_open(workspace: Workspace, provider:
     with SERVERS[provider]() as server:
         spec = workflow(server.url, tasks(a=[], b=[]), provider=provider)
         workspace.run(spec)  # what is imported once may keep something of its own
-        server.until(lambda: server.open == 0)
+        server.until(lambda: server.sockets == 0)
         gc.collect()
         before = (threading.active_count(), len(os.listdir("/dev/fd")))
         workspace.run(spec)
-        server.until(lambda: server.open == 0)
+        server.until(lambda: server.sockets == 0)
         gc.collect()
 
         assert (threading.active_count(), len(os.listdir("/dev/fd"))) == before

@@ -206,7 +206,7 @@ def test_runs_in_a_storm_end_in_time_tell_the_truth_and_leave_nothing_behind(tmp
     with sky() as above:
         told = asyncio.run(all_of(INSIDE, above, tmp_path, tally))
         for server in above.servers:
-            server.until(lambda server=server: server.open == server.in_flight == 0)
+            server.until(lambda server=server: server.sockets == server.in_flight == 0)
     print(json.dumps(dict(sorted(tally.items())), indent=1))
 
     assert not told, "\n".join(told)
@@ -231,7 +231,7 @@ def test_runs_through_the_door_write_what_they_did(workspace: Workspace):
             outcome = workspace.run(case.content, timeout=str(case.timeout_s))
             took = time.monotonic() - began
             for server in above.servers:
-                server.until(lambda server=server: server.open == server.in_flight == 0)
+                server.until(lambda server=server: server.sockets == server.in_flight == 0)
             results = outcome.results
             note(tally, storm, results)
             told += [] if deafened(storm, outcome.log) else complaints(case, storm, calm.results, results, took)

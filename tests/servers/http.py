@@ -223,6 +223,11 @@ class ModelServer:
     def open(self) -> int:
         return len(self._open)
 
+    @property
+    def sockets(self) -> int:
+        """Connections that this end has open, which is a moment longer than the other."""
+        return len(self._links)
+
     def until(self, condition: Callable[[], bool], timeout: float = 2.0) -> None:
         """Wait for what the server learns only after the client has moved on, such as a closed connection."""
         deadline = time.monotonic() + timeout
