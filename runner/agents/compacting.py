@@ -55,6 +55,11 @@ class Conversation:
     due: int = 0
     told: bool = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits for an answer: to a question, or to what tools gave."""
+        return bool(self.messages) and self.messages[-1]["role"] == "user"
+
     def shortened(self, messages: list[Any], summary: Summary | None) -> list[Any]:
         """The messages as they are sent: the first one, which asks, goes on with the summary, and with the latest
         question that the summary hides."""

@@ -121,7 +121,8 @@ class LiveAgents:
         agent, recipe = self._stamp(call, parts), call.step.agent
         with self._span("agent.invoke", agent=recipe.id, model=recipe.model.model_id):
             try:
-                result = await agent.invoke_async(call.user)
+                # Where an attempt failed before, the question has been asked.
+                result = await agent.invoke_async(None if parts.conversation.is_open else call.user)
             except asyncio.CancelledError:
                 agent.cancel()  # a thread of the SDK's would read on to the end
                 raise
@@ -147,7 +148,7 @@ class LiveAgents:
     def _live(self, call: Call, blueprint: Blueprint, client: Client, recorder: Recorder) -> Parts:
         """A provider's model, recorded; real tools."""
         recipe, provider = blueprint.recipe, blueprint.provider
-        conversation = Conversation(_messages(call.session))
+        conversation = _conversation(call)
 
         def recorded(asked: AgentRecipe, purpose: Purpose) -> Model:
             return RecordedModel(
@@ -192,7 +193,7 @@ class LiveAgents:
         )
         tools = blueprint.tools if player.tools_live else tuple(played_tools(player))
         system = self._system_prompt(call, blueprint.recipe, native=True)
-        conversation = Conversation(_messages(call.session))
+        conversation = _conversation(call)
         return Parts(PlayedSummaries(played, played, player), system, conversation, tools)
 
     def _redacted(self, model: Model) -> Model:
@@ -219,6 +220,16 @@ class LiveAgents:
 
     async def _open(self, key: ClientKey) -> Client:
         return await providers.provider(key.provider).open(key.address, self._home)
+
+
+def _conversation(call: Call) -> Conversation:
+    """What goes before the question; or what an attempt that failed had come to, where the same model is asked the same
+    again. Another model would not make sense of it: what one thought is not for the others."""
+    unfinished, asked = call.unfinished, (call.step.agent.model.name, call.user)
+    if unfinished.of != asked or not unfinished.conversation.is_open:
+        unfinished.of, unfinished.conversation = asked, Conversation(_messages(call.session))
+    found: Conversation = unfinished.conversation
+    return found
 
 
 def _messages(session: Session | None) -> Any:

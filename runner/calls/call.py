@@ -78,6 +78,15 @@ class Session:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
+@dataclass
+class Unfinished:
+    """What had been said when an attempt failed, in the SDK's form: the next one goes on from there, asks no turn again
+    that was answered, and uses no tool twice. `of` is who was asked what."""
+
+    of: tuple[str, str] | None = None
+    conversation: Any = None
+
+
 @dataclass(frozen=True)
 class Call:
     """A rendered question. `system` is None when the agent's prompt itself is the question; `session` is what went
@@ -91,6 +100,7 @@ class Call:
     tally: Tally = field(default_factory=Tally)
     session: Session | None = None
     reel: Recorder | Player = field(default_factory=Recorder)
+    unfinished: Unfinished = field(default_factory=Unfinished)
 
 
 @dataclass(frozen=True)

@@ -102,16 +102,14 @@ def _of_failure(case: Case, storm: Storm, results: Results) -> Iterator[str]:
 
 
 def _of_repeats(storm: Storm) -> Iterator[str]:
-    """Nothing is asked again that has its answer; but where a later turn of the same attempt failed, a step begins
-    anew, and with the first of its turns."""
-    by_question: defaultdict[tuple[str, str, bool], list[tuple[int, Asked]]] = defaultdict(list)
-    for at, asked in enumerate(storm.asked):
-        by_question[asked.question.label, asked.question.digest, asked.question.after_tool].append((at, asked))
-    for (label, _, _), attempts in by_question.items():
-        for (at, earlier), (later, again) in pairwise(attempts):
-            between = [one for one in storm.asked[at + 1 : later] if one.question.label == label]
-            waited = again.request.at - earlier.request.at
-            if earlier.answered_well and waited < SILENCE_S and not any(one.effect != "harmless" for one in between):
+    """Nothing is asked again of a model that has answered it."""
+    by_question: defaultdict[tuple[str, str, bool, str], list[Asked]] = defaultdict(list)
+    for asked in storm.asked:
+        question = asked.question
+        by_question[question.label, question.digest, question.after_tool, asked.request.model].append(asked)
+    for (label, *_), attempts in by_question.items():
+        for earlier, again in pairwise(attempts):
+            if earlier.answered_well and again.request.at - earlier.request.at < SILENCE_S:
                 yield f"{label} was asked again (attempt {earlier.attempt + 1}), and had been answered"
 
 
