@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import re
 import threading
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -229,6 +231,27 @@ def test_a_retry_after_longer_than_wait_max_ends_the_step_instead_of_asking_too_
 
 
 @pytest.mark.parametrize(
+    "headers", [{"retry-after": "0.2"}, {"retry-after": "30", "retry-after-ms": "200"}], ids=["seconds", "milliseconds"]
+)
+def test_every_provider_is_given_the_time_it_asks_for(workspace: Workspace, provider: str, headers: dict[str, str]):
+    runtime = {"failure_policy": {"retries": 1, "wait_min": 0.01}}
+    with SERVERS[provider](reply=[Answer(status=429, headers=headers), Answer("ok")]) as server:
+        outcome = workspace.run(workflow(server.url, chain("go"), provider=provider, runtime=runtime))
+
+    assert outcome.outputs["response"] == "ok"
+    assert 0.2 <= server.requests[1].at - server.requests[0].at < 20
+
+
+def test_every_provider_may_ask_to_wait_until_a_time_of_the_day(workspace: Workspace, provider: str):
+    later = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    with SERVERS[provider](reply=lambda _: Answer(status=429, headers={"retry-after": later})) as server:
+        outcome = workspace.run(workflow(server.url, chain("go"), provider=provider))
+
+    assert re.search(r"the provider asks to wait 3[56]\d\d(\.\d+)? s, longer than wait_max", outcome.log)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
     ("header", "seconds"),
     [
         ("2", 2.0),
@@ -236,6 +259,9 @@ def test_a_retry_after_longer_than_wait_max_ends_the_step_instead_of_asking_too_
         ((NOW + timedelta(seconds=30)).strftime("%a, %d %b %Y %H:%M:%S GMT"), 30.0),
         ((NOW - timedelta(seconds=30)).strftime("%a, %d %b %Y %H:%M:%S GMT"), 0.0),
         ("soon", None),
+        ("inf", None),
+        ("nan", None),
+        ("-1", 0.0),
         ("", None),
     ],
 )

@@ -460,7 +460,7 @@ def test_an_end_of_gemini_before_its_count_is_an_end(workspace: Workspace):
 # -- errors -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [429, 503, 529])
+@pytest.mark.parametrize("status", [503, 529])
 def test_a_server_that_asks_to_wait_is_given_the_time(workspace: Workspace, provider: str, status: int):
     busy = Answer(status=status, headers={"retry-after": "0.2"})
     with SERVERS[provider](reply=[busy, Answer("ok")]) as server:
@@ -469,6 +469,34 @@ def test_a_server_that_asks_to_wait_is_given_the_time(workspace: Workspace, prov
     assert outcome.outputs["response"] == "ok"
     assert server.requests[1].at - server.requests[0].at >= 0.2
     assert f"HTTP {status}" in outcome.logged("step_retry")[0]
+
+
+@pytest.mark.parametrize("delay", ["0.25s", "0.250000001s"])
+def test_gemini_says_in_its_words_how_long_to_wait(workspace: Workspace, delay: str):
+    busy = quota_error(429, {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay})
+    with GeminiServer(reply=[Answer(status=429, error=busy), Answer("ok")]) as server:
+        outcome = ask(workspace, server, "gemini", runtime=TWICE)
+
+    assert outcome.outputs["response"] == "ok"
+    assert server.requests[1].at - server.requests[0].at >= 0.25
+
+
+@pytest.mark.parametrize(
+    ("quota", "asked"), [("GenerateRequestsPerDayPerProject", 1), ("GenerateRequestsPerMinutePerProject", 2)]
+)
+def test_a_days_quota_of_gemini_does_not_come_back_though_it_asks_to_wait(workspace: Workspace, quota: str, asked: int):
+    found = {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": quota}]}
+    wait = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.01s"}
+    with GeminiServer(reply=lambda _: Answer(status=429, error=quota_error(429, found, wait))) as server:
+        ask(workspace, server, "gemini", runtime=TWICE)
+
+    assert len(server.requests) == asked
+
+
+def quota_error(status: int, *details: Any) -> dict[str, Any]:
+    with GeminiServer() as shape:
+        error = shape.error(status, "no more for now")
+    return {"error": {**error["error"], "details": [*details]}}
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Fault:
     """A provider's error. `status` is that of the HTTP answer, when there was one; `transient` goes before what the
-    status says of that, and so do `throttled` and `unauthorized`. A quota that is `used_up` does not come back by
-    waiting. A request that is `lost` may have been worked on."""
+    status says of that, and so do `throttled` and `unauthorized`, as `retry_after` (seconds) before the headers. A
+    quota that is `used_up` does not come back by waiting. A request that is `lost` may have been worked on."""
 
     message: str
     status: int | None = None
     transient: bool | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    retry_after: float | None = None
     used_up: bool = False
     throttled: bool | None = None
     unauthorized: bool | None = None
@@ -59,7 +61,7 @@ def explain(error: BaseException, read: Callable[[BaseException], Fault | None],
     return ModelProblem(
         message,
         transient=transient and not fault.used_up,
-        retry_after=retry_after(fault.headers, now),
+        retry_after=retry_after(fault.headers, now) if fault.retry_after is None else fault.retry_after,
         used_up=fault.used_up or status == 402,
         throttled=not fault.used_up and (status in _THROTTLED if fault.throttled is None else fault.throttled),
         unauthorized=status == 401 if fault.unauthorized is None else fault.unauthorized,
@@ -103,16 +105,30 @@ def chain_of(error: BaseException) -> Iterator[BaseException]:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Retry-After in seconds, from either of its forms; https://www.rfc-editor.org/rfc/rfc9110#field.retry-after."""
-    text = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
+    """Retry-After in seconds, from either of its forms; https://www.rfc-editor.org/rfc/rfc9110#field.retry-after.
+
+    OpenAI, Azure and Anthropic may tell it in milliseconds too, which is no standard but more precise: their own
+    clients read it first.
+    """
+    told = {name.lower(): value.strip() for name, value in headers.items()}
+    in_ms, text = seconds(told.get("retry-after-ms", "")), told.get("retry-after", "")
+    if in_ms is not None:
+        return in_ms / 1000
+    if (in_s := seconds(text)) is not None:
+        return in_s
     try:
         return max(0.0, (email.utils.parsedate_to_datetime(text) - now).total_seconds())
     except (ValueError, TypeError):
         return None
+
+
+def seconds(text: str) -> float | None:
+    """A duration that somebody else wrote as a number; None for what is none that can be waited for."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return max(0.0, number) if math.isfinite(number) else None
 
 
 def one_line(text: str, limit: int = 300) -> str:

@@ -18,7 +18,7 @@ from strands.models.gemini import GeminiModel
 
 from runner.agents.pool import Client
 from runner.agents.providers import Provider, inference
-from runner.agents.providers.faults import Fault, broke_off
+from runner.agents.providers.faults import Fault, broke_off, seconds
 from runner.agents.providers.http import http_fault
 from runner.errors import ModelProblem
 from runner.plan.catalogue import both_spellings
@@ -156,13 +156,25 @@ def read_fault(error: BaseException) -> Fault | None:
             told, headers = error.message or str(error), getattr(error.response, "headers", {})
             # A key that is none is a bad request there: https://ai.google.dev/gemini-api/docs/troubleshooting
             wrong_key = error.code == 401 or "API key not valid" in told
-            return Fault(told, error.code, headers=headers, unauthorized=wrong_key)
+            wait, day = _quota(error.details)
+            return Fault(told, error.code, headers=headers, retry_after=wait, used_up=day, unauthorized=wrong_key)
         case errors.UnknownApiResponseError():  # its message repeats what the model said
             return Fault("the stream broke off, or is no answer: a part of it is not JSON", transient=True, lost=True)
         case pydantic.ValidationError(title="GenerateContentConfig"):
             wrong = error.errors()[0]
             return Fault(f"params do not fit: {'.'.join(map(str, wrong['loc']))}: {wrong['msg']}")
     return http_fault(error)
+
+
+def _quota(body: Any) -> tuple[float | None, bool]:
+    """When to come back, in seconds, and whether it is a day's quota that is used up: both stand in the body alone.
+    A day's quota asks to come back soon as well. https://ai.google.dev/gemini-api/docs/rate-limits"""
+    error = body.get("error", body) if isinstance(body, dict) else None
+    found = error.get("details") if isinstance(error, dict) else None
+    details = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    delays = [str(one["retryDelay"]) for one in details if "retryDelay" in one]
+    violations = [str(one.get("violations")) for one in details if str(one.get("@type")).endswith("QuotaFailure")]
+    return seconds(delays[0].removesuffix("s")) if delays else None, any("PerDay" in one for one in violations)
 
 
 PROVIDER: Final = Provider(
