@@ -7,8 +7,9 @@ too: they are what an error about a file is made of, as questions are of a run t
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -260,6 +261,12 @@ class ModelProblem(RunnerError):
         self.unavailable = transient or used_up
         self.retry_after = retry_after
         self.throttled, self.unauthorized, self.lost = throttled, unauthorized, lost
+
+    def in_words(self, message: str) -> Self:
+        """The same problem, told otherwise."""
+        other = copy(self)
+        other.args, other.message = (message,), message
+        return other
 
 
 class OutOfTime(ModelProblem):

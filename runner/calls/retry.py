@@ -49,16 +49,15 @@ def _next_wait(problem: ModelProblem, attempt: int, policy: RetryPolicy, call: C
         raise problem
     if attempt > call.step.retries:
         gave_up = f"{problem.message} (gave up after {attempt} attempts)"
-        raise problem if attempt == 1 else ModelProblem(gave_up, transient=True)
+        raise problem if attempt == 1 else problem.in_words(gave_up)
     wished = problem.retry_after or 0.0
     if wished > policy.wait_max:
         asked = f"the provider asks to wait {wished:g} s, longer than wait_max ({policy.wait_max:g} s)"
-        raise ModelProblem(f"{problem.message}; {asked}", transient=True)
+        raise problem.in_words(f"{problem.message}; {asked}")
     wait_s = max(pause(policy, attempt, random), wished)
     left = call.allowance.left
     if left is not None and wait_s >= left:
-        told = f"{problem.message}; the step's timeout leaves no time for another attempt"
-        raise ModelProblem(told, transient=True)
+        raise problem.in_words(f"{problem.message}; the step's timeout leaves no time for another attempt")
     return wait_s
 
 
