@@ -130,6 +130,8 @@ The command line prints the answer on stdout; what would be a workflow command i
 | `step_finished path=… agent=… status=… time=… tokens=…`, and `attempts=…` where there were several, `error=…` | info, error; of a gate without an answer a warning |
 | `step_retry path=… attempt=… reason=… wait_s=…` | warning |
 | `answer_malformed path=… reason=… asked_again=…` | warning |
+| `throttled model=… limit=…` | info; with `wait_s=…` where nobody is asked for so long |
+| `circuit_open model=… failures=… wait_s=… reason=…` | warning, and an annotation |
 | `fell_back path=… unavailable=… asked=… reason=…` | warning, and an annotation |
 | `agent_cache_miss agent_id=… config_hash=…`, `agent_cache_hit …` | debug |
 | `budget_warning usage=… limit=… percent=…` | warning, and an annotation; with `what=` `dollars`, `steps` or `seconds` where it is not tokens |

@@ -9,7 +9,15 @@ from runner.errors import Finding, Location
 from runner.plan.flows import CHANGING, planned
 from runner.plan.plan import Gate
 from runner.prices import of_limit
-from runner.report.events import BudgetWarning, FellBack, LoopBlocked, StepFinished, StepStarted, Warned
+from runner.report.events import (
+    BudgetWarning,
+    CircuitOpened,
+    FellBack,
+    LoopBlocked,
+    StepFinished,
+    StepStarted,
+    Warned,
+)
 from runner.report.results import StepResult
 
 if TYPE_CHECKING:
@@ -105,6 +113,10 @@ def _worth_a_warning(event: Event) -> str | None:
     match event:
         case BudgetWarning():
             return f"{of_limit(event.what, event.usage, event.limit)} are spent ({event.percent} %)"
+        case CircuitOpened(model, failures, wait_s, reason):
+            return (
+                f"{model} failed {failures} times in a row and was not asked for {wait_s:g} s, at last with: {reason}"
+            )
         case LoopBlocked():
             return f"the run stood still for {event.seconds} s at {event.at}"
         case Warned():

@@ -1,9 +1,10 @@
 """What wraps a call of a run, from the inside out. The order is the design.
 
-A pause holds no slot, waiting for a slot costs no time of the step's, a session's next step waits before it takes one,
-and another model is asked only when all attempts at one have failed. A recording holds all of that, so it is around
-it, and inside the session, which it must know. The ledger is asked again at every model turn, in
-the wrapper around the model itself, so that nothing goes round it.
+A pause holds no slot and no place in a lane; waiting for either costs no time of the step's; what a provider has no
+room for waits before it takes a slot, and a session's next step before it takes either; another model is asked only
+when all attempts at one have failed. A recording holds all of that, so it is around it, and inside the session, which
+it must know. The ledger is asked again at every model turn, in the wrapper around the model itself, so that nothing
+goes round it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from runner.calls.budget import budgeted
 from runner.calls.fallbacks import falling_back
+from runner.calls.lanes import laned
 from runner.calls.manners import slotted, timed
 from runner.calls.notes import Diary, noted
 from runner.calls.redacted import redacted
@@ -44,5 +46,6 @@ def wrapped(
     if plan.context.notes is not None and diary is not None:
         invoke = noted(invoke, diary, plan.context.notes.include_last)
     invoke = slotted(invoke, asyncio.Semaphore(plan.limits.max_parallel), emit)
+    invoke = laned(invoke, plan.limits, emit, random)
     invoke = falling_back(retried(invoke, plan.limits.retry, emit, random), emit)
     return budgeted(in_session(taped(invoke, deck, ledger, diary)), ledger)

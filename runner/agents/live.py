@@ -100,7 +100,7 @@ class LiveAgents:
     async def invoke(self, call: Call) -> Reply:
         """One question to one blank agent. Raises ModelProblem for every answer that does not count."""
         recipe = call.step.agent
-        first = call.tally.attempts <= 1 and call.tally.turns == 0
+        first = not call.tally.model  # nobody was asked yet, though lanes may have turned attempts away
         call.tally.model = recipe.model.name
         blueprint = self.cache.get(recipe, count=first)
         try:

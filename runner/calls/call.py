@@ -90,7 +90,8 @@ class Unfinished:
 @dataclass(frozen=True)
 class Call:
     """A rendered question. `system` is None when the agent's prompt itself is the question; `session` is what went
-    before it, where the step is one of a session. `reel` records the turns, or has them."""
+    before it, where the step is one of a session. `reel` records the turns, or has them.
+    `spare` says that another model is asked when this one stays unavailable."""
 
     path: str
     step: Step
@@ -101,6 +102,7 @@ class Call:
     session: Session | None = None
     reel: Recorder | Player = field(default_factory=Recorder)
     unfinished: Unfinished = field(default_factory=Unfinished)
+    spare: bool = False
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ def falling_back(invoke: Invoke, emit: Emit) -> Invoke:
         agents = (call.step.agent, *call.step.fallbacks)
         for agent, following in zip(agents, (*agents[1:], None), strict=True):
             try:
-                return await invoke(replace(call, step=replace(call.step, agent=agent)))
+                asked = replace(call.step, agent=agent)
+                return await invoke(replace(call, step=asked, spare=following is not None))
             except ModelProblem as problem:
                 if following is None or not problem.unavailable:
                     raise

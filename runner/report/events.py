@@ -60,6 +60,25 @@ class FellBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Throttled:
+    """A provider refused calls: `limit` at once are made to this model from here on, after `wait_s` seconds."""
+
+    model: str
+    limit: int
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitOpened:
+    """A model failed so often in a row that it is not asked for `wait_s` seconds; `reason` is the last failure's."""
+
+    model: str
+    failures: int
+    wait_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CacheLookup:
     agent_id: str
     config_hash: str
@@ -162,6 +181,8 @@ Event: TypeAlias = (
     | StepRetry
     | AnswerMalformed
     | FellBack
+    | Throttled
+    | CircuitOpened
     | CacheLookup
     | BudgetWarning
     | BudgetReached

@@ -42,7 +42,13 @@ def lines(event: events.Event) -> list[Line]:
             return [_line("DEBUG", "step_started", path=event.path, agent=event.agent)]
         case events.StepFinished():
             return [_finished(event.result)]
-        case events.StepRetry() | events.AnswerMalformed() | events.FellBack():
+        case (
+            events.StepRetry()
+            | events.AnswerMalformed()
+            | events.FellBack()
+            | events.Throttled()
+            | events.CircuitOpened()
+        ):
             return [_trouble(event)]
         case events.CacheLookup():
             word = "agent_cache_hit" if event.hit else "agent_cache_miss"
@@ -63,7 +69,9 @@ def lines(event: events.Event) -> list[Line]:
             return [_line(level, "run_finished", **told, duration_ms=event.duration_ms)]
 
 
-def _trouble(event: events.StepRetry | events.AnswerMalformed | events.FellBack) -> Line:
+def _trouble(
+    event: events.StepRetry | events.AnswerMalformed | events.FellBack | events.Throttled | events.CircuitOpened,
+) -> Line:
     """What went wrong with a call and is being mended."""
     match event:
         case events.StepRetry(path, attempt, reason, wait_s):
@@ -72,6 +80,12 @@ def _trouble(event: events.StepRetry | events.AnswerMalformed | events.FellBack)
             return _line("WARNING", "answer_malformed", path=path, reason=reason, asked_again=left > 0)
         case events.FellBack(path, unavailable, asked, reason):
             return _line("WARNING", "fell_back", path=path, unavailable=unavailable, asked=asked, reason=reason)
+        case events.Throttled(model, limit, wait_s):
+            wait = {"wait_s": round(wait_s, 2)} if wait_s else {}
+            return _line("INFO", "throttled", model=model, limit=limit, **wait)
+        case events.CircuitOpened(model, failures, wait_s, reason):
+            told = {"failures": failures, "wait_s": round(wait_s, 2), "reason": reason}
+            return _line("WARNING", "circuit_open", model=model, **told)
 
 
 def display(event: events.Event) -> list[Line] | None:

@@ -14,6 +14,7 @@ from .bedrock import BedrockServer
 from .gemini import GeminiServer
 from .http import Answer, ModelServer, Request
 from .internet import Internet
+from .narrow import NarrowServer
 from .ollama import OllamaServer
 from .openai import AzureServer, OpenAIServer
 from .web import WebServer
@@ -26,6 +27,7 @@ __all__ = [
     "BedrockServer",
     "GeminiServer",
     "Internet",
+    "NarrowServer",
     "OllamaServer",
     "OpenAIServer",
     "Request",
