@@ -41,7 +41,7 @@ class Row:
 
 
 def main() -> None:
-    rows = [*start(), *calls(), *recordings()]
+    rows = [*start(), *calls(), *throttled(), *recordings()]
     if "--json" in sys.argv:
         print(json.dumps([asdict(row) | {"ratio": round(row.ratio, 3)} for row in rows], indent=2))
         return
@@ -113,17 +113,23 @@ def calls() -> Iterator[Row]:
         yield Row(name, seconds, "the calls themselves", ideal, counted)
 
 
-def run(count: int, width: int, *, wide: bool) -> tuple[float, str]:
+def throttled() -> Iterator[Row]:
+    """A provider that serves four calls of 0.1 s at once and refuses all others, asked for twenty at once."""
+    seconds, counted = run(200, 20, wide=True, delay_s=0.1, served=4)
+    yield Row("200 calls, twenty wide, four served", seconds, "the calls, four wide", 0.1 * 200 / 4, counted)
+
+
+def run(count: int, width: int, *, wide: bool, delay_s: float = CALL_S, served: int | None = None) -> tuple[float, str]:
     """One measured run in fresh processes: its seconds, and what was counted."""
-    with server() as (url, counts):
+    with server(delay_s, served) as (url, counts):
         command = [sys.executable, "-m", "benchmarks.engine", url, str(count), str(width), "wide" if wide else "long"]
         ended = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
     found = json.loads(ended.stdout)
     assert found["status"] == "success"
-    assert counts["requests"] == count + 1  # one to warm up
+    assert counts["requests"] - counts["refusals"] == count + 1  # one to warm up
     told = f"{found['builds']} build, {found['clients']} client, {counts['connections'] - 1} connections, "
     told += f"{counts['most']} in flight, {found['cpu_ms_a_call']:.1f} ms CPU a call, {found['peak_mib']} MiB"
-    return found["seconds"], told
+    return found["seconds"], f"{told}, {counts['refusals']} refused" if served else told
 
 
 # -- what recordings cost ---------------------------------------------------------------------------------------------
@@ -151,9 +157,9 @@ def taped(count: int, what: str) -> dict[str, float]:
 
 
 @contextmanager
-def server(delay_s: float = CALL_S) -> Iterator[tuple[str, dict[str, int]]]:
+def server(delay_s: float = CALL_S, served: int | None = None) -> Iterator[tuple[str, dict[str, int]]]:
     counts: dict[str, int] = {}
-    command = [sys.executable, "-m", "benchmarks.server", str(delay_s)]
+    command = [sys.executable, "-m", "benchmarks.server", str(delay_s), *([str(served)] if served else [])]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin
     assert process.stdout

@@ -14,6 +14,11 @@ def test_a_measured_run_tells_what_was_counted(wide: bool, in_flight: int) -> No
     assert told.startswith(f"1 build, 1 client, {in_flight} connections, {in_flight} in flight, ")
 
 
+def test_a_provider_that_throttles_is_measured_with_what_it_refused() -> None:
+    _, told = run(6, 4, wide=True, served=2)
+    assert told.endswith(" refused")
+
+
 @pytest.mark.parametrize("what", ["replay", "record"])
 def test_recordings_are_measured_beside_their_floor(what: str) -> None:
     found = taped(3, what)
