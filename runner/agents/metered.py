@@ -7,6 +7,7 @@ retries cannot go round it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -43,8 +44,7 @@ _REASONS = {
 
 class MeteredModel(WrappedModel):
     """A model under this run's ledger, for one call. `recipe` is who is asked; `capped` makes the same model with fewer
-    `max_tokens`. `cached_apart` is its provider's way of counting. Where a recording is `played`, what a turn costs is
-    known, and nobody sends a bill."""
+    `max_tokens`. `cached_apart` is its provider's way of counting. There is no bill for what is `played`."""
 
     def __init__(
         self,
@@ -92,13 +92,14 @@ class MeteredModel(WrappedModel):
 
     def _turn(self, messages: Any, tool_specs: Any = None, system_prompt: Any = None, *_: Any) -> Turn:
         """What the turn may cost: the prompt by its bytes, and all of `max_tokens` where it is set."""
-        turn = Turn(self._recipe.name, cached=self._recipe.prompt_cache)
-        coming = self._played.waiting if self._played else None
-        if coming is not None and coming.usage.total:
-            turn.prompt, turn.answer, turn.known = coming.usage.input, coming.usage.output, True
-        elif self._ledger.bounds_turns:
-            turn.prompt = tokens_sent(messages, tool_specs, system_prompt)
+        recorded = self._played.waiting if self._played else None
+        turn = Turn(recorded.model if recorded else self._recipe.name, recorded=recorded is not None)
+        if self._ledger.bounds_turns:
+            counted = recorded.usage.input if recorded else 0
+            turn.prompt = counted or tokens_sent(messages, tool_specs, system_prompt)
             turn.answer = _allowed(self._inner.get_config())
+            turn.thinking = _thinking(self._recipe.params.get("thinking"))
+            turn.cached = self._recipe.prompt_cache
         return turn
 
     def _heard(self, event: Any, turn: Turn) -> str | None:
@@ -108,8 +109,8 @@ class MeteredModel(WrappedModel):
             self._tally.tools.append(used["name"])
         if counted := event.get("metadata", {}).get("usage"):
             turn.usage = usage(counted, cached_apart=self._cached_apart)
-        if turn.answer is None and (delta := event.get("contentBlockDelta", {}).get("delta")):
-            turn.heard += tokens(str(delta))
+        if turn.answer is None and self._ledger.bounds_turns:
+            turn.heard += tokens(_said(event.get("contentBlockDelta", {}).get("delta", {})))
         found: str | None = event.get("messageStop", {}).get("stopReason")
         return found
 
@@ -121,15 +122,29 @@ class MeteredModel(WrappedModel):
 
 
 def capped(recipe: ModelRecipe, max_tokens: int) -> ModelRecipe:
-    """A model that may answer so much and no more, whatever its `params` say."""
-    params = {name: value for name, value in recipe.params.items() if name not in _LIMITS}
-    return replace(recipe, max_tokens=max_tokens, params=params)
+    """A model that may answer so much and no more, under the name that its limit has: some models take one alone."""
+    params = {name: max_tokens if name in _LIMITS else value for name, value in recipe.params.items()}
+    named = recipe.max_tokens is None and any(name in params for name in _LIMITS)
+    return replace(recipe, max_tokens=None if named else max_tokens, params=params)
 
 
 def _allowed(config: Any) -> int | None:
     """The limit that a model's answers have by its configuration."""
-    parts = [config, config.get("params") or {}]
-    return max((part[key] for part in parts for key in _LIMITS if part.get(key)), default=None)
+    found = [part.get(key) for part in (config, config.get("params") or {}) for key in _LIMITS]
+    return max((one for one in found if isinstance(one, int) and one > 0), default=None)
+
+
+def _thinking(asked: Any) -> int:
+    """The tokens that Claude may think before it answers: a request whose limit leaves no more is refused."""
+    found = asked.get("budget_tokens") if isinstance(asked, Mapping) else None
+    return found if isinstance(found, int) else 0
+
+
+def _said(delta: Any) -> str:
+    """The words of a part of an answer."""
+    if isinstance(delta, dict):
+        return "".join(map(_said, delta.values()))
+    return delta if isinstance(delta, str) else ""
 
 
 def usage(counted: Any, *, cached_apart: bool) -> Usage:

@@ -54,16 +54,18 @@ class Turn:
     """A turn that is to be let through, and what came of it.
 
     It sends about `prompt` tokens to `model` and may have `answer` of them back, None where nothing holds it to a
-    number; where a recording plays, both are `known`. A provider that keeps prompts (`cached`) may take more for one.
-    `granted` is set when it was let through with fewer than `answer`. One that was `begun`, or got lost on its way, and
-    ended without a count costs what was reserved.
+    number; the first `thinking` of them may go before what is of use. A provider that keeps prompts (`cached`) may take
+    more for one. One that is `recorded` was let through when it was, and only counts. `granted` is set when it was let
+    through with fewer than `answer`. One that was `begun`, or got lost on its way, and ended without a count costs all
+    that it might have.
     """
 
     model: str
     prompt: int = 0
     answer: int | None = None
+    thinking: int = 0
     cached: bool = False
-    known: bool = False
+    recorded: bool = False
     granted: int | None = None
     usage: Usage = Usage()
     begun: bool = False
@@ -73,9 +75,17 @@ class Turn:
     @property
     def least(self) -> int:
         """The fewest tokens of an answer that are of use."""
-        if self.answer is None:
-            return 1
-        return self.answer if self.known else min(self.answer, USEFUL)
+        return min(self.wished, self.thinking + USEFUL)
+
+    @property
+    def wished(self) -> int:
+        """The tokens of its answer that there must be room for."""
+        return 1 if self.answer is None else self.answer
+
+    @property
+    def most(self) -> int:
+        """The tokens that its answer may have come to, as far as is known."""
+        return next(one for one in (self.granted, self.answer, self.heard) if one is not None)
 
     @property
     def uncounted(self) -> bool:
@@ -111,12 +121,12 @@ class Account:
 
     def settle(self, turn: Turn) -> None:
         """What it came to, in the place of what it might have."""
-        reserved = self.reserved.pop(turn)
-        if turn.uncounted:
-            self.spent += max(reserved, self.amount(turn.model, turn.coming_to(turn.heard)))
-        elif turn.usage.total:
-            found = self.price(turn.model, turn.usage)
-            self.spent += reserved if found is None else found
+        self.reserved.pop(turn, None)
+        found = self.price(turn.model, turn.usage) if turn.usage.total else None
+        if found is not None:
+            self.spent += found
+        elif turn.begun:
+            self.spent += self.amount(turn.model, turn.coming_to(turn.most))
 
 
 class Ledger:
@@ -130,7 +140,7 @@ class Ledger:
         self._waiting: deque[tuple[Turn, asyncio.Future[None]]] = deque()
         self._surplus: defaultdict[str, Surplus] = defaultdict(Surplus)
         self._warned: set[str] = set()
-        self._uncounted = self._unbounded = False
+        self._uncounted = self._unbounded = self._recorded = False
         self._refused = ""
         self._idle = asyncio.Event()
 
@@ -155,6 +165,7 @@ class Ledger:
     def spent_before(self, model: str, usage: Usage) -> None:
         """Count what an earlier run spent on a turn of an answer that this one takes over."""
         self._tokens += usage.total
+        self._recorded = True
         for account in self._accounts:
             account.spent += account.price(model, usage) or 0
             self._warn(account.what, account.spent, account.limit)
@@ -185,6 +196,8 @@ class Ledger:
     def _why_more(self) -> str:
         if self._unbounded:
             return "calls without max_tokens may answer more than is left"
+        if self._recorded:
+            return "what is recorded took more than the budget has"
         return "a provider counted more than was estimated, or answered more than max_tokens"
 
     # -- steps --------------------------------------------------------------------------------------------------------
@@ -217,17 +230,17 @@ class Ledger:
     async def turn(self, turn: Turn) -> AsyncIterator[Turn]:
         """Room for one turn of a model. Raises BudgetExceeded when there is none."""
         estimated = turn.prompt
-        if self._accounts:
-            if not turn.known:
-                turn.prompt = self._surplus[turn.model].over(estimated)
+        self._recorded = self._recorded or turn.recorded
+        if self._accounts and not turn.recorded:
+            turn.prompt = self._surplus[turn.model].over(estimated)
             await self._let_through(turn)
+        self._unbounded = self._unbounded or turn.answer is None
         try:
             yield turn
         finally:
             self._tokens += turn.usage.total
             if self._accounts:
-                if not turn.known:
-                    self._surplus[turn.model].learn(estimated, turn.usage.input)
+                self._surplus[turn.model].learn(estimated, turn.usage.input)
                 self._settle(turn)
 
     async def _let_through(self, turn: Turn) -> None:
@@ -260,23 +273,21 @@ class Ledger:
 
     def _reserved(self, turn: Turn) -> bool:
         """Reserve what a turn may cost, if there is room; alone, it may have to do with less."""
-        if not self._fits(turn, turn.answer or 1):
-            if self._in_flight or turn.least == (turn.answer or 1) or not self._fits(turn, turn.least):
+        if not self._fits(turn, turn.wished):
+            if self._in_flight or not self._fits(turn, turn.least):
                 return False
             turn.granted = self._most(turn)
-        self._unbounded = self._unbounded or turn.answer is None
         self._in_flight.add(turn)
-        answer = turn.answer if turn.granted is None else turn.granted
         for account in self._accounts:
-            account.reserved[turn] = account.amount(turn.model, turn.coming_to(answer or 0))
+            account.reserved[turn] = account.amount(turn.model, turn.coming_to(turn.most))
         return True
 
     def _fits(self, turn: Turn, answer: int) -> bool:
         return all(account.fits(turn, answer) for account in self._accounts)
 
     def _most(self, turn: Turn) -> int:
-        """The longest answer that there is room for, between `least` and `answer`."""
-        fits, too_long = turn.least, turn.answer or 1
+        """The longest answer that there is room for, between `least` and `wished`."""
+        fits, too_long = turn.least, turn.wished
         while too_long - fits > 1:
             middle = (fits + too_long) // 2
             fits, too_long = (middle, too_long) if self._fits(turn, middle) else (fits, middle)

@@ -78,9 +78,16 @@ def test_an_answer_that_may_only_be_short_is_of_use() -> None:
     assert run(lambda: spend(ledger(max_tokens=110), turn(100, 10), Usage(100, 10))) is None
 
 
-def test_a_turn_that_is_known_is_never_cut() -> None:
-    with pytest.raises(BudgetExceeded):
-        run(lambda: spend(ledger(max_tokens=1000), turn(500, 600, known=True), Usage()))
+def test_what_is_left_is_not_spent_on_an_answer_that_would_be_all_thinking() -> None:
+    with pytest.raises(BudgetExceeded, match=f"needs about {500 + 2000 + USEFUL:,} tokens"):
+        run(lambda: spend(ledger(max_tokens=2600), turn(500, 4000, thinking=2000), Usage()))
+
+
+def test_a_turn_that_is_recorded_is_never_refused_but_counts() -> None:
+    book = ledger(max_tokens=1000)
+    assert run(lambda: spend(book, turn(500, 600, recorded=True), Usage(500, 600))) is None
+    with pytest.raises(BudgetExceeded, match=r"1,100 of 1,000 tokens were spent: what is recorded took more"):
+        book.audit()
 
 
 def test_a_prompt_that_had_more_tokens_than_thought_makes_the_next_estimates_longer() -> None:
@@ -276,7 +283,7 @@ def test_a_limit_in_money_is_kept_like_one_in_tokens() -> None:
 
 def test_what_does_not_fit_into_the_money_is_refused_in_dollars() -> None:
     events: list[Event] = []
-    with pytest.raises(BudgetExceeded, match=r"\$0 of \$0.0010 are spent|\$0.00 of \$0.0010 are spent.*max_cost_usd"):
+    with pytest.raises(BudgetExceeded, match=r"\$0.00 of \$0.0010 are spent.*max_cost_usd"):
         run(lambda: spend(ledger(events, max_cost_usd=0.001), turn(1000, 4000), Usage()))
     assert [type(one) for one in events] == [BudgetReached]
 

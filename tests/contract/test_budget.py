@@ -10,8 +10,9 @@ import pytest
 
 from runner.prices import cost_usd
 from runner.report.results import Usage
+from tests.agents.test_compaction import CALCULATES, asks_for_a_summary, calculating, policy
 from tests.build import dag
-from tests.servers import Answer, AzureServer, OpenAIServer, Request
+from tests.servers import Answer, AnthropicServer, AzureServer, OpenAIServer, Request
 from tests.servers.http import ModelServer
 from tests.workspace import Outcome, Workspace, chain, parallel, workflow
 
@@ -111,6 +112,49 @@ def test_params_of_a_provider_do_not_go_past_what_is_left(workspace: Workspace) 
         run(workspace, server, chain("a", "b"), params={"max_tokens": 600}, budgets={"max_tokens": 1000})
 
     assert [request.body["max_tokens"] < 600 for request in server.requests] == [False, True]
+
+
+def test_a_limit_is_cut_under_the_name_that_it_has(workspace: Workspace) -> None:
+    answers = [Answer("one", usage=(10, 500)), Answer("two", usage=(10, 50))]
+    with OpenAIServer(reply=answers) as server:
+        params = {"max_completion_tokens": 600}
+        run(workspace, server, chain("a", "b"), params=params, budgets={"max_tokens": 1000})
+
+    assert all("max_tokens" not in request.body for request in server.requests)
+    assert [request.body["max_completion_tokens"] < 600 for request in server.requests] == [False, True]
+
+
+def test_an_answer_is_not_cut_to_less_than_its_model_thinks(workspace: Workspace) -> None:
+    workspace.environ |= {"ANTHROPIC_API_KEY": "k"}
+    with AnthropicServer(reply=Answer("ok", usage=(10, 3000))) as server:
+        runtime = {
+            **QUICK,
+            "model_id": "claude-sonnet-4-5",
+            "params": {"thinking": {"type": "enabled", "budget_tokens": 2048}},
+            "budgets": {"max_tokens": 5000},
+        }
+        outcome = workspace.run(workflow(server.url, chain("a", "b"), provider="anthropic", runtime=runtime))
+
+    assert (outcome.outputs["status"], len(server.requests)) == ("budget", 1)
+
+
+def test_what_came_of_an_answer_that_broke_off_is_weighed_by_its_words(workspace: Workspace) -> None:
+    answers = [Answer("word " * 200, chunks=200, reset="during"), Answer("whole", usage=(10, 5))]
+    policy = {"failure_policy": {"retries": 1, "wait_min": 0.01}}
+    with OpenAIServer(reply=answers) as server:
+        outcome = run(workspace, server, chain("go"), budgets={"max_tokens": 5000}, **policy)
+
+    assert outcome.results["budget"]["tokens"] < 15 + 300
+
+
+def test_nothing_is_estimated_without_a_budget(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def estimated(*_: Any) -> int:
+        raise AssertionError("nobody needs to know")
+
+    monkeypatch.setattr("runner.agents.metered.tokens", estimated)
+    monkeypatch.setattr("runner.agents.metered.tokens_sent", estimated)
+    with OpenAIServer() as server:
+        assert run(workspace, server, chain("go")).exit_code == 0
 
 
 def test_every_turn_of_tools_and_of_answers_asked_for_again_is_in_the_budget(workspace: Workspace) -> None:
@@ -276,11 +320,40 @@ def test_a_budget_that_ended_amid_the_turns_of_a_step_replays_as_it_was(workspac
     assert played.results["budget"] == lived.results["budget"]
 
 
-def test_a_smaller_budget_ends_a_replay_where_it_would_have_ended_the_run(workspace: Workspace) -> None:
+@pytest.mark.parametrize("pattern", [chain("a", "b", "c", "d"), parallel(**{name: [name] for name in "abcdef"})])
+def test_a_run_that_overshot_replays_as_one(workspace: Workspace, pattern: dict[str, Any]) -> None:
+    with OpenAIServer(reply=Answer("ok", usage=(10, 500), delay=0.02)) as server:
+        runtime = {**QUICK, "max_parallel": 3, "budgets": {"max_tokens": 600}}
+        lived = workspace.run(workflow(server.url, pattern, runtime=runtime), mode="record")
+        played = workspace.run(workflow(server.url, pattern, runtime=runtime), mode="replay")
+
+    assert (lived.exit_code, played.exit_code) == (20, 20)
+    assert lived.results["budget"]["tokens"] > 600
+    assert played.results["failure"] == lived.results["failure"]
+    assert played.results["budget"] == lived.results["budget"]
+    assert [one["status"] for one in played.results["steps"]] == [one["status"] for one in lived.results["steps"]]
+
+
+def test_a_replay_pays_for_summaries_by_the_model_that_wrote_them(workspace: Workspace) -> None:
+    workspace.environ |= PRICED
+    compaction = policy(summarization_model="gpt-4o")
+    runtime = {**QUICK, "model_id": "gpt-4o-mini", "max_tokens": 100, "budgets": {"max_cost_usd": 1}}
+    with AzureServer(reply=calculating(30)) as server:
+        written = workflow(server.url, chain("go"), provider="azure_openai", agents=CALCULATES, runtime=runtime,
+                           context_policy=compaction)  # fmt: skip
+        lived = workspace.run(written, mode="record")
+        assert any(asks_for_a_summary(request) for request in server.requests)
+    played = workspace.run(written, mode="replay")
+
+    assert (lived.exit_code, played.exit_code) == (0, 0)
+    assert played.results["budget"] == lived.results["budget"]
+
+
+def test_a_smaller_budget_ends_a_replay_as_out_of_budget(workspace: Workspace) -> None:
     with OpenAIServer(reply=Answer("ok", usage=(10, 90))) as server:
         host = server.url
         workspace.run(workflow(host, chain("a", "b", "c"), runtime=QUICK), mode="record")
     played = workspace.run(workflow(host, chain("a", "b", "c"), runtime=QUICK), mode="replay", max_tokens_budget="250")
 
     assert (played.exit_code, played.outputs["status"]) == (20, "budget")
-    assert played.results["budget"]["tokens"] == 200
+    assert played.results["budget"]["tokens"] == 300
