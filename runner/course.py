@@ -98,6 +98,11 @@ class Course:
         order = {row.path: index for index, row in enumerate(rows)}
         return tuple(sorted(found, key=lambda result: order[result.path]))
 
+    @property
+    def ended(self) -> list[StepResult]:
+        """Those of the steps that came to an end of their own."""
+        return [one for one in self.steps if one.path in self._results]
+
     def _under_way(self, path: str) -> StepResult:
         """What is told of a step that nobody lets come to its end."""
         status: StepStatus = "cancelled" if path in self._begun else "skipped"

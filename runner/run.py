@@ -197,7 +197,7 @@ class Run:
         course, agents, steps = self._course, self._agents, self._course.steps
         outputs = outcome.step_outputs
         if outcome.status not in ("success", "skipped") and not any(outputs.values()):
-            outputs = partial_outputs(self._plan, steps, _names(self._plan, outcome))
+            outputs = partial_outputs(self._plan, course.ended, _names(self._plan, outcome))
         return replace(
             outcome,
             duration_ms=round(1000 * (self._clock() - self._started)),

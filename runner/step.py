@@ -151,7 +151,8 @@ def agent_runner(invoke: Invoke, *, emit: Emit, now: Callable[[], datetime], spa
                     return finish("skipped")
                 return finish("success", await invoke(render_call(step, scope, path, tally)))
             except asyncio.CancelledError:
-                finish("skipped" if tally.begun is None else "cancelled")
+                if tally.begun is not None:  # or it never began, and nothing came of it
+                    finish("cancelled")
                 raise
             except BudgetExceeded as refused:
                 finish("failed" if tally.turns else "skipped", error=refused.message)

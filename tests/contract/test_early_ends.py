@@ -14,7 +14,7 @@ import pytest
 from runner.tape.recording import load
 from tests.build import hitl
 from tests.servers import Answer, OpenAIServer, Request
-from tests.workspace import Outcome, Workspace, chain, workflow
+from tests.workspace import Outcome, Workspace, chain, parallel, workflow
 
 FINISHED = "the first answer"
 
@@ -93,3 +93,14 @@ def test_results_tell_why_it_ended(workspace: Workspace) -> None:
     assert told.pop("paused") == "null"
     for status, words in {"failed": "HTTP 400", "budget": "80 tokens", "timeout": "1.5 s", "cancelled": "stop"}.items():
         assert words in told[status]
+
+
+def test_a_branch_that_was_not_gone_on_with_has_no_output(workspace: Workspace) -> None:
+    """Its next step waits for a slot when the run fails, which is not to say that its condition did not hold."""
+    outputs = {"step_outputs": {"a": "{{ branches.a.response }}"}}
+    with OpenAIServer(reply=second(Answer(status=400))) as server:
+        pattern = parallel(a=["first", "second"], b=["bad"], c=["third"])
+        outcome = workspace.run(workflow(server.url, pattern, outputs=outputs, runtime={"max_parallel": 1}))
+
+    assert [step["status"] for step in outcome.results["steps"]] == ["success", "skipped", "failed", "cancelled"]
+    assert outcome.outputs["a"] == ""

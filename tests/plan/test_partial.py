@@ -49,6 +49,22 @@ def test_a_node_is_told_as_it_was_taken_last() -> None:
     assert told(pattern, *done, a="{{ nodes.a.response }}") == {"a": "twice"}
 
 
+def test_a_branch_whose_next_step_was_refused_is_not_done() -> None:
+    done = (
+        result("branches.a.steps[0]", response="one"),
+        skipped("branches.a.steps[1]", error="3 of 3 steps are spent"),
+    )
+    assert told(parallel({"id": "a", "steps": ["x", "y"]}), *done, a="{{ branches.a.response }}") == {}
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{{ steps[-1].response }}", "{{ steps | length }}", "{% for one in steps %}{{ one.response }}{% endfor %}"],
+)
+def test_what_names_no_place_is_not_told(template: str) -> None:
+    assert told(chain("a", "b"), result("steps[0]"), out=template) == {}
+
+
 @pytest.mark.parametrize("template", ["reviewed", "{{ last_response }}", "{{ name }}", "{{ steps[1].response }}"])
 def test_what_names_no_finished_answer_is_not_told(template: str) -> None:
     assert told(chain("a", "b"), result("steps[0]"), out=template) == {}
