@@ -103,12 +103,17 @@ def dollars(cost: float) -> str:
 
 def amount(what: str, value: Decimal | float) -> str:
     """So much of what a run may spend, as people read it: `12,000 tokens`, `$0.0031`."""
-    return dollars(float(value)) if what == "dollars" else f"{int(value):,} {what}"
+    return dollars(float(value)) if what == "dollars" else f"{_count(value)} {what}"
 
 
 def of_limit(what: str, used: Decimal | float, limit: Decimal | float) -> str:
     """How much of a limit is spent: `800 of 1,000 tokens`, `$0.80 of $1.00`."""
-    return f"{dollars(float(used)) if what == 'dollars' else f'{int(used):,}'} of {amount(what, limit)}"
+    return f"{dollars(float(used)) if what == 'dollars' else _count(used)} of {amount(what, limit)}"
+
+
+def _count(value: Decimal | float) -> str:
+    """Tokens and steps are whole, seconds need not be."""
+    return f"{float(value):,.10g}"
 
 
 def total(costs: Iterable[Decimal | None]) -> Decimal | None:

@@ -126,9 +126,8 @@ def _budget(event: events.BudgetWarning | events.UsageUnknown | events.BudgetRea
             return Line("WARNING", "usage_unknown a turn ended without a count; the budget counts its estimate")
 
 
-def _spent(event: events.BudgetWarning | events.BudgetReached) -> dict[str, object]:
-    amounts = {"usage": event.usage, "limit": event.limit}
-    return {key: exact(float(one)) if event.what == "dollars" else int(one) for key, one in amounts.items()}
+def _spent(event: events.BudgetWarning | events.BudgetReached) -> dict[str, str]:
+    return {"usage": exact(float(event.usage)), "limit": exact(float(event.limit))}
 
 
 def _unit(what: str) -> dict[str, str]:

@@ -169,7 +169,7 @@ class BudgetStatistics:
     @property
     def used_percent(self) -> int | None:
         """The share of the tightest limit, in whole percent."""
-        return max((int(100 * used / limit) for _, used, limit in self.limits), default=None)
+        return max((int(round(100 * used / limit, 9)) for _, used, limit in self.limits), default=None)
 
     @property
     def limits(self) -> list[tuple[str, float, float]]:

@@ -152,7 +152,6 @@ def _statistics(report: RunReport) -> str:
 
 
 def _budget(budget: BudgetStatistics) -> str:
-    """What was spent of each limit; it may be more where calls had no limit of their own."""
     limits = [of_limit(*one) for one in budget.limits]
     return f"{', '.join(limits)} ({budget.used_percent} %)" if limits else "no limit set"
 

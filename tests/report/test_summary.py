@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.errors import Finding, Location, Status
+from runner.prices import of_limit
 from runner.report.markdown import code, duration, fenced, plain
 from runner.report.results import BudgetStatistics, CacheStatistics, ClientStatistics, Failure, Shard, Usage
 from runner.report.summary import MAX_ANSWER, MAX_BYTES, Detail, summary
@@ -217,6 +219,16 @@ def test_every_step_has_its_row() -> None:
     assert "| <code>steps[0]</code> | writer | ✅ success | 1.5 s | 1,200 | 34 | 99 % | 2 | live |" in text
     assert "| <code>steps[1]</code> | critic | ❌ failed | 40 ms | 7 | 3 | 1 % | 1 | live |" in text
     assert "| <code>steps[2]</code> | writer | ⏭️ not run | | | | | | |" in text
+
+
+@pytest.mark.parametrize("limit", [0.17, 0.34, 0.68, 1.0])
+def test_a_limit_that_is_spent_is_spent_whole(limit: float) -> None:
+    assert BudgetStatistics(cost_usd=limit, max_cost_usd=limit).used_percent == 100
+
+
+def test_seconds_are_told_in_parts() -> None:
+    assert of_limit("seconds", Decimal("1.2"), Decimal("1.5")) == "1.2 of 1.5 seconds"
+    assert of_limit("seconds", 16_800.0, 21_000) == "16,800 of 21,000 seconds"
 
 
 def test_cache_clients_and_budget_have_a_line_each() -> None:
