@@ -65,6 +65,8 @@ class MeteredModel(WrappedModel):
     async def stream(self, messages: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         """The inner model's events. Raises BudgetExceeded before the first, or where the budget cut the answer off;
         ModelProblem for an end that is none."""
+        if self._played is not None:
+            self._played.expected()  # what was never let through is not counted
         async with self._ledger.turn(self._turn(messages, *args)) as turn:
             if self._tally.turns >= MAX_TURNS:
                 raise ModelProblem(f"no answer after {MAX_TURNS} turns of tool calls")
@@ -93,7 +95,7 @@ class MeteredModel(WrappedModel):
     def _turn(self, messages: Any, tool_specs: Any = None, system_prompt: Any = None, *_: Any) -> Turn:
         """What the turn may cost: the prompt by its bytes, and all of `max_tokens` where it is set."""
         recorded = self._played.waiting if self._played else None
-        turn = Turn(recorded.model if recorded else self._recipe.name, recorded=recorded is not None)
+        turn = Turn(recorded.model if recorded else self._recipe.name, recorded=self._played is not None)
         if self._ledger.bounds_turns:
             counted = recorded.usage.input if recorded else 0
             turn.prompt = counted or tokens_sent(messages, tool_specs, system_prompt)

@@ -204,25 +204,31 @@ class Ledger:
 
     @asynccontextmanager
     async def step(self) -> AsyncIterator[None]:
-        """Count a step. Raises BudgetExceeded when the run has had all its steps, once those have ended: a refusal ends
-        the run, and what was allowed is not cut short by it."""
+        """Count a step. Raises BudgetExceeded when the run has had all its steps, or when one of them was refused a
+        turn; but a refusal ends the run, and so it is told when all have ended: what was paid for is not cut short."""
         limit = self._limits.max_steps
         if limit is not None and self._steps >= limit:
             await self._idle.wait()
             why = f"{of_limit('steps', self._steps, limit)} are spent; the next one would not fit (budgets.max_steps)"
             self._refuse(why, "steps", self._steps, limit)
+        if self._refused:
+            await self._idle.wait()
             raise BudgetExceeded(self._refused)
+        if limit is not None:
+            self._warn("steps", self._steps + 1, limit)
         self._steps += 1
         self._running += 1
         self._idle.clear()
-        if limit is not None:
-            self._warn("steps", self._steps, limit)
         try:
-            yield
-        finally:
-            self._running -= 1
-            if self._running == 0:
-                self._idle.set()
+            try:
+                yield
+            finally:
+                self._running -= 1
+                if self._running == 0:
+                    self._idle.set()
+        except BudgetExceeded:
+            await self._idle.wait()
+            raise
 
     # -- turns --------------------------------------------------------------------------------------------------------
 

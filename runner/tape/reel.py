@@ -90,6 +90,12 @@ class Player:
         turns = self._recording.turns if self._recording else ()
         return turns[self._next] if self._next < len(turns) else None
 
+    def expected(self) -> Turn:
+        """The turn that comes next. Raises RecordingProblem where there is none."""
+        if self.waiting is None:
+            raise self.broken("is at its end, and one more turn is asked for")
+        return self.waiting
+
     @property
     def kept(self) -> Answer | None:
         """The answer as it was made, where that is not what the turns say any more: what must not be kept was taken out
@@ -101,9 +107,7 @@ class Player:
         """The next turn. Raises RecordingProblem where there is none, and where one does not fit its tools."""
         if self.tools_live:
             self._compare([block["toolResult"] for block in messages[-1]["content"] if "toolResult" in block])
-        turn = self.waiting
-        if turn is None:
-            raise self.broken("is at its end, and one more turn is asked for")
+        turn = self.expected()
         self._next += 1
         if turn.purpose == "answer":
             self._unlike = self._unlike or _beside_its_content(turn)

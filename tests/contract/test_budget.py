@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -357,3 +358,37 @@ def test_a_smaller_budget_ends_a_replay_as_out_of_budget(workspace: Workspace) -
 
     assert (played.exit_code, played.outputs["status"]) == (20, "budget")
     assert played.results["budget"]["tokens"] == 300
+
+
+# -- what was paid for ------------------------------------------------------------------------------------------------
+
+
+def at_the_calculator(spent: int) -> Callable[[Request], Answer]:
+    """`slow` uses a tool and then answers; the others spend so many tokens at once."""
+
+    def reply(request: Request) -> Answer:
+        if request.user_texts[-1] != "slow":
+            return Answer("quick", usage=(10, spent))
+        if len(request.messages) > 2:
+            return Answer("slow", usage=(10, 10))
+        return Answer("", tool_calls=[("python_exec", {"code": "import time; time.sleep(0.5)"})], usage=(10, 10))
+
+    return reply
+
+
+def test_a_refusal_waits_for_steps_that_are_between_two_turns_and_they_replay(workspace: Workspace) -> None:
+    """Their next turn is refused as well, but what they had come to is counted and recorded."""
+    agents = {"writer": {"prompt": "w", "tools": ["python_exec"]}}
+    pattern = parallel(slow=["slow"], quick=["one", "two", "three"])
+    with OpenAIServer(reply=at_the_calculator(spent=190)) as server:
+        runtime = {**QUICK, "max_tokens": 200, "budgets": {"max_tokens": 700}}
+        allowed = {"guardrails": {"allow_tools": ["python_exec"]}}
+        written = workflow(server.url, pattern, agents=agents, runtime=runtime, security=allowed)
+        lived = workspace.run(written, mode="record")
+    played = workspace.run(written, mode="replay")
+
+    assert (lived.exit_code, played.exit_code) == (20, 20), lived.log
+    slow = {step["path"]: step for step in lived.results["steps"]}["branches.slow.steps[0]"]
+    assert (slow["status"], slow["tools"], slow["usage"]["total_tokens"]) == ("failed", ["python_exec"], 20)
+    assert played.results["usage"] == lived.results["usage"]
+    assert played.results["failure"] == lived.results["failure"]
