@@ -31,7 +31,6 @@ ENDING_S: Final = 1.0
 """What is killed is gone at once, unless the kernel itself hangs."""
 
 CANCELLED: Final = 130
-TO_ALL: Final = 128  # SI_KERNEL of asm-generic/siginfo.h: a terminal sends its signals to every process of a group
 SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
@@ -80,8 +79,7 @@ def _to_its_end(run: int) -> int:
             os.kill(run, way)
             until, killed = time.monotonic() + seconds, True
         elif told is not None and told.si_signo != signal.SIGCHLD:
-            if told.si_code != TO_ALL:
-                os.kill(run, told.si_signo)
+            os.kill(run, told.si_signo)  # which may have been sent it as well: runner.stopping.AT_ONCE_S
             until = until or time.monotonic() + PATIENCE_S
         elif (status := _reaped().get(run)) is not None:
             code = os.waitstatus_to_exitcode(status)
@@ -116,7 +114,7 @@ def end_all() -> None:
 def descendants(of: int) -> Iterator[int]:
     """Children, their children and so on, from the system's table of processes."""
     children: dict[int, list[int]] = {}
-    for name in filter(str.isdigit, os.listdir("/proc")):
+    for name in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc") else ()):
         with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
             parent = int(file.read().rpartition(b")")[2].split()[1])
             children.setdefault(parent, []).append(int(name))

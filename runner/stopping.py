@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from runner.log import Log
 
 AT_ONCE_S: Final = 1.0
-"""The same signal again within so many seconds is the same wish: who ends a group of processes and the guard, which
-passes on what it hears, may both have sent it."""
+"""The same signal again within so many seconds is the same wish: a terminal, or whoever ends a group of processes, may
+send it to the run and to the guard, which passes on what it hears."""
 
 
 def _interrupt(name: str) -> None:
@@ -33,7 +33,8 @@ def _interrupt(name: str) -> None:
 
 
 class Stop:
-    """Signals while it is `catching`. Until `hold` the first one is a KeyboardInterrupt. `leave` ends the process."""
+    """Signals while it is `catching`. Until a run listens the first one is a KeyboardInterrupt. `leave` ends the
+    process."""
 
     def __init__(self, leave: Callable[[int], object]) -> None:
         self._leave = leave
