@@ -86,14 +86,16 @@ class Delivery:
         review = "" if report.review is None else attempt(partial(_review, report.review, artifacts))
         report = _with(trouble, report)
         self.host.write_outputs(outputs(report, Paths(results, trace, review)))
-        # The log comes last: nobody may read it, and then it takes no more.
+        return report, Files(results, where, trace, tuple(error.message for error in trouble))
+
+    def tell(self, report: RunReport) -> None:
+        """Say in the log what came of a run. When all is written: nobody may read it, and then it takes no more."""
         self.host.end_group()
         if report.failure is not None:
             self.host.annotate(report.failure.findings, report.failure.title)
         asked = [Finding(f"{one.path}: {one.prompt}", one.at, level="warning") for one in report.questions]
         self.host.annotate(asked, RunPaused.title)
         self.host.annotate(report.warnings, "Advice")
-        return report, Files(results, where, trace, tuple(error.message for error in trouble))
 
     def unrun(self, report: RunReport, detail: Detail) -> None:
         """Write what an invocation leaves that ran nothing: outputs and a summary."""

@@ -83,7 +83,6 @@ class Ending:
     def _write(self, report: RunReport, spans: list[SpanRecord]) -> None:
         report = replace(report, exit_code=exit_code(report, self.inputs.fail_on))
         report = self.tapes.ended(report, self.deck, self.inputs)
-        self._code = report.exit_code  # also for whoever does not wait until all of it is written
         report, files = self.delivery.run(
             report,
             spans if self.inputs.trace else None,
@@ -92,9 +91,10 @@ class Ending:
             self.now(),
             self.tracing.service,
         )
-        self._code = report.exit_code
         self.tapes.hand_over()
         self.artifacts.hand_over()
+        self._code = report.exit_code  # nothing is missing any more but what the log says
+        self.delivery.tell(report)
         self._last_words(report, files)
 
     def _last_words(self, report: RunReport, files: Files) -> None:
