@@ -23,10 +23,11 @@ STOPPING = """
 
 SIGINT, SIGTERM and SIGHUP cancel a run: no model is asked any more, what had finished is written, and the run ends
 within five seconds with status `cancelled`, whatever hangs in it. One that has ended by then stays what it is. Another
-signal leaves at once and writes nothing more. A run that does not end by itself at its `timeout` is ended
-the same way, with status `timeout`; one whose event loop stands still for a minute with `failed` and exit code 70. The
-message says where it stood. Where not even that can be done, because something holds the interpreter, it is killed
-eight seconds after a signal, or half a minute after its `timeout` (exit code 1), and the outputs say `failed`.
+signal, or the same one after a second, leaves at once and writes nothing more. A run that does not end by itself at its
+`timeout` is ended the same way, with status `timeout`; one whose event loop stands still for a minute with `failed` and
+exit code 70. The message says where it stood. Where not even that can be done, because something holds the interpreter,
+it is killed eight seconds after a signal, or half a minute after its `timeout` (exit code 1), and the outputs say
+`failed`.
 
 On Linux no process that a run started outlives it, however it ends.
 """

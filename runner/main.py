@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import resource
 import signal
 import sys
 import traceback
@@ -56,6 +57,8 @@ def cli() -> NoReturn:
         signal.signal(number, lambda *_: None)  # not SIG_IGN, which forgets what has been waiting until now
     with suppress(RuntimeError, OSError):  # without a stderr
         faulthandler.enable()  # the guard asks where a run stands that does not end
+    # That ends in an abort, and a core in the workspace would hold every secret.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     stdout, stderr = cast("TextIO", Patient(sys.stdout)), cast("TextIO", Patient(sys.stderr))
     code = main(sys.argv[1:], os.environ, cwd=Path.cwd(), stdout=stdout, stderr=stderr, last=_last)
     # Everything is written. A thread that still waits for a name to be looked up would hold the exit.
@@ -163,7 +166,6 @@ class Door:
             ending = Ending(
                 inputs, self.delivery, self.host, self.log, self.stdout, self.now, artifacts, tapes, deck, tracing
             )
-            self.stop.hold()
             with Watchdog(self.stop, ending.cut_off, os._exit) as watchdog:
                 self.host.group(printable(f"strands-action: {plan.name}"))
                 if plan.shard is not None:
@@ -232,7 +234,6 @@ class Door:
         artifacts = Folder.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
         self.log.take_over()
         try:
-            self.stop.hold()
             with Watchdog(self.stop, give_up, os._exit) as watchdog:
                 emit = self.log.event if self.log.debug else unheard
                 watched = partial(self._watched, watchdog)

@@ -79,6 +79,7 @@ class Watchdog:
             if self._stop.heard(LOOK_S if hurried else TICK_S):
                 self._looks = self._looks if self._signalled else 0
                 self._signalled = True
+                self._turn()
             elif hurried:
                 self._look()
             elif not self._over:
@@ -108,7 +109,7 @@ class Watchdog:
     def _tick(self) -> None:
         if self._watched is None or self._ended:
             return
-        run, loop, _ = self._watched
+        run = self._watched[0]
         self._missed = 0 if self._answered else self._missed + 1
         seconds = round(self._missed * TICK_S)
         if self._missed == BLOCKED_TICKS:
@@ -117,8 +118,13 @@ class Watchdog:
             self._end(RunnerError(f"the run stood still for {seconds} s at {self._place()}"))
         elif not self._missed:
             self._answered = False
+            self._turn()
+
+    def _turn(self) -> None:
+        """Have the loop turn once. A signal that came to another thread than the first is only heard by it then."""
+        if self._watched is not None:
             with suppress(RuntimeError):  # it ends just now
-                loop.call_soon_threadsafe(self._answer)
+                self._watched[1].call_soon_threadsafe(self._answer)
 
     def _answer(self) -> None:
         self._answered = True

@@ -186,18 +186,26 @@ def test_a_loop_that_is_blocked_when_the_time_of_the_run_is_over(zygote: Zygote,
     assert " busy < " in left.results["failure"]["message"]
 
 
-def test_a_run_that_is_over_is_not_held_by_what_does_not_let_go(zygote: Zygote, server: OpenAIServer, tmp_path: Path):
-    environ = workspace(tmp_path, server)
-    kept = """
+KEPT = """
 async def close(self):
     asyncio.get_running_loop().left = asyncio.create_task(deaf())
     await closed(self)
 live.LiveAgents.close = close"""
-    ended, left = run(zygote, tmp_path, environ, code=STUCK + kept + QUICK)
+
+
+def test_a_run_that_is_over_is_not_held_by_what_does_not_let_go(zygote: Zygote, server: OpenAIServer, tmp_path: Path):
+    ended, left = run(zygote, tmp_path, workspace(tmp_path, server), code=STUCK + KEPT + QUICK)
 
     assert ended.code == 0, ended.log
     assert ended.seconds < 5
     assert left.outputs["status"] == "success"
+
+
+def test_a_success_that_could_not_be_written_in_time_is_none(zygote: Zygote, server: OpenAIServer, tmp_path: Path):
+    slow = "\nimport runner.deliver\nrunner.deliver.results_json = lambda report: time.sleep(60)"
+    ended, left = run(zygote, tmp_path, workspace(tmp_path, server), code=STUCK + KEPT + QUICK + slow)
+
+    assert (ended.code, left.outputs["status"]) == (70, "failed")
 
 
 def test_a_stream_of_bedrock_that_stalls_does_not_hold_the_exit(zygote: Zygote, tmp_path: Path):
@@ -327,6 +335,54 @@ def test_a_signal_to_a_whole_group_is_one_wish(server: OpenAIServer, tmp_path: P
     assert Left(tmp_path).outputs["status"] == "cancelled"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="nobody guards a run there")
+def test_a_terminal_that_hangs_up_tells_the_guard_alone(server: OpenAIServer, tmp_path: Path):
+    terminal, ours = os.openpty()
+    code = (
+        f"import os\nos.open({os.ttyname(ours)!r}, os.O_RDWR)  # by the first of a session, whose terminal it is then"
+    )
+    process = started(tmp_path, server, f"{code}\n{STUCK}\nwhen_asked(asleep)")
+    os.close(ours)
+    told(tmp_path / "stuck")
+    os.close(terminal)
+    _, log = process.communicate(timeout=60)
+
+    assert process.returncode == 130, log
+    assert Left(tmp_path).outputs["status"] == "cancelled"
+
+
+def test_a_signal_that_another_thread_is_sent_is_heard(zygote: Zygote, server: OpenAIServer, tmp_path: Path):
+    """The system prefers the first, but need not."""
+    elsewhere = """
+import signal
+async def sending():
+    [watching] = [one for one in threading.enumerate() if one.name == "watchdog"]
+    threading.Timer(0.1, signal.pthread_kill, [watching.ident, signal.SIGTERM]).start()
+    await asyncio.sleep(60)
+when_asked(sending)"""
+    ended, left = run(zygote, tmp_path, workspace(tmp_path, server), code=STUCK + elsewhere)
+
+    assert ended.code == 130
+    assert left.results["failure"]["message"] == "the run was asked to stop"
+
+
+def test_a_signal_while_the_run_is_being_made_ends_it_before_it_began(
+    zygote: Zygote, server: OpenAIServer, tmp_path: Path
+):
+    slow = """
+import runner.run
+def importing(*_):
+    pathlib.Path("stuck").touch()
+    time.sleep(60)
+runner.run._live_agents = importing"""
+    environ = workspace(tmp_path, server)
+    ended, left = run(zygote, tmp_path, environ, code=STUCK + slow, signal=signal.SIGTERM)
+
+    assert ended.code == 130
+    assert ended.took < 2
+    assert left.outputs["status"] == "cancelled"
+
+
 STILL = (
     STUCK
     + """
@@ -339,7 +395,8 @@ when_asked(held)
 
 
 def test_an_interpreter_that_stands_still_is_ended_by_the_guard(server: OpenAIServer, tmp_path: Path):
-    process = started(tmp_path, server, STILL + "import runner.guard\nrunner.guard.PATIENCE_S = 0.5")
+    cores = "from resource import *\nsetrlimit(RLIMIT_CORE, (getrlimit(RLIMIT_CORE)[1],) * 2)\n"
+    process = started(tmp_path, server, cores + STILL + "import runner.guard\nrunner.guard.PATIENCE_S = 0.5")
     told(tmp_path / "stuck")
     process.send_signal(signal.SIGTERM)
     _, log = process.communicate(timeout=60)
@@ -347,6 +404,7 @@ def test_an_interpreter_that_stands_still_is_ended_by_the_guard(server: OpenAISe
     assert process.returncode == 130
     assert Left(tmp_path).outputs["status"] == "failed"  # as it has stood there from the beginning
     assert " in for_ever" in log
+    assert not [*tmp_path.glob("core*")]  # the memory of a run has every secret in it
 
 
 def test_an_interpreter_that_stands_still_is_ended_without_a_signal_too(server: OpenAIServer, tmp_path: Path):
