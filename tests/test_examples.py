@@ -20,14 +20,14 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/workflow.yaml"))
 
 CUT_OFF = """
-import json, socket, sys
+import os, pathlib, socket, sys
 def closed(*arguments, **named):
     raise AssertionError(f"a replay reaches for the network: {arguments}")
 socket.getaddrinfo = socket.create_connection = closed
 socket.socket.connect = socket.socket.connect_ex = closed
 sys.path.insert(0, sys.argv.pop(1))
-from runner.main import cli
-code = cli()
+from runner.main import main  # which comes back
+code = main(sys.argv[1:], os.environ, cwd=pathlib.Path.cwd(), stdout=sys.stdout, stderr=sys.stderr)
 seen = [name for name in ("openai", "anthropic", "google.genai", "ollama", "xllamacpp") if name in sys.modules]
 assert not seen, f"a replay imports {seen}"
 sys.exit(code)

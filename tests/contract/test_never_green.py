@@ -320,7 +320,7 @@ def start(workspace: Workspace, spec: str | dict[str, Any], code: str = "") -> s
     """The command line in a process of its own, with outputs; `code` is run there before it."""
     workspace.write("w.yaml", spec)
     (workspace.root / "output").touch()
-    script = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}\nfrom runner.main import cli; sys.exit(cli())"
+    script = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}\nfrom runner.main import cli; cli()"
     environ = {"PATH": os.environ["PATH"], "GITHUB_OUTPUT": str(workspace.root / "output"), **workspace.environ}
     command = [sys.executable, "-c", script, "run", "w.yaml"]
     return subprocess.Popen(command, cwd=workspace.root, env=environ, stderr=subprocess.PIPE, text=True)
