@@ -80,6 +80,7 @@ def _of_failure(case: Case, storm: Storm, results: Results) -> Iterator[str]:
     """A step fails for what was done to it last, and only when that was the last of its attempts."""
     latest = {asked.question.label: asked.blow for asked in storm.asked}
     struck = Counter(asked.question.label for asked in storm.asked if asked.effect != "harmless")
+    left_alone = "times in a row and was not asked" in str(results["warnings"])  # then attempts fail without a request
     for one in results["steps"]:
         if one["status"] != "failed":
             continue
@@ -95,7 +96,7 @@ def _of_failure(case: Case, storm: Storm, results: Results) -> Iterator[str]:
         if not any(blow and blow.says and re.search(blow.says, said) for blow in latest.values()):
             yield f"{one['path']} failed, and nobody did that: {said}"
         gave_up = re.search(r"gave up after (\d+) attempts", said)
-        if gave_up and (int(gave_up[1]) != ATTEMPTS or max(struck.values()) < ATTEMPTS):
+        if gave_up and (int(gave_up[1]) != ATTEMPTS or (max(struck.values()) < ATTEMPTS and not left_alone)):
             yield f"{one['path']} gave up too early: {said}"
         if not gave_up and not re.search("timeout leaves no time|asks to wait|HTTP 40[01]|output_schema", said):
             yield f"{one['path']} was not asked again: {said}"
