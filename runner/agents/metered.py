@@ -65,11 +65,11 @@ class MeteredModel(WrappedModel):
     async def stream(self, messages: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         """The inner model's events. Raises BudgetExceeded before the first, or where the budget cut the answer off;
         ModelProblem for an end that is none."""
+        if self._tally.turns >= MAX_TURNS:
+            raise ModelProblem(f"no answer after {MAX_TURNS} turns of tool calls")
         if self._played is not None:
             self._played.expected()  # what was never let through is not counted
         async with self._ledger.turn(self._turn(messages, *args)) as turn:
-            if self._tally.turns >= MAX_TURNS:
-                raise ModelProblem(f"no answer after {MAX_TURNS} turns of tool calls")
             self._tally.turns += 1
             inner = self._inner if turn.granted is None else self._capped(turn.granted)
             reason = None
