@@ -35,7 +35,8 @@ from runner.testing.cases import load_all
 from runner.testing.plugin import RECORD
 from tests import build
 from tests.build import findings_of
-from tests.servers import OpenAIServer
+from tests.contract.test_reuse import AWS
+from tests.servers import BedrockServer, OpenAIServer
 from tests.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -125,8 +126,9 @@ def test_a_workflow_file_in_the_docs_runs(block: Block, workspace: Workspace):
     assert findings_of(block.text, need_values=False) == []
     spec = yaml.safe_load(block.text)
     names = [*spec.get("inputs", {}).get("required", {})]
-    workspace.environ["PATH"] = stand_ins(spec, workspace.root / "bin")
-    with OpenAIServer(obliging) as server:
+    workspace.environ |= {"PATH": stand_ins(spec, workspace.root / "bin"), **AWS}
+    provider = BedrockServer if spec["runtime"]["provider"] == "bedrock" else OpenAIServer
+    with provider(obliging) as server:
         answered = {"hitl_response": "approved"} if "hitl" in block.text else {}
         variables = yaml.safe_dump(dict.fromkeys(names, "some text"))
         outcome = workspace.run(spec, host=server.url, variables=variables, **answered)
