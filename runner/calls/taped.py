@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runner.calls.call import Allowance, Reply
+from runner.calls.call import Allowance, Reply, Unfinished
 from runner.errors import BudgetExceeded, Finding, ModelProblem, OutOfTime, RecordingProblem
 from runner.plan.fingerprint import text_digest
 from runner.tape.cleaning import cleaned
@@ -104,10 +104,11 @@ async def _played_or_asked(invoke: Invoke, call: Call, prompt: Prompt, found: Re
 
 
 async def _played(invoke: Invoke, call: Call, found: Recording | None, deck: Deck) -> Reply:
-    """The same engine on the turns of a recording. There is no deadline: nothing is waited for."""
+    """The same engine on the turns of a recording. There is no deadline: nothing is waited for. What it comes to is its
+    own: a model that is asked after all was told nothing of it, and its tools were not used."""
     player = deck.player(call.step, call.path, found)
     try:
-        reply = await invoke(replace(call, reel=player, allowance=Allowance(None)))
+        reply = await invoke(replace(call, reel=player, allowance=Allowance(None), unfinished=Unfinished()))
     except (ModelProblem, RecordingProblem, BudgetExceeded) as problem:
         if found is not None and found.answer.status == "unfinished" and player.waiting is None:
             deck.keep(found)
