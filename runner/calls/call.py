@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -81,10 +81,12 @@ class Session:
 @dataclass
 class Unfinished:
     """What had been said when an attempt failed, in the SDK's form: the next one goes on from there, asks no turn again
-    that was answered, and uses no tool twice. `of` is who was asked what."""
+    that was answered, and uses no tool twice. `of` is who was asked what. `reask` is a question that took the place of
+    the step's, after an answer that was no data: who was asked it, the question, and how many more there may be."""
 
     of: tuple[str, str] | None = None
     conversation: Any = None
+    reask: tuple[str, str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -116,5 +118,8 @@ class Reply:
     took_ms: int | None = None
     recorded_ms: int | None = None
 
+
+Paused: TypeAlias = Callable[[], AbstractAsyncContextManager[None]]
+"""What a wait for the next attempt happens in: the ledger's `pause`, which ends one that is for nothing."""
 
 Invoke: TypeAlias = Callable[[Call], Awaitable[Reply]]

@@ -37,10 +37,13 @@ def structured(invoke: Invoke, emit: Emit) -> Invoke:
     """
 
     async def with_data(call: Call) -> Reply:
-        schema, asked = call.step.agent.output_schema, call
+        schema, model = call.step.agent.output_schema, call.step.agent.model.name
         if schema is None:
             return await invoke(call)
-        for left in reversed(range(call.step.reasks + 1)):
+        asked, most = call, call.step.reasks
+        if (reask := call.unfinished.reask) is not None and reask[0] == model:  # an attempt failed there
+            asked, most = replace(call, user=reask[1]), reask[2]
+        for left in reversed(range(most + 1)):
             reply = await invoke(asked)
             try:
                 return replace(reply, data=read(reply.text, schema))
@@ -51,6 +54,7 @@ def structured(invoke: Invoke, emit: Emit) -> Invoke:
                 if left == 0 and call.step.otherwise is None:
                     raise ModelProblem(str(wrong)) from None
                 asked = _again(call, reply, wrong)
+                call.unfinished.reask = (model, asked.user, left - 1)
         return replace(reply, data=call.step.otherwise)
 
     return with_data

@@ -63,3 +63,40 @@ def test_it_replays_as_it_was(workspace: Workspace) -> None:
     assert [[step[key] for key in kept] for step in played.results["steps"]] == [
         [step[key] for key in kept] for step in lived.results["steps"]
     ]
+
+
+def test_what_a_recording_played_is_nothing_to_go_on_from(workspace: Workspace) -> None:
+    """Where it leads nowhere any more the question is asked anew, and the tool is used."""
+    with OpenAIServer(reply=Failing(Answer(status=503))) as server:
+        run(workspace, server, "record")
+    with OpenAIServer(reply=Failing()) as server:
+        anew = run(workspace, server, "record", failure_policy={"retries": 0})
+        played = run(workspace, server, "replay", failure_policy={"retries": 0})
+
+    assert [len(request.messages) for request in server.requests] == [2, 4]
+    assert (workspace.root / "log.txt").read_text() == "once\nonce\n"
+    assert (anew.exit_code, played.exit_code, played.outputs["response"]) == (0, 0, "done")
+
+
+class Malformed(Failing):
+    """A model whose answer is not the data that was asked for, and that cannot be reached when it is asked again."""
+
+    def __call__(self, request: Request) -> Answer:
+        if "It cannot be used" in request.user_texts[-1]:
+            return self._failures.pop(0) if self._failures else Answer('{"score": 8}', usage=(30, 5))
+        if not any(message["role"] == "tool" for message in request.messages):
+            return Answer("", tool_calls=[("file_write", ADDS)], usage=(10, 20))
+        return Answer("eight", usage=(30, 5))
+
+
+def test_an_answer_that_is_asked_for_again_is_still_what_is_asked_for(workspace: Workspace) -> None:
+    schema = {"type": "object", "properties": {"score": {"type": "number"}}, "required": ["score"]}
+    agents = {"writer": {"prompt": "w", "tools": ["file_write"], "output_schema": schema}}
+    with OpenAIServer(reply=Malformed(Answer(status=503))) as server:
+        written = workflow(server.url, chain("go"), agents=agents, runtime=RUNTIME)
+        lived = workspace.run(written, mode="record")
+        played = workspace.run(written, mode="replay")
+
+    assert lived.results["data"] == played.results["data"] == {"score": 8}
+    assert [len(request.messages) for request in server.requests] == [2, 4, 2, 2]
+    assert (workspace.root / "log.txt").read_text() == "once\n"
