@@ -46,6 +46,6 @@ def wrapped(
     if plan.context.notes is not None and diary is not None:
         invoke = noted(invoke, diary, plan.context.notes.include_last)
     invoke = slotted(invoke, asyncio.Semaphore(plan.limits.max_parallel), emit)
-    invoke = laned(invoke, plan.limits, emit, random)
-    invoke = falling_back(retried(invoke, plan.limits.retry, emit, random), emit)
+    invoke = laned(invoke, plan.limits, emit, random, ledger.pause)
+    invoke = falling_back(retried(invoke, plan.limits.retry, emit, random, ledger.pause), emit)
     return budgeted(in_session(taped(invoke, deck, ledger, diary)), ledger)

@@ -143,6 +143,7 @@ class Ledger:
         self._uncounted = self._unbounded = self._recorded = False
         self._refused = ""
         self._idle = asyncio.Event()
+        self._pauses: set[asyncio.Timeout] = set()
 
     @property
     def statistics(self) -> BudgetStatistics:
@@ -229,6 +230,19 @@ class Ledger:
         except BudgetExceeded:
             await self._idle.wait()
             raise
+
+    @asynccontextmanager
+    async def pause(self) -> AsyncIterator[None]:
+        """A wait for a model's next turn. Raises BudgetExceeded once a turn was refused: this one would be too."""
+        pause = asyncio.timeout(0 if self._refused else None)
+        self._pauses.add(pause)
+        try:
+            async with pause:
+                yield
+        except TimeoutError:
+            raise BudgetExceeded(self._refused) from None
+        finally:
+            self._pauses.discard(pause)
 
     # -- turns --------------------------------------------------------------------------------------------------------
 
@@ -320,6 +334,8 @@ class Ledger:
         if not self._refused:  # several may wait for the same
             self._refused = why
             self._emit(BudgetReached(what, spent, limit))
+            for pause in self._pauses:
+                pause.reschedule(0)
 
     def _warn(self, what: str, usage: Decimal | int, limit: Decimal | int) -> None:
         if what not in self._warned and float(usage) >= self._limits.warn_threshold * float(limit):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from runner.calls.circuit import Circuit
@@ -22,7 +23,7 @@ from runner.tape.reel import Player
 if TYPE_CHECKING:
     from random import Random
 
-    from runner.calls.call import Call, Invoke, Reply
+    from runner.calls.call import Call, Invoke, Paused, Reply
     from runner.plan.plan import Limits, ModelRecipe
     from runner.report.events import Emit
 
@@ -34,7 +35,7 @@ WORTH_A_REFUSAL: Final = 8
 """Calls that should be served for one that is refused, or the steps of a run would soon have no attempts left."""
 
 
-def laned(invoke: Invoke, limits: Limits, emit: Emit, random: Random) -> Invoke:
+def laned(invoke: Invoke, limits: Limits, emit: Emit, random: Random, paused: Paused = nullcontext) -> Invoke:
     """Each attempt in the lane of the model that it asks. A recording asks nobody, and goes past them."""
     lanes = Lanes(limits, emit, random)
 
@@ -43,7 +44,8 @@ def laned(invoke: Invoke, limits: Limits, emit: Emit, random: Random) -> Invoke:
             return await invoke(call)
         lane = lanes.of(call.step.agent.model)
         try:
-            number = await lane.enter(spare=call.spare)
+            async with paused():
+                number = await lane.enter(spare=call.spare)
         except ModelProblem as problem:
             _noted(call, problem)
             raise

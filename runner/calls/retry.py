@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,12 @@ from runner.tape.reel import Player
 if TYPE_CHECKING:
     from random import Random
 
-    from runner.calls.call import Call, Invoke, Reply
+    from runner.calls.call import Call, Invoke, Paused, Reply
     from runner.plan.plan import RetryPolicy
     from runner.report.events import Emit
 
 
-def retried(invoke: Invoke, policy: RetryPolicy, emit: Emit, random: Random) -> Invoke:
+def retried(invoke: Invoke, policy: RetryPolicy, emit: Emit, random: Random, paused: Paused = nullcontext) -> Invoke:
     """Ask again after a transient failure, up to the step's `retries`; nothing is held while waiting.
 
     The server's own Retry-After is honoured when it is longer than our wait, and is the end when it is longer than
@@ -36,7 +37,8 @@ def retried(invoke: Invoke, policy: RetryPolicy, emit: Emit, random: Random) -> 
             if call.allowance.left is not None:
                 call.allowance.left -= wait_s
             if not isinstance(call.reel, Player):  # a recording knows what comes next
-                await asyncio.sleep(wait_s)
+                async with paused():
+                    await asyncio.sleep(wait_s)
         raise AssertionError("counting has no end")
 
     return with_retries

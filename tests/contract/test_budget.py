@@ -392,3 +392,29 @@ def test_a_refusal_waits_for_steps_that_are_between_two_turns_and_they_replay(wo
     assert (slow["status"], slow["tools"], slow["usage"]["total_tokens"]) == ("failed", ["python_exec"], 20)
     assert played.results["usage"] == lived.results["usage"]
     assert played.results["failure"] == lived.results["failure"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"retry-after": "30"}], ids=["of a step", "of a lane"])
+def test_a_refusal_waits_for_no_pause(workspace: Workspace, headers: dict[str, str]) -> None:
+    """Whoever waits to ask again would be refused as well."""
+
+    def reply(request: Request) -> Answer:
+        if request.user_texts[-1] == "slow":
+            return Answer(status=429 if headers else 503, headers=headers)
+        return Answer("quick", usage=(10, 190), delay=0.1)
+
+    policy = {"wait_min": 30, "wait_max": 60}
+    runtime = {"max_tokens": 300, "budgets": {"max_tokens": 700}, "failure_policy": policy}
+    agents = {"writer": {"prompt": "w"}, "other": {"prompt": "w", "model_id": "other"}}
+    slow, quick = {"agent": "other", "input": "slow"}, {"agent": "writer", "input": "quick"}
+    rows = {"slow": [slow], "late": [quick, slow], "quick": [quick] * 4}
+    branches = [{"id": name, "steps": steps} for name, steps in rows.items()]
+    pattern = {"type": "parallel", "config": {"branches": branches}}
+    with OpenAIServer(reply=reply) as server:
+        written = workflow(server.url, pattern, agents=agents, runtime=runtime)
+        lived = workspace.run(written, mode="record")
+    played = workspace.run(written, mode="replay")
+
+    assert (lived.exit_code, played.exit_code) == (20, 20), lived.log
+    assert int(lived.outputs["duration-ms"]) < 10_000
+    assert played.results["failure"] == lived.results["failure"]
