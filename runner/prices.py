@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -37,11 +38,13 @@ _OWN_HOSTS: Final = frozenset({"anthropic", "gemini", "openai"})
 their own bill for theirs."""
 
 
+@lru_cache(maxsize=10_000)
 def price(usage: Usage, model: str, *, own_host: bool = False, at: datetime = LATEST) -> Decimal | None:
     """What one turn of `provider/model_id` costs at a time; None where no price is known, as at a host of somebody's
     own.
 
-    Of one turn, not of several: some prices rise with the length of a prompt.
+    Of one turn, not of several: some prices rise with the length of a prompt. Remembered, for the ledger, the outputs,
+    the results and the summary all ask for the same.
     """
     provider, _, model_id = model.partition("/")
     if is_free(model):

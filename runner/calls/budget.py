@@ -133,7 +133,7 @@ class Ledger:
     """Tokens, money and steps of one run against their limits."""
 
     def __init__(self, limits: Limits, emit: Emit, price: Price = unpriced) -> None:
-        self._limits, self._emit, self._price = limits, emit, price
+        self._limits, self._emit = limits, emit
         self._accounts = [*_accounts(limits, price)]
         self._tokens = self._steps = self._running = 0
         self._in_flight: set[Turn] = set()

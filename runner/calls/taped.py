@@ -133,6 +133,7 @@ def _taken_over(call: Call, found: Recording, ledger: Ledger) -> Reply:
     tally.attempts, tally.turns, tally.usage = found.answer.attempts, len(found.turns), found.usage
     tally.model = found.turns[-1].model if found.turns else ""
     tally.tools += found.tools_used
+    tally.uncounted = sum(turn.uncounted for turn in found.turns)
     for turn in found.turns:
         ledger.spent_before(turn.model, turn.usage)
     return Reply(found.response, found.answer.data, "resumed", recorded_ms=found.answer.duration_ms)

@@ -100,6 +100,12 @@ class Turn:
     __pydantic_config__ = _STRICT
 
     @property
+    def uncounted(self) -> bool:
+        """Whether it may have cost something that nobody told."""
+        sent = self.fault is None or self.fault.lost or bool(self.content)
+        return sent and not self.usage.total
+
+    @property
     def text(self) -> str:
         return "".join(str(block["text"]) for block in self.content if "text" in block)
 

@@ -418,3 +418,15 @@ def test_a_refusal_waits_for_no_pause(workspace: Workspace, headers: dict[str, s
     assert (lived.exit_code, played.exit_code) == (20, 20), lived.log
     assert int(lived.outputs["duration-ms"]) < 10_000
     assert played.results["failure"] == lived.results["failure"]
+
+
+def test_a_run_that_goes_on_still_says_at_least_of_what_it_takes_over(workspace: Workspace) -> None:
+    policy = {"failure_policy": {"retries": 1, "wait_min": 0.01}}
+    with OpenAIServer(reply=[Answer("half of it", reset="during"), Answer("whole", usage=(10, 5))]) as server:
+        written = workflow(server.url, chain("go"), runtime=policy)
+        lived = workspace.run(written)
+        resumed = workspace.run(written, mode="resume")
+
+    assert resumed.outputs["steps-resumed"] == "1"
+    assert [one.results["usage"]["uncounted_turns"] for one in (lived, resumed)] == [1, 1]
+    assert "(1 turn was never counted) at least 10 in, 5 out" in resumed.summary
