@@ -118,7 +118,8 @@ class MeteredModel(WrappedModel):
 
     def _settle(self, turn: Turn) -> None:
         self._tally.usage += turn.usage
-        self._tally.uncounted += turn.uncounted
+        if self._played is None or not self._played.by_hand:  # what somebody wrote was never sent
+            self._tally.uncounted += turn.uncounted
         if turn.begun and self._played is None:
             self._tally.bills.append(Bill(self._recipe.name, turn.usage, self._recipe.host is not None))
 

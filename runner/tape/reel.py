@@ -114,7 +114,7 @@ class Player:
             self._uses = [*turn.tools]
         if self._unlike is not None:
             raise self.broken(f"does not fit its tools: {self._unlike}")
-        return turn if turn.stop or not self._by_hand else replace(turn, stop=_stop(turn))
+        return turn if turn.stop or not self.by_hand else replace(turn, stop=_stop(turn))
 
     def result(self, name: str, given: Any) -> ToolUse:
         """What a tool gave when the turn in hand was recorded. Where it is not there, the next turn is none."""
@@ -126,7 +126,7 @@ class Player:
         return found
 
     @property
-    def _by_hand(self) -> bool:
+    def by_hand(self) -> bool:
         return self._recording is not None and self._recording.origin == "hand"
 
     def check(self, text: str, data: Any) -> None:

@@ -57,6 +57,13 @@ def test_several_turns_with_tools_need_no_more_than_what_was_said(workspace: Wor
     assert (step["turns"], step["tools"]) == (3, ["calculator"] * 3)
 
 
+def test_what_was_never_sent_cost_nothing_that_nobody_told(workspace: Workspace, ran: Both):
+    outcome = replay(workspace, ran, turns=[turn("ok")])
+
+    assert outcome.results["usage"]["uncounted_turns"] == 0
+    assert "at least" not in outcome.summary
+
+
 def test_it_may_stop_as_it_says(workspace: Workspace, ran: Both):
     answer = {"status": "failed", "error": "cut off"}
     outcome = replay(workspace, ran, turns=[turn("cut", stop="max_tokens")], answer=answer)
