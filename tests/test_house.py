@@ -44,6 +44,7 @@ MAY_IMPORT = {
     "onion": {"calls", "tape", "notes", "plan", "errors"},
     "course": {"plan", "step", "prices", "errors"},
     "threads": set(),
+    "invisible": set(),
     "run": {
         *("threads", "course", "onion", "patterns", "step", "agents", "calls", "tape", "notes", "plan"),
         *("prices", "errors"),
@@ -68,8 +69,8 @@ MAY_IMPORT = {
 }
 """For every room those it may import besides itself. A new room needs a row, which is where to think about it."""
 
-LEAVES = {"runner.report.results", "runner.report.events", "runner.report.verdicts"}
-"""Plain data that every room but `spec` and `errors` may import."""
+LEAVES = {"runner.report.results", "runner.report.events", "runner.report.verdicts", "runner.invisible"}
+"""Plain data, and what nobody sees in a text: every room but `spec` and `errors` may import them."""
 
 ALLOWED = {
     ("runner.report.planned", "runner.plan.plan"): "it shows a plan",
