@@ -90,6 +90,7 @@ class Delivery:
 
     def tell(self, report: RunReport) -> None:
         """Say in the log what came of a run. When all is written: nobody may read it, and then it takes no more."""
+        self.host.speak()
         self.host.end_group()
         if report.failure is not None:
             self.host.annotate(report.failure.findings, report.failure.title)
@@ -121,6 +122,7 @@ class Delivery:
         paths = {"results-path": results, "junit-path": junit_path, "review-path": review}
         status = {"status": attempt.trouble[0].status} if attempt.trouble and session.status == "success" else {}
         self.host.write_outputs(dict.fromkeys(OUTPUTS, "") | cases.outputs(session) | paths | status)
+        self.host.speak()
         self.host.annotate(cases.findings(session), "Test case")
         self.host.annotate(TookMore(session.took_more).findings, TookMore.title)
         code = max([tests_exit_code(session, inputs.fail_on), *(error.exit_code for error in attempt.trouble)])

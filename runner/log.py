@@ -6,17 +6,20 @@ step instead.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import logging
 import os
+import warnings
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from functools import partial
+from threading import get_ident
 from typing import TYPE_CHECKING, Final, TextIO
 
-from runner.ci.commands import printable
+from runner.ci.commands import MAX_LINE, printable
 from runner.report.progress import display, lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from runner.report.events import Event
@@ -51,7 +54,7 @@ class Patient(io.TextIOBase):
             work(self._stream)
         except (OSError, ValueError):
             # What is left in its buffer would be tried again at exit, and fail there.
-            with contextlib.suppress(OSError, ValueError):
+            with suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
             self._stream = None
 
@@ -80,12 +83,52 @@ class Log:
         for line in told:
             self.line(line.level, line.text)
 
-    def take_over(self) -> None:
-        """Send what libraries log or warn of through here as well; nothing is printed past the guard."""
+    @contextmanager
+    def taking_over(self) -> Iterator[None]:
+        """In here what libraries print, log or warn of goes through here as well, and so does what Python itself says
+        of an exception that nobody caught; nothing is printed past the guard."""
         root = logging.getLogger()
+        before, level, warn = root.handlers[:], root.level, warnings.showwarning
         root.handlers[:] = [_Handler(self)]
         root.setLevel(logging.WARNING)
         logging.captureWarnings(capture=True)
+        printed, complained = _Printed(partial(self.line, "INFO")), _Printed(partial(self.line, "WARNING"))
+        try:
+            with redirect_stdout(printed), redirect_stderr(complained):
+                yield
+        finally:
+            printed.close()
+            complained.close()
+            logging.captureWarnings(capture=False)
+            root.handlers[:], warnings.showwarning = before, warn
+            root.setLevel(level)
+
+
+class _Printed(io.TextIOBase):
+    """A stream of which each line is a line of the log. Threads do not end each other's lines."""
+
+    def __init__(self, line: Callable[[str], object]) -> None:
+        self._line = line
+        self._begun: dict[int, str] = {}
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *whole, rest = (self._begun.pop(get_ident(), "") + text).split("\n")
+        if len(rest) > MAX_LINE:
+            whole, rest = [*whole, rest], ""
+        elif rest:
+            self._begun[get_ident()] = rest
+        for line in filter(str.strip, whole):
+            self._line(line)
+        return len(text)
+
+    def close(self) -> None:
+        for rest in list(self._begun.values()):
+            self._line(rest)
+        self._begun.clear()
+        super().close()
 
 
 class _Handler(logging.Handler):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, TextIO, cast
 
 from runner.ci.commands import printable
 from runner.ci.host import Host
+from runner.ci.voice import Voice
 from runner.credentials import scrubber
 from runner.credentials.secrets import absent, needed
 from runner.deliver import Delivery
@@ -72,7 +73,7 @@ def _last(timeout_s: float | None) -> Iterator[None]:
         yield
         return
     with suppress(OverflowError):  # more than a timer can count
-        faulthandler.dump_traceback_later(timeout_s + LAST_S, exit=True)
+        faulthandler.dump_traceback_later(timeout_s + LAST_S, exit=True, file=sys.__stderr__ or 2)
     try:
         yield
     finally:
@@ -94,8 +95,9 @@ def main(
     `last` is open while a run has so many seconds, and may end a process that is nobody else's.
     """
     scrub = scrubber(environ)
-    log = Log(stderr, now, scrub)
-    host = Host(environ, cwd, stderr, scrub)
+    voice = Voice(stderr)
+    log = Log(cast("TextIO", voice), now, scrub)
+    host = Host(environ, cwd, voice, scrub)
     stop = Stop(os._exit)
     door = Door(environ, host, Delivery(host, scrub), log, stdout, now, scrub, stop, last)
     inputs = ActionInputs()
@@ -166,13 +168,14 @@ class Door:
             ending = Ending(
                 inputs, self.delivery, self.host, self.log, self.stdout, self.now, artifacts, tapes, deck, tracing
             )
-            with Watchdog(self.stop, ending.cut_off, os._exit) as watchdog:
-                self.host.group(printable(f"strands-action: {plan.name}"))
+            with Watchdog(self.stop, ending.cut_off, os._exit) as watchdog, self.log.taking_over():
+                self.host.group(f"strands-action: {plan.name}")
                 if plan.shard is not None:
                     self.log.line("INFO", plan.shard.told)
-                with self.last(plan.limits.timeout_s):
-                    report = self._executed(plan, secrets, gates, ending, watchdog)
-                code = ending.of(report)
+                with self.host.quiet():
+                    with self.last(plan.limits.timeout_s):
+                        report = self._executed(plan, secrets, gates, ending, watchdog)
+                    code = ending.of(report)
                 tracing.flush()
         return code
 
@@ -185,7 +188,6 @@ class Door:
 
         # Read by the SDK when it makes its first span.
         os.environ[SEMCONV_VARIABLE] = without_content(self.environ.get(SEMCONV_VARIABLE, ""))
-        self.log.take_over()
         around = Surroundings(
             self.environ,
             self.host.workspace,
@@ -232,9 +234,8 @@ class Door:
 
         self.host.write_outputs({"status": "failed"})
         artifacts = Folder.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
-        self.log.take_over()
         try:
-            with Watchdog(self.stop, give_up, os._exit) as watchdog:
+            with Watchdog(self.stop, give_up, os._exit) as watchdog, self.log.taking_over(), self.host.quiet():
                 emit = self.log.event if self.log.debug else unheard
                 watched = partial(self._watched, watchdog)
                 harness = Harness(

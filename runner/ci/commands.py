@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 from actions_toolkit.command import Command
 from actions_toolkit.file_command import prepare_key_value_message
 
+from runner.invisible import shown
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -21,27 +23,41 @@ if TYPE_CHECKING:
 MAX_ANNOTATIONS: Final = 10  # of each level for a step; the host ignores more
 MAX_MESSAGE: Final = 4096  # characters; the host cuts there
 MAX_LINE: Final = 4000
+MAX_READ: Final = 10 * MAX_LINE  # of a longer text no more is looked at for one line
 MIN_MASK: Final = 4  # characters; the host takes any, and a short one blots out half a log
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
+COMMON: Final = frozenset(
+    "admin anonymous bearer changeme debug default error example failed false github guest https info localhost main "
+    "master name none null password production public root secret staging status steps string success test testing "
+    "text token true undefined user username value warning".split()
+)
+"""Words that are no secret even where somebody made one of them."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]+")
+_BREAK: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_UNSEEN: Final = r"[\ufe0e\ufe0f\u200c\u200d]*"  # what `shown` leaves for the sake of spelling
+_COLONS: Final = re.compile(rf"^((?:{_UNSEEN}\s)*{_UNSEEN}:{_UNSEEN})(?=:)")
+_BRACKET: Final = re.compile(rf"(#{_UNSEEN}#{_UNSEEN})(?=\[)")
 
 
 def harmless(line: str) -> str:
-    """A line that the runner does not take for a command, and otherwise as it was."""
-    line = line.replace("##[", "## [")
-    return line.replace("::", ": :", 1) if line.lstrip().startswith("::") else line
+    """A line that the runner does not take for a command, and otherwise as it was. It compares by culture, for which
+    a character that nobody sees is not there."""
+    return _BRACKET.sub(r"\1 ", _COLONS.sub(r"\1 ", line, count=1))
 
 
 def answer(text: str) -> str:
-    """An answer to print as it is, but for commands and control characters other than line ends and tabs."""
-    lines = re.split(r"\r\n|[\r\n]", text)
-    return "".join(harmless("\t".join(_CONTROL.sub(" ", part) for part in line.split("\t"))) + "\n" for line in lines)
+    """An answer to print as it is, but for commands; what nobody sees in it is written out, and control characters
+    other than line ends and tabs are blanks."""
+    lines = shown(_CONTROL.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))).split("\n")
+    return "".join(harmless(line) + "\n" for line in lines)
 
 
 def printable(text: str) -> str:
-    """Any text as one harmless line of a log, cut where it grows too long."""
-    line = harmless(_CONTROL.sub(" ", text))
-    return line if len(line) <= MAX_LINE else line[: MAX_LINE - 1] + "…"
+    """Any text as one harmless line of a log, cut where it grows too long. What nobody sees in it is written out;
+    control characters and line ends are blanks."""
+    line = harmless(shown(_BREAK.sub(" ", text[:MAX_READ])))
+    return line if len(line) <= MAX_LINE and len(text) <= MAX_READ else line[: MAX_LINE - 1] + "…"
 
 
 def annotate(findings: Iterable[Finding], title: str) -> list[str]:
@@ -63,7 +79,7 @@ def _annotation(level: str, finding: Finding, title: str, more: str) -> str:
         properties["file"] = finding.at.file
     if finding.at.line:
         properties |= {"line": finding.at.line, "col": finding.at.column}
-    message = _CONTROL.sub(" ", finding.message)[: MAX_MESSAGE - len(more)] + more
+    message = shown(_BREAK.sub(" ", finding.message))[: MAX_MESSAGE - len(more)] + more
     return command(level, message, properties)
 
 
@@ -75,9 +91,17 @@ def command(name: str, message: str = "", properties: Mapping[str, str | int] | 
 
 def masks(values: Iterable[str]) -> list[str]:
     """Workflow commands that keep values out of the host's log. The host looks at lines; a piece of one that would
-    read as a command itself cannot stand in it."""
+    read as a command itself cannot stand in it.
+
+    What is shorter than MIN_MASK, one of the COMMON words, or a number of fewer than six digits stays unmasked: the
+    host would blot it out of every line, and drop each output of the job that holds it."""
     pieces = (piece.strip() for value in values for piece in re.split(r"[\r\n]|##\[", value))
-    return [command("add-mask", piece) for piece in dict.fromkeys(pieces) if len(piece) >= MIN_MASK]
+    return [command("add-mask", piece) for piece in dict.fromkeys(pieces) if _telling(piece)]
+
+
+def _telling(piece: str) -> bool:
+    """Whether a text tells a secret, and not just what stands in any log."""
+    return len(piece) >= MIN_MASK and piece.casefold() not in COMMON and not re.fullmatch(r"[\d.,+-]{,5}", piece)
 
 
 def output_file(outputs: Mapping[str, str]) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from runner.ci.commands import annotate, command, masks, output_file
+from runner.ci.commands import annotate, command, masks, output_file, printable
 from runner.errors import FileProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
 
+    from runner.ci.voice import Voice
     from runner.errors import Finding
 
 
@@ -22,13 +25,13 @@ class Host:
     """
 
     def __init__(
-        self, environ: Mapping[str, str], cwd: Path, log: TextIO, scrub: Callable[[str], str] = lambda text: text
+        self, environ: Mapping[str, str], cwd: Path, voice: Voice, scrub: Callable[[str], str] = lambda text: text
     ) -> None:
         self.present = environ.get("GITHUB_ACTIONS") == "true"
         self.workspace = Path(environ.get("GITHUB_WORKSPACE") or cwd)
         self.debugging = environ.get("RUNNER_DEBUG") == "1"
         self._outputs, self._summary = environ.get("GITHUB_OUTPUT"), environ.get("GITHUB_STEP_SUMMARY")
-        self._log, self._scrub = log, scrub
+        self._voice, self._scrub = voice, scrub
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:
         """Set step outputs; a later value of the same name wins. Raises FileProblem."""
@@ -41,29 +44,29 @@ class Host:
 
     def annotate(self, findings: Iterable[Finding], title: str) -> None:
         """Put findings on the lines they are about."""
-        if self.present:
-            for line in annotate(findings, title):
-                self._say(line)
+        self._say(map(self._scrub, annotate(findings, title)))
 
     def mask(self, values: Iterable[str]) -> None:
         """Have the host blot values out of everything that it shows of this job, line by line."""
-        if self.present:
-            for line in masks(values):
-                self._log.write(line + "\n")
-            self._log.flush()
+        self._say(masks(values))
 
     def group(self, title: str) -> None:
         """Begin a part of the log that is folded away; `end_group` ends it."""
-        if self.present:
-            self._say(command("group", title))
+        self._say([self._scrub(command("group", printable(title)))])
 
     def end_group(self) -> None:
-        if self.present:
-            self._say(command("endgroup"))
+        self._say([command("endgroup")])
 
-    def _say(self, line: str) -> None:
-        self._log.write(self._scrub(line) + "\n")
-        self._log.flush()
+    def quiet(self) -> AbstractContextManager[None]:
+        """In here nothing that is printed is a command but what is said through here; `speak` ends it sooner."""
+        return self._voice.quiet() if self.present else nullcontext()
+
+    def speak(self) -> None:
+        self._voice.speak()
+
+    def _say(self, commands: Iterable[str]) -> None:
+        if self.present:
+            self._voice.say(list(commands))
 
 
 def _append(path: str | None, text: str, name: str) -> None:

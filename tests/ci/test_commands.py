@@ -25,14 +25,21 @@ from runner.errors import Finding, Location
 from runner.log import Log
 from tests.build import NOON
 from tests.container.runner_parser import parse_file_command, parse_log
+from tests.hostile import BLANKS, TEXTS, UNSEEN, huge
 
 many = settings(max_examples=200, deadline=None, derandomize=True)
 
 NASTY = st.sampled_from(
     ["::", ":", "##[", "#", "##", "[", "]", "::set-output name=a::b", "##[error]", "::error::", "\n", "\r", "\r\n",
-     "\u2028", "\x85", "\t", " ", "\u3000", "\u00a0", "\x1b[31m", "\x00", "\ud800", "%0A::", "%", "a", "\ufeff"]
+     "\u2028", "\x85", "\t", " ", "\u3000", "\u00a0", "\x1b[31m", "\x00", "\ud800", "%0A::", "%", "a", "\ufeff",
+     *BLANKS, *UNSEEN]
 )  # fmt: skip
 texts = st.lists(NASTY | st.text(max_size=5), max_size=12).map("".join)
+
+
+def seen(text: str) -> str:
+    """The text as one reads it who does not see what has no width; the runner compares so."""
+    return "".join(sign for sign in text if unicodedata.category(sign) not in ("Cf", "Mn"))
 
 
 # -- the guard --------------------------------------------------------------------------------------------------------
@@ -42,9 +49,9 @@ texts = st.lists(NASTY | st.text(max_size=5), max_size=12).map("".join)
 @given(texts)
 def test_no_text_is_printed_as_a_command(text: str) -> None:
     line = printable(text)
-    assert parse_log(line) == []
-    assert not re.match(r"\s*::", line)
-    assert "##[" not in line
+    assert parse_log(line) == parse_log(seen(line)) == []
+    assert not re.match(r"\s*::", seen(line))
+    assert "##[" not in seen(line)
 
 
 @many
@@ -78,7 +85,10 @@ def test_a_harmless_text_is_printed_as_it_is(text: str) -> None:
         ("a ##[error]b", "a ## [error]b"),
         ("a\nb\r\n\r\nc", "a b c"),
         ("\x1b[31mred", " [31mred"),
-        ("\u202eabc", " abc"),
+        ("\u202eabc", "⟨U+202E⟩abc"),
+        ("\u200b::error::a", "⟨U+200B⟩::error::a"),
+        (":\u200d:error::a", ":⟨U+200D⟩:error::a"),
+        ("#\ufe0f#\ufe0f[error]a", "#\ufe0f#\ufe0f [error]a"),
     ],
 )
 def test_a_harmful_text_can_still_be_read(text: str, line: str) -> None:
@@ -97,8 +107,8 @@ def test_a_long_text_is_cut() -> None:
 @given(texts)
 def test_no_answer_is_printed_as_a_command(text: str) -> None:
     printed = answer(text)
-    assert parse_log(printed) == []
-    assert not any(re.match(r"\s*::", line) or "##[" in line for line in printed.splitlines())
+    assert parse_log(printed) == parse_log(seen(printed)) == []
+    assert not any(re.match(r"\s*::", line) or "##[" in line for line in seen(printed).splitlines())
 
 
 @many
@@ -111,6 +121,18 @@ def test_an_answer_is_printed_without_control_characters_but_line_ends_and_tabs(
 def test_a_harmless_answer_is_printed_as_it_is() -> None:
     text = "# Head\n\n\tindented :: and ünïcode 🪙\n- item"
     assert answer(text) == text + "\n"
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_no_hostile_text_is_printed_as_a_command(text: str) -> None:
+    for printed in (printable(text), answer(text)):
+        assert parse_log(printed) == parse_log(seen(printed)) == []
+        printed.encode()
+
+
+def test_of_a_line_without_an_end_only_the_beginning_is_printed() -> None:
+    line = printable(huge())
+    assert (len(line), line[-1], parse_log(line)) == (MAX_LINE, "…", [])
 
 
 # -- annotations ------------------------------------------------------------------------------------------------------
@@ -199,8 +221,16 @@ def test_any_outputs_are_read_back(outputs: dict[str, str]) -> None:
     assert parse_file_command(output_file(outputs)) == {name: as_read(value) for name, value in outputs.items()}
 
 
-@pytest.mark.parametrize("value", ["a<<b", "status=success", "ghadelimiter_", "EOF\nstatus<<EOF\nsuccess\nEOF", "\n\n"])
+@pytest.mark.parametrize("value", [*TEXTS.values(), "a<<b", "\n\n"], ids=[*TEXTS, "a heading", "line ends"])
 def test_no_value_sets_another_output(value: str) -> None:
+    assert parse_file_command(output_file({"response": value, "last": "1"})) == {
+        "response": as_read(value),
+        "last": "1",
+    }
+
+
+def test_a_value_without_an_end_is_read_back() -> None:
+    value = huge() + "\nEOF\nstatus=success"
     assert parse_file_command(output_file({"response": value})) == {"response": value}
 
 
@@ -223,3 +253,13 @@ def test_a_value_is_masked_line_by_line_each_once_and_never_a_short_one() -> Non
     assert masks(["first line\r\nabc\nfirst line\n  second %\n", "a##[bcde"]) == [
         "::add-mask::first line", "::add-mask::second %25", "::add-mask::bcde",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("word", ["e", "abc", "true", "False", "NULL", "test", "main", "1234", "10000", "-1.5", "    "])
+def test_what_stands_in_any_log_is_not_masked(word: str) -> None:
+    assert masks([word]) == []
+
+
+@pytest.mark.parametrize("secret", ["hunter2", "truely", "123456", "p4ss", "test-1"])
+def test_any_other_secret_is_masked(secret: str) -> None:
+    assert masks([secret]) == [f"::add-mask::{secret}"]

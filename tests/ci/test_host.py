@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.ci.host import Host
+from runner.ci.voice import Voice
 from runner.errors import FileProblem, Finding, Location
 from tests.container.runner_parser import parse_file_command, parse_log
 
@@ -16,7 +17,7 @@ FINDING = Finding("bad", Location("w.yaml", 1, 1))
 
 def host(environ: dict[str, str], tmp_path: Path) -> tuple[Host, io.StringIO]:
     log = io.StringIO()
-    return Host(environ, tmp_path, log), log
+    return Host(environ, tmp_path, Voice(log)), log
 
 
 def everything(one: Host) -> None:
@@ -85,7 +86,7 @@ def test_half_a_surrogate_pair_does_not_end_the_run(tmp_path: Path) -> None:
 def test_secrets_are_taken_out_of_whatever_is_said_or_written(tmp_path: Path) -> None:
     output, summary, log = tmp_path / "output", tmp_path / "summary", io.StringIO()
     environ = {"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary)}
-    one = Host(environ, tmp_path, log, lambda text: text.replace("hunter22", "***"))
+    one = Host(environ, tmp_path, Voice(log), lambda text: text.replace("hunter22", "***"))
     one.write_outputs({"response": "it is hunter22"})
     one.write_summary("it is hunter22")
     one.annotate([Finding("it is hunter22", Location(""))], "t")

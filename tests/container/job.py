@@ -16,7 +16,7 @@ from typing import Any, Final
 import yaml
 from testcontainers.core.container import DockerContainer
 
-from tests.container.runner_parser import Command, parse_file_command, parse_log
+from tests.container.runner_parser import Command, in_any_order, parse_file_command
 
 ROOT: Final = Path(__file__).parents[2]
 LABEL: Final = "strands-action.tests"
@@ -58,7 +58,10 @@ class Outcome:
 
     @cached_property
     def commands(self) -> list[Command]:
-        return parse_log(self.stdout) + parse_log(self.stderr)
+        """Those that do something, which are the same in whatever order the runner reads the streams."""
+        first, *others = in_any_order(self.stdout, self.stderr)
+        assert all(other == first for other in others)
+        return first
 
     @property
     def errors(self) -> list[Command]:

@@ -6,13 +6,17 @@ runner is.
 """
 
 import re
-from collections.abc import Iterator, Set
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Self
 
 KNOWN_COMMANDS: Final = frozenset(
     {"add-mask", "add-matcher", "add-path", "debug", "echo", "endgroup", "error", "group", "notice"}
     | {"remove-matcher", "save-state", "set-env", "set-output", "stop-commands", "warning"}
 )
+
+RESUME: Final = "resume"
+MAX_SUMMARY: Final = 1024 * 1024
 
 
 class MalformedError(Exception):
@@ -49,17 +53,91 @@ def parse_file_command(text: str) -> dict[str, str]:
 
 
 def parse_log(log: str) -> list[Command]:
-    """The workflow commands that the runner would carry out, in order, from one stream."""
-    commands: list[Command] = []
+    """The workflow commands that the runner would carry out, in order, from one stream. The token that ends
+    `stop-commands` is told as RESUME."""
+    return [command for _, command in _carried_out(log.removeprefix("\ufeff"))]  # which its reader takes for a mark
+
+
+def steering(log: str) -> list[Command]:
+    """Those of them that do more than stop others."""
+    return [command for command in parse_log(log) if command.name not in ("stop-commands", RESUME)]
+
+
+def in_any_order(stdout: str, stderr: str) -> list[list[Command]]:
+    """What the runner would carry out of two streams, which it reads in no order: with the first at the beginning of
+    the second, behind each of its commands, and at its end."""
+    places = [0, *(end for end, _ in _carried_out(stderr)), len(stderr)]
+    return [steering(f"{stderr[:place]}\n{stdout}\n{stderr[place:]}") for place in places]
+
+
+def parse_summary(text: str) -> str:
+    """A GITHUB_STEP_SUMMARY file as it would be shown."""
+    if len(text.encode()) > MAX_SUMMARY:
+        raise MalformedError("the job summary is larger than 1 MiB, and dropped")
+    return text
+
+
+@dataclass
+class Effects:
+    """What commands would do to a job: each list in order, each mapping as it stands in the end."""
+
+    annotations: list[Command] = field(default_factory=list)
+    masks: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+    open_groups: int = 0
+    matchers: list[str] = field(default_factory=list)
+    outputs: dict[str, str] = field(default_factory=dict)
+    state: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
+    paths: list[str] = field(default_factory=list)
+    echo: bool = False
+
+    @classmethod
+    def of(cls, commands: Iterable[Command]) -> Self:
+        effects = cls()
+        for command in commands:
+            effects._add(command)
+        return effects
+
+    def _add(self, command: Command) -> None:
+        match command.name:
+            case "error" | "warning" | "notice":
+                self.annotations.append(command)
+            case "add-mask":
+                self.masks.append(command.data)
+            case "group":
+                self.groups.append(command.data)
+                self.open_groups += 1
+            case "endgroup":
+                self.open_groups = max(0, self.open_groups - 1)
+            case "add-matcher":
+                self.matchers.append(command.data)
+            case "remove-matcher":
+                self.matchers.append("-" + (command.properties.get("owner") or command.data))
+            case "set-output" | "save-state" | "set-env":
+                of = {"set-output": self.outputs, "save-state": self.state, "set-env": self.env}[command.name]
+                of[command.properties.get("name", "")] = command.data
+            case "add-path":
+                self.paths.append(command.data)
+            case "echo":
+                self.echo = command.data.strip().lower() == "on"
+
+
+def _carried_out(log: str) -> Iterator[tuple[int, Command]]:
+    """Each command, and where its line ends."""
     resume: str | None = None
-    for line in re.split(r"\r\n|\n|\r", log):
+    for line in re.finditer(r"([^\r\n]*)(\r\n|\n|\r|$)", log):
         known = KNOWN_COMMANDS | {resume}
-        command = _double_colon(line, known) or _hash_bracket(line, known)
+        command = _double_colon(line[1], known) or _hash_bracket(line[1], known)
         if command is None or resume not in (None, command.name):
             continue
-        commands.append(command)
-        resume = command.data.lower() if command.name == "stop-commands" else None
-    return commands
+        if resume is not None:
+            command, resume = Command(RESUME, {}, resume), None
+        elif command.name == "stop-commands":
+            if command.data.lower() in KNOWN_COMMANDS | {"", "pause-logging"}:
+                continue  # refused
+            resume = command.data.lower()
+        yield line.end(), command
 
 
 def _lines(text: str) -> Iterator[tuple[str, bool]]:
@@ -86,7 +164,8 @@ def _heredoc(lines: Iterator[tuple[str, bool]], delimiter: str) -> str:
 
 
 def _double_colon(line: str, known: Set[str | None]) -> Command | None:
-    # Must begin the line, after blanks, which is why a blank in front takes nothing from its power.
+    # Must begin the line, after blanks, which is why a blank in front takes nothing from its power. What Python takes
+    # for a blank is more than what .NET does, and no less.
     line = line.lstrip()
     end = line.find("::", 2)
     if not line.startswith("::") or end < 0:

@@ -17,6 +17,7 @@ from runner.report.results import RunReport
 from runner.run import Surroundings, execute
 from runner.telemetry import Tracing
 from tests.build import chain, dag, graph, hitl, optimizer, parallel, plan_of, routing, way, workers
+from tests.container.runner_parser import steering
 from tests.contract.test_patterns import Script, play, statuses
 from tests.servers import OpenAIServer
 from tests.servers.http import ModelServer
@@ -80,7 +81,7 @@ def test_what_a_model_said_cannot_act_in_a_question(workspace: Workspace):
     outcome, _ = printing(workspace, hostile)
 
     assert outcome.annotations[0].startswith("::warning title=Waiting")
-    assert len([line for line in outcome.log.splitlines() if line.startswith("::")]) == 3  # group, endgroup, warning
+    assert [said.name for said in steering(outcome.log)] == ["group", "endgroup", "warning"]
     assert "##[error]" not in outcome.log
     assert "````text\nPrint ```\n" in outcome.summary
 

@@ -311,7 +311,7 @@ def test_a_signal_is_heard_while_everything_is_still_being_read(server: OpenAISe
 
 
 def test_a_log_that_nobody_reads_holds_nothing(server: OpenAIServer, tmp_path: Path):
-    talking = 'async def talking():\n    sys.stderr.write("x" * 10**6)\nwhen_asked(talking)'
+    talking = 'async def talking():\n    while True:\n        print("x" * 1000)\nwhen_asked(talking)'
     process = started(tmp_path, server, STUCK + talking + ("" if SOAK else QUICK))
     told(tmp_path / "stuck")
     before = time.monotonic()
