@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 UV = $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak lint format bench docs image lock clean
+.PHONY: help setup demo test soak fuzz lint format bench docs image lock clean
 
 help:  ## list the targets
 	@awk -F':.*## *' '/^[a-z]+:.*##/ {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ test: setup  ## the whole suite; container tests run where an engine is or can b
 SOAK = tests/container/test_signals.py tests/contract/test_stopping.py tests/contract/test_silence.py $(wildcard tests/contract/test_chaos.py)
 soak: setup  ## what the suite tries at a few random moments, at many: signals, silence after them, chaos
 	STRANDS_SOAK=1 $(BIN)/python -m pytest $(SOAK)
+
+SECONDS = 600
+fuzz: setup  ## coverage-guided fuzzing, ten minutes a target: make fuzz TARGETS="spec tape" SECONDS=60
+	$(BIN)/python -m tests.fuzz $(TARGETS) --seconds $(SECONDS)
 
 lint: setup  ## format check, lint, types
 	$(BIN)/ruff format --check .
@@ -59,4 +63,4 @@ lock: setup  ## write requirements/*.txt anew from pyproject.toml
 	$(COMPILE) pyproject.toml $(HOSTED) --extra local --extra dev -c requirements/runtime.txt -o requirements/dev.txt
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) strands-artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) strands-artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz dist

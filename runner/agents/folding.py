@@ -111,6 +111,6 @@ def _deltas(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if "text" in block:
         yield {"text": block["text"]}
     if "toolUse" in block:
-        given = block["toolUse"]["input"]
+        given = block["toolUse"].get("input", {})
         yield {"toolUse": {"input": given if isinstance(given, str) else json.dumps(given)}}
     yield from block.get("deltas", ())

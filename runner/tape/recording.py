@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BeforeValidator, ConfigDict, PlainSerializer, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, PlainSerializer, TypeAdapter, ValidationError
 
 from runner.errors import RecordingProblem
 from runner.report.results import Usage
@@ -47,8 +47,23 @@ def _in_lines(*names: str) -> Any:
     return BeforeValidator(lambda value: change(value, _joined)), PlainSerializer(split)
 
 
+_KINDS: Final = {"text": str, "toolUse": dict, "reasoningContent": dict, "event": dict, "deltas": list}
+_KINDS_OF_A_USE: Final = {"toolUseId": str, "name": str}
+
+
+def _of_the_sdk(block: dict[str, Any]) -> dict[str, Any]:
+    """A block that may be written by hand. Raises ValueError where it has another form than the SDK's."""
+    used = block.get("toolUse")
+    for held, kinds in ((block, _KINDS), (used if isinstance(used, dict) else {}, _KINDS_OF_A_USE)):
+        for name, kind in kinds.items():
+            if name in held and not isinstance(held[name], kind):
+                words = {str: "a text", dict: "a mapping", list: "a list"}
+                raise ValueError(f"'{name}' should be {words[kind]}")
+    return block
+
+
 Text = Annotated[str, BeforeValidator(_joined), PlainSerializer(_lines)]
-Block = Annotated[dict[str, Any], *_in_lines("text")]
+Block = Annotated[dict[str, Any], *_in_lines("text"), AfterValidator(_of_the_sdk)]
 """A part of a message or of a tool's result, in the SDK's form."""
 Purpose: TypeAlias = Literal["answer", "summary"]
 """What a model is asked for: what the step wants, or a conversation in fewer words."""

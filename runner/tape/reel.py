@@ -152,7 +152,7 @@ class Player:
 
 def _beside_its_content(turn: Turn) -> str | None:
     """What a turn has of a tool that its content does not use. Only who writes by hand can write that."""
-    used = {block["toolUse"]["toolUseId"] for block in turn.content if "toolUse" in block}
+    used = {block["toolUse"].get("toolUseId") for block in turn.content if "toolUse" in block}
     other = next((use for use in turn.tools if use.id not in used), None)
     return f"the content of a turn does not use the tool '{other.name}' (id '{other.id}')" if other else None
 

@@ -113,3 +113,13 @@ def test_an_attempt_that_begins_again_has_no_results_to_compare() -> None:
     played.turn(ASKED)
     played.turn(gave(("1", "one")))
     assert played.turn(ASKED) == DONE
+
+
+# -- by hand ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_use_of_a_tool_that_has_no_id_is_not_the_one_that_has_a_result() -> None:
+    """What a model began to ask for, or who wrote by hand, need not have one."""
+    turn = Turn("m", content=({"toolUse": {"name": "read", "input": {}}},), tools=(use("text"),))
+    with pytest.raises(RecordingProblem, match=r"the content of a turn does not use the tool 'read' \(id '1'\)"):
+        player(turn).turn()
