@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.errors import FileProblem, Finding, RunnerError, RunPaused, TookMore
-from runner.report import cases
+from runner.report import cases, nested
 from runner.report.junit import junit
 from runner.report.outputs import Paths, outputs, results_json
 from runner.report.results import OUTPUTS, Failure, RunReport
@@ -160,9 +160,8 @@ def clean(report: RunReport, scrub: Callable[[str], str]) -> RunReport:
     return cleaned
 
 
-LEFT_ALONE: Final = frozenset({"status", "mode", "pattern", "source", "level", "data", "matrix"})
-"""Fields of a report whose texts are ours, where a secret that happens to be such a word is none; and data, which may
-nest deeper than a function can, and is only ever written as JSON, in which a scrubber finds secrets as well."""
+LEFT_ALONE: Final = frozenset({"status", "mode", "pattern", "source", "level", "matrix"})
+"""Fields of a report whose texts are ours, where a secret that happens to be such a word is none."""
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:
@@ -175,8 +174,9 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
         case Mapping():
             return {_mapped(key, change): _mapped(one, change) for key, one in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
-        names = [one.name for one in fields(value) if one.name not in LEFT_ALONE]
-        return replace(value, **{name: _mapped(getattr(value, name), change) for name in names})
+        found = {one.name: getattr(value, one.name) for one in fields(value) if one.name not in LEFT_ALONE}
+        clean = {name: _mapped(one, change) for name, one in found.items() if name != "data"}
+        return replace(value, **clean, **({"data": nested.changed(found["data"], change)} if "data" in found else {}))
     return value
 
 

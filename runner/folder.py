@@ -23,6 +23,9 @@ UNFINISHED: Final = re.compile(r"\.[0-9a-f]{16}\.part")
 """The name of a file that is being written. Made by chance: in a container every run has the same process number, and
 what one that was killed left there must not be in the way of the next."""
 
+_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,:\[\]{}"]+')
+_LITERAL: Final = re.compile(r'".*|-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null|NaN|-?Infinity', re.DOTALL)
+
 
 class Folder:
     """A directory to write to. `scrub` takes secrets out of everything that is written there; `base` is the directory
@@ -84,7 +87,7 @@ class Folder:
         try:
             self._make(target.parent)
             with open(temporary, "xb") as file:
-                file.write(self._scrub(text).encode(errors="replace"))
+                file.write(self._clean(name, text).encode(errors="replace"))
             os.replace(temporary, target)
         except OSError as error:
             with contextlib.suppress(OSError):
@@ -92,6 +95,13 @@ class Folder:
             raise FileProblem(f"{self.shown(target)} cannot be written: {error.strerror}") from error
         self._created.append(target)
         return target
+
+    def _clean(self, name: str, text: str) -> str:
+        """The text without secrets. JSON stays JSON: what stands for a number of it is a text."""
+        clean = self._scrub(text)
+        if clean == text or not name.endswith((".json", ".jsonl")):
+            return clean
+        return _TOKEN.sub(lambda found: found[0] if _LITERAL.fullmatch(found[0]) else f'"{found[0]}"', clean)
 
     def unfinished(self) -> list[Path]:
         """Files that are being written, or never will be: those of a run that was killed."""

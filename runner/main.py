@@ -20,7 +20,7 @@ from runner.ci.commands import printable
 from runner.ci.host import Host
 from runner.ci.voice import Voice
 from runner.credentials import scrubber
-from runner.credentials.secrets import absent, needed
+from runner.credentials.secrets import absent, needed, there
 from runner.deliver import Delivery
 from runner.ending import Ending
 from runner.errors import RunCancelled, RunnerError, SpecError, UsageError
@@ -149,6 +149,7 @@ class Door:
         from runner.telemetry import Tracing
 
         plan = plan_of(inputs, self.host.workspace, need_values=True)
+        self._learn(plan)
         self._advise(plan, inputs, annotate=False)
         asks = inputs.mode != "replay"
         # From here on nothing that is printed or written holds one.
@@ -277,6 +278,7 @@ class Door:
                     self.log.line("INFO", f"{name}: valid; {len(found)} test cases")
                     continue
                 plan = plan_of_file(name, inputs, self.host.workspace, need_values=False)
+                self._learn(plan)
                 missing = absent(plan.secrets, self.environ, self.host.workspace)
                 plan = replace(plan, warnings=(*plan.warnings, *missing))
                 self._advise(plan, inputs, annotate=False)
@@ -298,11 +300,12 @@ class Door:
         from runner.report.planned import as_json, as_markdown, as_mermaid, as_text
 
         plan = plan_of(inputs, self.host.workspace, need_values=False)
+        self._learn(plan)
         matrix = _matrix(plan, inputs)
         self._advise(plan, inputs)
         writers = {"text": as_text, "json": as_json, "mermaid": as_mermaid}
         text = matrix if inputs.plan_as == "matrix" else writers[inputs.plan_as](plan)
-        for line in text.splitlines():
+        for line in self.scrub(text).splitlines():
             self.stdout.write((printable(line) if self.host.present else line) + "\n")
         report = self._unrun_report(plan.name, "plan", [])
         report = replace(report, config_hash=plan.config_hash, shard=plan.shard, matrix=matrix.strip())
@@ -323,6 +326,10 @@ class Door:
         except RunnerError as another:  # the run is refused already; this is one thing more to say
             self.log.line("ERROR", another.message)
         return error.exit_code
+
+    def _learn(self, plan: Plan) -> None:
+        """Keep the file's secrets to ourselves also where nobody is given them."""
+        self.scrub.learn(there(plan.secrets, self.environ, self.host.workspace))
 
     def _log_error(self, error: RunnerError) -> None:
         for finding in error.findings:

@@ -6,9 +6,9 @@ Those that a file declares are fetched in `secrets`, and from AWS in `aws`.
 from __future__ import annotations
 
 import importlib.util
-from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING
 
+from runner.credentials.environment import secrets_in
 from runner.credentials.scrub import Scrubber
 from runner.errors import UsageError
 from runner.plan.catalogue import PROVIDERS
@@ -31,33 +31,9 @@ def require(steps: Iterable[Step], environ: Mapping[str, str]) -> None:
                 raise UsageError(sentence, at=step.at)
 
 
-SECRETS: Final = (
-    *(key for facts in PROVIDERS.values() for key in facts.keys),
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_BEARER_TOKEN_BEDROCK",
-    "GITHUB_TOKEN",
-    "ACTIONS_RUNTIME_TOKEN",
-    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-)
-
-
 def scrubber(environ: Mapping[str, str]) -> Scrubber:
     """What takes the environment's secrets out of a text: a provider's error may repeat the key."""
-    values = {environ.get(name, "").strip() for name in SECRETS}
-    proxies = (environ.get(name, "") for name in environ if name.lower().endswith("_proxy"))
-    headers = f"{environ.get('OTEL_EXPORTER_OTLP_HEADERS', '')},{environ.get('OTEL_EXPORTER_OTLP_TRACES_HEADERS', '')}"
-    values |= {pair.partition("=")[2].strip() for pair in headers.split(",")}
-    passwords = {_password(proxy) for proxy in proxies}
-    return Scrubber(values | passwords | {unquote(one) for one in passwords})
-
-
-def _password(proxy: str) -> str:
-    """What is secret in the address of a proxy: all of it, where it is no address."""
-    try:
-        return urlsplit(proxy).password or ""
-    except ValueError:
-        return proxy
+    return Scrubber(secrets_in(environ))
 
 
 def _missing(model: ModelRecipe, environ: Mapping[str, str]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -38,11 +39,12 @@ def needed(
     mask: Callable[[Iterable[str]], object] = list,
 ) -> dict[str, str]:
     """The secrets of a plan's file, for a run that asks models or uses tools; one that does neither has none. From
-    here on `scrub` knows them, and `mask` is told those that no host can know.
+    here on `scrub` knows them, those that are at hand in any case, and `mask` is told those that no host can know.
 
     Raises UsageError for what cannot be had, and with `models` for one without its key.
     """
     if not (models or tools):
+        scrub.learn(there(plan.secrets, environ, workspace))
         return {}
     secrets = resolve(plan.secrets, environ, workspace)
     scrub.learn(secrets.values())
@@ -89,6 +91,14 @@ def absent(secrets: Iterable[Secret], environ: Mapping[str, str], workspace: Pat
                 _long_enough(_at_hand(one, environ, workspace))
             except Unavailable as problem:
                 yield replace(_finding(one, problem), level="warning")
+
+
+def there(secrets: Iterable[Secret], environ: Mapping[str, str], workspace: Path) -> Iterator[str]:
+    """The values of those that are in the environment or a file, for what needs none and must not tell them either."""
+    for one in secrets:
+        if one.source in ("env", "file"):
+            with suppress(Unavailable):
+                yield _long_enough(_at_hand(one, environ, workspace))
 
 
 def _finding(one: Secret, problem: Unavailable) -> Finding:
