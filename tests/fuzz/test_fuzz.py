@@ -8,7 +8,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from functools import cache
+from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.target import NAMES, TooSlow, fields, in_time, joined, target
+from tests.fuzz.target import NAMES, Target, TooSlow, fields, in_time, joined, target
 
 HOME = Path(__file__).parents[2]
 
@@ -34,26 +35,25 @@ def scratch(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
 # -- by hand ----------------------------------------------------------------------------------------------------------
 
 
-@cache
-def seeds(name: str) -> tuple[bytes, ...]:
-    return tuple(target(name).seeds())
+@pytest.fixture(scope="module", params=NAMES)
+def fuzzed(request: pytest.FixtureRequest) -> Target:
+    found = target(request.param)
+    return replace(found, seeds=partial(list, [*found.seeds()]))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_seed_is_stood(name: str) -> None:
-    for seed in seeds(name):
-        target(name).one(seed)
+def test_every_seed_is_stood(fuzzed: Target) -> None:
+    for seed in fuzzed.seeds():
+        fuzzed.one(seed)
 
 
 @settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-@pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
-def test_a_seed_in_which_something_was_changed_is_stood(name: str, data: st.DataObject) -> None:
-    seed = data.draw(st.sampled_from(seeds(name)))
-    words = st.sampled_from(target(name).words).map(joined)
+def test_a_seed_in_which_something_was_changed_is_stood(fuzzed: Target, data: st.DataObject) -> None:
+    seed = data.draw(st.sampled_from(fuzzed.seeds()))
     start = data.draw(st.integers(0, len(seed)))
     end = data.draw(st.integers(start, min(len(seed), start + 20)))
-    target(name).one(seed[:start] + data.draw(words | st.binary(max_size=5)) + seed[end:])
+    put = data.draw(st.sampled_from(fuzzed.words).map(joined) | st.binary(max_size=5))
+    fuzzed.one(seed[:start] + put + seed[end:])
 
 
 # -- by coverage ------------------------------------------------------------------------------------------------------
