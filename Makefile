@@ -36,10 +36,13 @@ SECONDS = 600
 fuzz: setup  ## coverage-guided fuzzing, ten minutes a target: make fuzz TARGETS="spec tape" SECONDS=60
 	$(BIN)/python -m tests.fuzz $(TARGETS) --seconds $(SECONDS)
 
-lint: setup  ## format check, lint, types
+WORKFLOWS = $(wildcard .github/workflows/*.yml examples/*/ci.yml)
+lint: setup  ## format check, lint, types; workflows, ours and those to copy
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --quiet --persona pedantic .github/dependabot.yml action.yml $(WORKFLOWS)
+	$(BIN)/actionlint -shellcheck= -pyflakes= $(WORKFLOWS)
 
 format: setup  ## format and mend what can be mended
 	$(BIN)/ruff format .

@@ -3,10 +3,12 @@ what was given, and nothing else is read."""
 
 from __future__ import annotations
 
+import io
 import re
 from typing import Final
 
 from runner.ci.commands import MIN_MASK, annotate, answer, command, masks, output_file, printable
+from runner.ci.voice import Voice
 from runner.errors import Finding, Location
 from tests import hostile
 from tests.container.runner_parser import KNOWN_COMMANDS, parse_file_command, parse_log
@@ -16,6 +18,7 @@ from tests.fuzz.target import Target, fields, joined
 def one(data: bytes) -> None:
     texts = fields(data)
     _outputs(texts)
+    _unguarded(texts)
     for text in texts:
         assert parse_log(printable(text)) == [], "a line of the log is a command"
         assert len(printable(text).splitlines()) <= 1, "a line of the log is several"
@@ -27,6 +30,18 @@ def one(data: bytes) -> None:
     told = parse_log("\n".join(annotate([Finding(message, Location(file, 1, 2))], title)))
     assert [one.name for one in told] == ["error"], told
     assert set(told[0].properties) <= {"title", "file", "line", "col"}, told
+
+
+def _unguarded(texts: list[str]) -> None:
+    """What is printed past every guard while the host does not listen is nothing to it, and what we say is heard."""
+    stream = io.StringIO()
+    voice = Voice(stream)
+    with voice.quiet():
+        for text in texts:
+            voice.write(text)
+            voice.say([command("group", "ours")])
+    told = [(one.name, one.data) for one in parse_log(stream.getvalue()) if one.name in KNOWN_COMMANDS]
+    assert [one for one in told if one[0] != "stop-commands"] == [("group", "ours")] * len(texts), told
 
 
 def _outputs(texts: list[str]) -> None:
