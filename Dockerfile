@@ -19,8 +19,10 @@ COPY entrypoint.py /opt/strands-action/entrypoint.py
 RUN /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/strands-action
 
 FROM ${BASE}
-# Nothing here may install anything later. The base ships its standard library without bytecode: compile it once, here.
-RUN stdlib="$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
+# Nothing here may install anything later, and no file makes a tool's user another one. The base ships its standard library
+# without bytecode: compile it once, here.
+RUN find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
+    && stdlib="$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
     && rm -rf "$stdlib/ensurepip" "$stdlib"/site-packages/pip* /usr/local/bin/pip* \
     && python -m compileall -q -j 0 --invalidation-mode unchecked-hash -x '/(idlelib|test|tkinter|turtledemo)/' "$stdlib"
 COPY --from=dependencies /opt/venv /opt/venv

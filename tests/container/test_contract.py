@@ -210,10 +210,16 @@ def test_the_image_says_what_it_is_and_leaves_the_rest_to_the_runner(engine: doc
     assert labels >= {"title", "description", "licenses", "version", "revision", "created"}
 
 
-def test_the_image_holds_nothing_to_install_or_compile_with(engine: docker.DockerClient, image: str) -> None:
+def test_the_image_holds_nothing_to_install_or_compile_with_nor_a_way_to_another_user(
+    engine: docker.DockerClient, image: str
+) -> None:
     modules = "import importlib.util as u; print([m for m in ('pip', 'ensurepip', 'setuptools') if u.find_spec(m)])"
+    others = (
+        "find / -xdev ! -type l -perm -0002 ! -perm -1000; find / -xdev -type f -perm /6000"  # write here, or become
+    )
     script = (
-        f'id -u; command -v pip pip3 gcc cc g++ make; python -c "{modules}"; /opt/venv/bin/python -I -c "{modules}"'
+        f'id -u; command -v pip pip3 gcc cc g++ make; python -c "{modules}"; /opt/venv/bin/python -I -c "{modules}"; '
+        f"{others}"
     )
     output = engine.containers.run(image, ["-c", script], entrypoint="sh", network_mode="none", remove=True)
     assert output.decode().split("\n") == ["0", "[]", "[]", ""]
