@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runner.errors import Finding, TookMore
 from runner.prices import exact
-from runner.report.markdown import code, duration, html, plain
+from runner.report.markdown import MAX_NAME, code, duration, html, plain, table
 from runner.report.progress import Line
 from runner.report.review import as_markdown
-from runner.report.summary import MOST_ROWS, fitted
+from runner.report.summary import fitted
 
 if TYPE_CHECKING:
     from runner.report.tested import CaseResult, CaseStatus, Session
@@ -20,7 +20,7 @@ _SIGN: Final[dict[CaseStatus, str]] = {"passed": "✅", "failed": "❌", "error"
 MOST_TOLD: Final = 20
 """Of the problems of one case."""
 
-MAX_NAME: Final = 200
+MAX_PROBLEM: Final = 1_000  # characters
 
 
 def counted(session: Session) -> str:
@@ -57,15 +57,14 @@ def _table(session: Session) -> str:
     head = ["| case | result | runs passed | tokens | time |", "|---|---|--:|--:|--:|"]
     if not live:
         head = ["| case | result | tokens | time |", "|---|---|--:|--:|"]
-    rows = [_row(one, live=live) for one in session.cases[:MOST_ROWS]]
-    rest = len(session.cases) - MOST_ROWS
-    return "\n".join([*head, *rows, *([f"\n_and {rest:,} more, in junit.xml_"] if rest > 0 else [])])
+    rows = (_row(one, live=live) for one in session.cases)
+    return table(head, rows, len(session.cases), "junit.xml")
 
 
 def _row(case: CaseResult, *, live: bool) -> str:
     result = f"{_SIGN[case.status]} {case.status}" + (" ⚠️ flaky" if case.flaky else "")
     runs = f" {_runs(case) if case.source == 'live' else ''} |" if live else ""
-    named = f"{plain(case.name[:MAX_NAME])} {code(_place(case))}"
+    named = f"{plain(case.name, MAX_NAME)} {code(_place(case))}"
     return f"| {named} | {result} |{runs} {case.tokens:,} | {duration(case.duration_ms)} |"
 
 
@@ -74,11 +73,11 @@ def _runs(case: CaseResult) -> str:
 
 
 def _folded(case: CaseResult) -> str:
-    told = [f"- {code(str(one.at))} {plain(one.message)}" for one in case.failures[:MOST_TOLD]]
+    told = [f"- {code(str(one.at))} {plain(one.message, MAX_PROBLEM)}" for one in case.failures[:MOST_TOLD]]
     rest = len(case.failures) - MOST_TOLD
     told += [f"- _and {rest:,} more, in junit.xml_"] if rest > 0 else []
-    told += [f"- {plain(case.error)}"] if case.error is not None else []
-    title = f"{_SIGN[case.status]} {html(' '.join(case.name[:MAX_NAME].split()))}"
+    told += [f"- {plain(case.error, MAX_PROBLEM)}"] if case.error is not None else []
+    title = f"{_SIGN[case.status]} {html(case.name)}"
     return f"<details><summary>{title}</summary>\n\n" + "\n".join(told) + "\n\n</details>"
 
 

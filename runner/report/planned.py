@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runner.plan.estimate import estimate
 from runner.plan.plan import Gate
 from runner.prices import dollars
-from runner.report.markdown import code, plain
+from runner.report.markdown import MAX_NAME, code, plain, table
 from runner.report.results import HUMAN, StepResult
 from runner.report.timeline import flow
 
@@ -89,25 +89,26 @@ def as_json(plan: Plan) -> str:
 
 def as_markdown(plan: Plan) -> str:
     """The plan for a job summary."""
-    needs = plan.needs()
-    rows = []
-    for row in plan.rows()[:200]:
-        agent, model = _asked(row, "{0.model_id}")
-        before = ", ".join(code(need) for need in needs[row.path]) or "-"
-        rows.append(f"| {code(row.path)} | {plain(agent)} | {code(model)} | {before} | {code(row.config_hash[:12])} |")
+    rows, needs = plan.rows(), plan.needs()
+    head = ["| step | agent | model | waits for | config |", "|---|---|---|---|---|"]
+    cells = (_cells(row, needs[row.path]) for row in rows)
     return "\n".join(
         [
-            f"### 📋 {plain(plan.name)}: plan",
+            f"### 📋 {plain(plan.name, MAX_NAME)}: plan",
             "",
             *_bounds(plan),
             "",
-            "| step | agent | model | waits for | config |",
-            "|---|---|---|---|---|",
-            *rows,
+            table(head, cells, len(rows), "the plan as JSON"),
             "",
             *([f"```mermaid\n{as_mermaid(plan)}```", ""] if rows else []),
         ]
     )
+
+
+def _cells(row: Row, needs: Sequence[str]) -> str:
+    agent, model = _asked(row, "{0.model_id}")
+    before = ", ".join(map(code, needs)) or "-"
+    return f"| {code(row.path)} | {plain(agent)} | {code(model)} | {before} | {code(row.config_hash[:12])} |"
 
 
 def as_mermaid(plan: Plan) -> str:

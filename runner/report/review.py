@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.prices import dollars
-from runner.report.markdown import code, fenced, plain
+from runner.report.markdown import code, fenced, plain, size, table
 from runner.report.verdicts import VERDICTS
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 60_000
 """Of the whole. GitHub takes a comment of 65,536 characters: https://github.com/orgs/community/discussions/27190."""
 
-MAX_ANSWER: Final = 4_000  # characters of one side's answer
-MAX_REASON: Final = 300
+MAX_ANSWER: Final = 4_000  # bytes of one side's answer
+MAX_REASON: Final = 300  # characters
 MOST_REASONS: Final = 8  # of one step; the JSON has the others
 
 _SIGN: Final = {"added": "🆕", "removed": "🗑️", "changed": "❗", "reworded": "💬", "unchanged": "✅"}
@@ -30,24 +30,20 @@ _CUT: Final = "_The rest is left out here; the JSON has all of it._"
 def as_markdown(review: Review, most: int = MAX_BYTES) -> str:
     """Headline, table of what is not as it was, and the answers of what has changed, in at most so many bytes."""
     parts = [_headline(review), *_asked_otherwise(review)]
-    room = most - _size(*parts, _CUT)
-    shown = [step for step in review.steps if step.verdict != "unchanged"]
-    table = _table(review, shown, room * 2 // 3)
-    parts += [table] if table else []
-    room -= _size(*parts[-1:])
-    for step in shown:
+    room = most - sum(map(size, [*parts, _CUT]))
+    others = [step for step in review.steps if step.verdict != "unchanged"]
+    if others:
+        parts.append(_table(others, room * 2 // 3))
+        room -= size(parts[-1])
+    for step in others:
         if step.verdict == "changed":
             answers = _answers(step)
-            room -= _size(answers)
+            room -= size(answers)
             if room < 0:
                 parts.append(_CUT)
                 break
             parts.append(answers)
     return "\n\n".join(parts) + "\n"
-
-
-def _size(*texts: str) -> int:
-    return sum(len(text.encode(errors="replace")) + 2 for text in texts)
 
 
 def _headline(review: Review) -> str:
@@ -68,33 +64,20 @@ def _asked_otherwise(review: Review) -> Iterator[str]:
         yield f"_Asked otherwise, and answered as before: {count:,}._"
 
 
-def _table(review: Review, shown: list[Reviewed], room: int) -> str:
-    if not shown:
-        return ""
-    lines = ["| step | verdict | why | tokens | cost | turns |", "|---|---|---|--:|--:|--:|"]
-    room -= _size(*lines)
-    for at, step in enumerate(shown):
-        row = _row(step)
-        room -= _size(row)
-        if room < 0:
-            return "\n".join(lines) + f"\n\n_and {len(shown) - at:,} more, in the JSON_"
-        lines.append(row)
-    return "\n".join(lines)
+def _table(steps: list[Reviewed], room: int) -> str:
+    head = ["| step | verdict | why | tokens | cost | turns |", "|---|---|---|--:|--:|--:|"]
+    return table(head, map(_row, steps), len(steps), "the JSON", most=len(steps), room=room)
 
 
 def _row(step: Reviewed) -> str:
-    reasons = [_short(one) for one in step.reasons[:MOST_REASONS]]
+    reasons = [plain(one, MAX_REASON) for one in step.reasons[:MOST_REASONS]]
     if len(step.reasons) > MOST_REASONS:
         reasons.append(f"and {len(step.reasons) - MOST_REASONS:,} more")
-    notes = [f"_{_short(one)}_" for one in step.notes[:MOST_REASONS]]
+    notes = [f"_{plain(one, MAX_REASON)}_" for one in step.notes[:MOST_REASONS]]
     return (
         f"| {code(step.path)} | {_SIGN[step.verdict]} {step.verdict} | {'<br>'.join([*reasons, *notes])} "
         f"| {_tokens(step.before, step.after)} | {_costs(step.before, step.after)} | {_turns(step)} |"
     )
-
-
-def _short(text: str) -> str:
-    return plain(text if len(text) <= MAX_REASON else text[:MAX_REASON] + "…")
 
 
 def _tokens(before: Side | None, after: Side | None) -> str:
@@ -123,17 +106,12 @@ def _percent(before: float, after: float) -> str:
 
 def _answers(step: Reviewed) -> str:
     blocks = [
-        f"{word}{', written by hand' if side.by_hand else ''}:\n\n{fenced(_answer(side))}"
+        f"{word}{', written by hand' if side.by_hand else ''}:\n\n{fenced(side.response, MAX_ANSWER, 'the recording')}"
         for word, side in (("Before", step.before), ("After", step.after))
         if side
     ]
     inside = "\n\n".join(blocks)
     return f"<details><summary>{code(step.path)}</summary>\n\n{inside}\n\n</details>"
-
-
-def _answer(side: Side) -> str:
-    text = side.response
-    return text if len(text) <= MAX_ANSWER else text[:MAX_ANSWER] + "\n[cut here; the recording has all of it]"
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from runner.prices import dollars, of_limit
 from runner.report.costs import cost_shares, least_cost, run_cost, token_shares, why_unknown
-from runner.report.markdown import code, duration, fenced, html, plain
+from runner.report.markdown import MAX_ANSWER, MAX_NAME, code, duration, fenced, html, plain, size, table
 from runner.report.review import as_markdown
 from runner.report.timeline import flow, gantt
 
@@ -20,11 +20,11 @@ Detail: TypeAlias = Literal["full", "brief", "off"]
 MAX_BYTES: Final = 900 * 1024
 """The runner drops a summary above 1 MiB as a whole."""
 
-MOST_ROWS: Final = 200
 MOST_MODELS: Final = 10
 FEW: Final = 3
 """Steps that are named as those that spent most."""
-MAX_ANSWER: Final = 60_000  # characters of one answer
+MOST_RENDERED: Final = 120_000
+"""Bytes of answers that are read as Markdown: of the worst, some two seconds. What is beyond is shown as it is."""
 
 _SIGN: Final = {
     "success": "✅", "failed": "❌", "budget": "🪙", "timeout": "⏱️", "cancelled": "🛑",
@@ -41,10 +41,10 @@ def summary(report: RunReport, detail: Detail) -> str:
 def fitted(sections: Iterable[str], whole: str) -> str:
     """Sections one below the other, as many as the host takes, and then a marker that names the file with all."""
     parts: list[str] = []
-    size = 0
+    room = MAX_BYTES
     for text in filter(None, sections):
-        size += len(text.encode(errors="replace")) + 2
-        if size > MAX_BYTES:
+        room -= size(text)
+        if room < 0:
             parts.append(f"_The rest is left out here to stay below the host's limit; {whole} has all of it._")
             break
         parts.append(text)
@@ -56,11 +56,11 @@ def _sections(report: RunReport, detail: Detail) -> Iterator[str]:
         yield section(report)
     if detail == "full":
         yield _pictures(report)
-        yield from (_answer(step) for step in report.steps if step.response)
+        yield from _answers(report.steps)
 
 
 def _headline(report: RunReport) -> str:
-    told = f"### {_SIGN[report.status]} {plain(report.name)}: {report.status}"
+    told = f"### {_SIGN[report.status]} {plain(report.name, MAX_NAME)}: {report.status}"
     if report.shard is not None:
         told += f"\n\n{report.shard.told}"
     if report.failure is not None:
@@ -76,8 +76,8 @@ def _questions(report: RunReport) -> str:
 
 
 def _question(one: Question) -> str:
-    told = [f"**Waiting for an answer** to {code(one.path)}{plain(_unless(one))}", fenced(_cut(one.prompt))]
-    return "\n\n".join([*told, *([fenced(_cut(one.context))] if one.context else [])])
+    told = [f"**Waiting for an answer** to {code(one.path)}{plain(_unless(one))}", fenced(one.prompt)]
+    return "\n\n".join([*told, *([fenced(one.context)] if one.context else [])])
 
 
 def _unless(one: Question) -> str:
@@ -101,8 +101,8 @@ def _findings(report: RunReport) -> str:
     placed = [one for one in found if one.at.file]
     if not placed:
         return ""
-    rows = [f"| {one.level} | {code(str(one.at))} | {plain(one.message)} |" for one in placed[:MOST_ROWS]]
-    return "\n".join(["| | where | what |", "|---|---|---|", *rows, *_more(len(placed) - MOST_ROWS)])
+    rows = (f"| {one.level} | {code(str(one.at))} | {plain(one.message)} |" for one in placed)
+    return table(["| | where | what |", "|---|---|---|"], rows, len(placed), "results.json")
 
 
 def _review(report: RunReport) -> str:
@@ -117,8 +117,8 @@ def _steps(report: RunReport) -> str:
         "|---|---|---|--:|--:|--:|--:|--:|---|",
     ]
     spent = token_shares(report)
-    rows = [_row(step, spent.get(step.path)) for step in report.steps[:MOST_ROWS]]
-    return "\n".join([*head, *rows, *_more(len(report.steps) - MOST_ROWS)])
+    rows = (_row(step, spent.get(step.path)) for step in report.steps)
+    return table(head, rows, len(report.steps), "results.json")
 
 
 def _row(step: StepResult, share: int | None) -> str:
@@ -129,10 +129,6 @@ def _row(step: StepResult, share: int | None) -> str:
         f"| {duration(step.duration_ms)} | {step.usage.input:,} | {step.usage.output:,} "
         f"| {'' if share is None else f'{share} %'} | {step.attempts} | {step.source} |"
     )
-
-
-def _more(count: int) -> list[str]:
-    return [f"\n_and {count:,} more, in results.json_"] if count > 0 else []
 
 
 def _statistics(report: RunReport) -> str:
@@ -195,11 +191,15 @@ def _pictures(report: RunReport) -> str:
     return f"<details><summary>Time line and flow</summary>\n\n{blocks}\n\n</details>"
 
 
-def _answer(step: StepResult) -> str:
-    who = "nobody, so its default" if step.answered_by == "default" else step.asked
-    title = f"{html(step.path)} · {html(who)}"
-    return f"<details><summary>{title}</summary>\n\n{fenced(_cut(step.response))}\n\n</details>"
+def _answers(steps: Iterable[StepResult]) -> Iterator[str]:
+    """What models said, as Markdown where they wrote it; data as it is."""
+    from runner.report.rendered import rendered  # reading Markdown is loaded where there is some
 
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_ANSWER else text[:MAX_ANSWER] + "\n[cut here; results.json has all of it]"
+    room = MOST_RENDERED
+    for step in steps:
+        if not step.response:
+            continue
+        room -= min(len(step.response), MAX_ANSWER) if step.data is None else 0
+        told = fenced(step.response) if step.data is not None or room < 0 else rendered(step.response)
+        who = "nobody, so its default" if step.answered_by == "default" else step.asked
+        yield f"<details><summary>{html(step.path)} · {html(who)}</summary>\n\n{told}\n\n</details>"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from runner.invisible import shown
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 
 MOST: Final = 60
 """Steps a picture shows; beyond that it tells nobody anything, and Mermaid refuses large ones."""
+
+MAX_LABEL: Final = 100  # characters
 
 MOST_EDGES: Final = 400  # Mermaid refuses a picture with more than 500
 
@@ -65,4 +69,5 @@ def flow(steps: Sequence[StepResult], needs: Mapping[str, Sequence[str]]) -> str
 
 def _label(text: str) -> str:
     """Identifiers as Mermaid takes them: its own signs (brackets, colons, semicolons, quotes) made plain."""
-    return re.sub(r"[^\w .\-]", "_", text.replace("[", " ").replace("]", ""))
+    beginning = shown(text[:MAX_LABEL])
+    return re.sub(r"[^\w .\-]", "_", beginning.replace("[", " ").replace("]", ""))

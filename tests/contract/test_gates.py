@@ -152,7 +152,7 @@ def test_a_run_with_the_answer_goes_on(workspace: Workspace):
     assert (gate["usage"]["total_tokens"], gate["attempts"], gate["model"]) == (0, 0, "")
     assert gate["question"]["prompt"] == "Print a haiku?"
     assert outcome.results["questions"] == []
-    assert "<details><summary>steps[1] · a human</summary>\n\n```text\nYes, please.\n```" in outcome.summary
+    assert "<details><summary>steps[1] · a human</summary>\n\n<p>Yes, please.</p>" in outcome.summary
 
 
 def test_a_gate_has_a_span_and_is_no_step_of_a_budget(workspace: Workspace):
