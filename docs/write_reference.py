@@ -68,6 +68,10 @@ Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`
 | `junit.xml` | of [test cases](testing.md#what-comes-of-it), which have no trace and no tape |
 | artifacts | what `outputs.artifacts` asks for |
 
+A summary shows answers as the Markdown they are written in, data as it is. Nothing in them acts: HTML is text, images
+are not loaded but named, links say where they go, nobody is mentioned and no issue linked, and characters that nobody
+sees are written out, such as ⟨U+202E⟩. What is too long ends with a marker, at most 40,000 bytes of an answer.
+
 ### results.json
 
 | key | |

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final
 from markdown_it import MarkdownIt
 
 from runner.report.markdown import fenced, plain
+from runner.report.rendered import rendered
 from tests import hostile
 from tests.fuzz.target import Target, fields, joined
+from tests.report.reader import on_github
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -19,6 +21,7 @@ READER: Final = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 def one(data: bytes) -> None:
     for text in fields(data):
         _in_a_fence(text)
+        _rendered(text)
         _in_a_line(plain(text))
         _in_a_table(plain(text))
 
@@ -27,6 +30,12 @@ def _in_a_fence(text: str) -> None:
     found = [token.type for token in READER.parse(f"Before.\n\n{fenced(text)}\n\nBehind.\n")]
     line = ["paragraph_open", "inline", "paragraph_close"]
     assert found == [*line, "fence", *line], f"a fence was broken out of: {found}"
+
+
+def _rendered(text: str) -> None:
+    """The judge of the tests says what HTML may be in it."""
+    page = on_github(f"Before.\n\n{rendered(text)}\n\nBehind.\n")
+    assert (page.tags[0], page.tags[-1]) == (("p",), ("p",)), f"HTML was broken out of: {page.tags}"
 
 
 def _in_a_line(written: str) -> None:
