@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, PlainSerializer, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer, TypeAdapter, ValidationError
 
 from runner.errors import RecordingProblem
 from runner.report.results import Usage
@@ -62,9 +62,21 @@ def _of_the_sdk(block: dict[str, Any]) -> dict[str, Any]:
     return block
 
 
+MOST: Final = 10**12
+"""Tokens of a turn, or milliseconds: what is more can be neither paid for nor waited for."""
+
+
+def _counted(usage: Usage) -> Usage:
+    for name, count in asdict(usage).items():
+        if not 0 <= count <= MOST:
+            raise ValueError(f"'{name}' should be a number of tokens, not {count if count < 0 else 'so many'}")
+    return usage
+
+
 Text = Annotated[str, BeforeValidator(_joined), PlainSerializer(_lines)]
 Block = Annotated[dict[str, Any], *_in_lines("text"), AfterValidator(_of_the_sdk)]
 """A part of a message or of a tool's result, in the SDK's form."""
+Count = Annotated[int, Field(ge=0, le=MOST)]
 Purpose: TypeAlias = Literal["answer", "summary"]
 """What a model is asked for: what the step wants, or a conversation in fewer words."""
 
@@ -110,8 +122,8 @@ class Turn:
     stop: str | None = None
     tools: tuple[ToolUse, ...] = ()
     fault: Fault | None = None
-    usage: Usage = Usage()
-    latency_ms: int = 0
+    usage: Annotated[Usage, AfterValidator(_counted)] = Usage()
+    latency_ms: Count = 0
     __pydantic_config__ = _STRICT
 
     @property
@@ -144,8 +156,8 @@ class Answer:
     response: Text | None = None
     data: Any = None
     error: Text | None = None
-    attempts: int = 1
-    duration_ms: int = 0
+    attempts: Count = 1
+    duration_ms: Count = 0
     __pydantic_config__ = _STRICT
 
 
