@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.container import notes
 from tests.servers import Internet
-from tests.workspace import Workspace
+from tests.workspace import Workspace, jobs_workspace
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path)
+def workspace() -> Iterator[Workspace]:
+    with jobs_workspace() as made:
+        yield made
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import json
 import re
 import shlex
 import subprocess
-import sys
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -34,6 +33,7 @@ from runner.testing import shapes
 from runner.testing.cases import load_all
 from runner.testing.plugin import RECORD
 from tests import build
+from tests.agents.using import anybodys_python
 from tests.build import findings_of
 from tests.contract.test_reuse import AWS
 from tests.servers import BedrockServer, OpenAIServer
@@ -97,7 +97,7 @@ def stand_ins(spec: dict[str, Any], folder: Path) -> str:
     folder.mkdir()
     for server in spec.get("tools", {}).get("mcp", []):
         program = folder / server["command"]
-        program.write_text(f"#!/bin/sh\nexec {sys.executable} -P {ROOT / 'tests' / 'servers' / 'mcp_server.py'}\n")
+        program.write_text(f"#!/bin/sh\nexec {anybodys_python()} -P {ROOT / 'tests' / 'servers' / 'mcp_server.py'}\n")
         program.chmod(0o755)
     return str(folder)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,9 @@ import yaml
 from runner.main import main
 from tests import build
 from tests.build import chain as chain  # here beside the other patterns
+
+OWNER = 1234
+"""A user without a name, who owns workspaces in tests that root runs."""
 
 
 @dataclass
@@ -83,6 +89,18 @@ class Workspace:
         outputs = read_outputs(Path(environ["GITHUB_OUTPUT"]).read_text()) if "GITHUB_OUTPUT" in environ else {}
         summary = Path(environ["GITHUB_STEP_SUMMARY"]).read_text() if "GITHUB_STEP_SUMMARY" in environ else ""
         return Outcome(code, outputs, summary, log.getvalue(), stdout.getvalue(), self.root)
+
+
+@contextmanager
+def jobs_workspace() -> Iterator[Workspace]:
+    """One of an ordinary user that everybody can enter, as a job's is: what root starts runs as its owner, who cannot
+    come by where pytest makes its directories."""
+    with tempfile.TemporaryDirectory(prefix="workspace-") as directory:
+        root = Path(directory).resolve()
+        root.chmod(0o755)
+        if os.geteuid() == 0:
+            os.chown(root, OWNER, OWNER)
+        yield Workspace(root)
 
 
 def read_outputs(text: str) -> dict[str, str]:

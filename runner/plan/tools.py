@@ -108,7 +108,11 @@ class McpServer:
     url: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float = 30.0
-    uses_network = True  # or may: nobody knows what a command does
+
+    @property
+    def uses_network(self) -> bool:
+        """A command does not where it may not: it has no sockets then."""
+        return self.url is not None
 
     def canonical(self) -> str:
         return _json(self.name, self.command, self.args, sorted(self.env), self.url, sorted(self.headers))

@@ -20,19 +20,21 @@ import pytest
 
 from runner.agents.tools.names import told_apart, valid
 from runner.credentials.scrub import Scrubber
+from tests.agents.using import anybodys_python
 from tests.build import NOON, findings_of
 from tests.build import secrets as declare
 from tests.servers import Answer, OpenAIServer, Request
 from tests.workspace import Outcome, Workspace, chain, parallel, workflow
 
 HOME = Path(__file__).parents[2]
+PYTHON = anybodys_python()
 PROGRAM = HOME / "tests" / "servers" / "mcp_server.py"
 
 
 def server(mode: str = "", id: str = "small", **keys: Any) -> dict[str, Any]:  # noqa: A002 - the field's own name
     """A declared server: the small one of these tests, behaving as `mode` says."""
     # -P: the folder of the program is not where it imports from
-    return {"id": id, "command": sys.executable, "args": ["-P", str(PROGRAM), mode], **keys}
+    return {"id": id, "command": PYTHON, "args": ["-P", str(PROGRAM), mode], **keys}
 
 
 def asking(
@@ -122,7 +124,7 @@ def test_a_server_is_started_once_for_all_agents_and_branches(workspace: Workspa
     counted = {
         "id": "small",
         "command": "/bin/sh",
-        "args": ["-c", f"echo x >> starts; exec {sys.executable} -P {PROGRAM}"],
+        "args": ["-c", f"echo x >> starts; exec {PYTHON} -P {PROGRAM}"],
     }
     with OpenAIServer() as model:
         outcome = workspace.run(asking(model.url, counted, pattern=pattern, agents=agents))
@@ -200,7 +202,9 @@ def test_a_server_knows_its_own_env_and_no_key_of_ours(workspace: Workspace) -> 
 
     found = json.loads(said(model.requests[1]))
     found.pop("LC_CTYPE", None)  # Python's own doing
-    assert found == {"PATH": "/bin", "LANG": "de_DE", "TOKEN": "own"}
+    home = found.pop("HOME")
+    assert found == {"PATH": "/bin", "LANG": "de_DE", "TOKEN": "own", "TMPDIR": home}
+    assert not Path(home).exists()
 
 
 def test_a_secret_that_a_server_repeats_is_not_told_to_the_model(workspace: Workspace) -> None:
@@ -214,7 +218,7 @@ def test_a_secret_that_a_server_repeats_is_not_told_to_the_model(workspace: Work
 
 def test_a_server_works_in_the_workspace_and_may_live_there(workspace: Workspace) -> None:
     script = workspace.root / "serve"
-    script.write_text(f"#!/bin/sh\nexec {sys.executable} -P {PROGRAM}\n")
+    script.write_text(f"#!/bin/sh\nexec {PYTHON} -P {PROGRAM}\n")
     script.chmod(0o755)
 
     assert told(workspace, ("cwd", {}), servers=[{"id": "own", "command": "./serve"}]) == [str(workspace.root)]
@@ -281,7 +285,7 @@ def test_a_server_that_never_answers_ends_the_run_at_its_timeout(workspace: Work
     sentence = failed(workspace, server("silent", timeout_s=1))
 
     assert sentence == (
-        f"'small' ({sys.executable} -P mcp_server.py silent) did not answer within 1 s; its stderr ends: 'thinking'"
+        f"'small' ({PYTHON} -P mcp_server.py silent) did not answer within 1 s; its stderr ends: 'thinking'"
     )
     assert time.monotonic() - before < 10
 
@@ -330,7 +334,9 @@ def test_what_a_server_started_ends_with_it_whatever_it_ignores(workspace: Works
 @pytest.mark.parametrize("mode", ["", "silent"])
 @pytest.mark.parametrize("end", ["timeout", "signal", "failure"])
 def test_a_server_is_gone_however_the_run_ends(workspace: Workspace, mode: str, end: str) -> None:
-    note = workspace.write("note.sh", f"echo $$ > pid; exec {sys.executable} -P {PROGRAM} {mode}\n")
+    note = workspace.write(
+        "note.sh", f"read pid rest < /proc/self/stat; echo $pid > pid; exec {PYTHON} -P {PROGRAM} {mode}\n"
+    )
     limits = {"budgets": {"max_duration_s": 2}} if end == "timeout" else {}
     declared = {"id": "small", "command": "/bin/sh", "args": [note], "timeout_s": 1.5 if end == "failure" else 30}
     answer = Answer(status=400) if end == "failure" else Answer("", tool_calls=[("slow", {"seconds": 20})])
@@ -445,16 +451,16 @@ def refused(box: Any) -> str:
     return asyncio.run(run())
 
 
-def test_a_servers_secret_does_not_stand_in_the_error(tmp_path: Path) -> None:
-    box = box_of(server("exits", env={"TOKEN": "{{ secrets.KEY }}"}), {"KEY": "sesame-9"}, tmp_path)
+def test_a_servers_secret_does_not_stand_in_the_error(workspace: Workspace) -> None:
+    box = box_of(server("exits", env={"TOKEN": "{{ secrets.KEY }}"}), {"KEY": "sesame-9"}, workspace.root)
     sentence = refused(box)
 
     assert "its stderr ends: 'no config ***'" in sentence
     assert "sesame" not in sentence
 
 
-def test_a_secret_that_is_not_there_ends_the_run(tmp_path: Path) -> None:
-    box = box_of(server(env={"TOKEN": "{{ secrets.KEY }}"}), {}, tmp_path)
+def test_a_secret_that_is_not_there_ends_the_run(workspace: Workspace) -> None:
+    box = box_of(server(env={"TOKEN": "{{ secrets.KEY }}"}), {}, workspace.root)
     assert "cannot be used: " in (sentence := refused(box))
     assert "KEY" in sentence
 
@@ -502,7 +508,7 @@ asyncio.run(main())
 """
 
 
-def test_a_start_never_holds_the_event_loop_for_50_ms(tmp_path: Path) -> None:
+def test_a_start_never_holds_the_event_loop_for_50_ms(workspace: Workspace) -> None:
     """In a fresh process, where `mcp` is imported for it. A gap of our making is there every time and one of a busy
     machine's is not, so one good run of several will do; where a thread that only counts makes longer gaps than 50 ms,
     the machine has other things to do, and twice those are allowed."""
@@ -510,7 +516,7 @@ def test_a_start_never_holds_the_event_loop_for_50_ms(tmp_path: Path) -> None:
     for _ in range(8):
         ended = subprocess.run(
             [sys.executable, "-c", BEAT],
-            cwd=tmp_path,
+            cwd=workspace.root,
             env={"PYTHONPATH": str(HOME)},
             capture_output=True,
             text=True,
@@ -568,10 +574,12 @@ def test_secrets_go_over_tls_or_to_a_server_nearby(url: str) -> None:
     assert findings_of({**workflow("http://x", chain("go")), "tools": {"mcp": [declared]}, "env": declare("KEY")}) == []
 
 
-def test_a_server_is_refused_where_the_network_is() -> None:
-    content = asking("http://x", server(), security={"guardrails": {"deny_network": True}})
+def test_a_url_is_refused_where_the_network_is_and_a_command_is_not() -> None:
+    agents = {"writer": {"prompt": "p", "tools": ["far", "small"]}}
+    guardrails = {"guardrails": {"deny_network": True}}
+    content = asking("http://x", remote("http://127.0.0.1:1/mcp"), server(), agents=agents, security=guardrails)
     assert [finding.partition(": ")[2] for finding in findings_of(content)] == [
-        "tool 'small' may use the network, which guardrails.deny_network forbids"
+        "tool 'far' may use the network, which guardrails.deny_network forbids"
     ]
 
 

@@ -7,8 +7,9 @@ new field fails the test until it has a row. What a key means for plans and hash
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -54,7 +55,7 @@ from tests.contract.rows import (
     written,
 )
 from tests.servers import Answer, Request
-from tests.workspace import Workspace
+from tests.workspace import Workspace, jobs_workspace
 
 OK, FAILED, BUDGET, TIMEOUT = (0, "success"), (10, "failed"), (20, "budget"), (21, "timeout")
 
@@ -768,17 +769,19 @@ COMPANIONS = {
 
 
 @pytest.fixture(scope="module")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, Any], Any], Ran]:
+def once() -> Iterator[Callable[[dict[str, Any], Any], Ran]]:
     """The run of a file and a reply. Many rows begin with the same, which is run for the first of them."""
+    workspaces = contextlib.ExitStack()
     found: dict[tuple[str, int], Ran] = {}
 
     def ran(written: dict[str, Any], reply: Any) -> Ran:
         key = as_text(written), id(reply)
         if key not in found:
-            found[key] = run(Workspace(tmp_path_factory.mktemp("run")), written, reply)
+            found[key] = run(workspaces.enter_context(jobs_workspace()), written, reply)
         return found[key]
 
-    return ran
+    with workspaces:
+        yield ran
 
 
 def test_every_key_has_a_row_or_is_for_readers() -> None:

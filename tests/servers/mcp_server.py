@@ -6,6 +6,8 @@ package of servers, of which it is no part: nothing here is scripted by a test.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -28,6 +30,7 @@ TOOLS = {
     "much": {},
     "picture": {},
     "slow": {"seconds": {"type": "number"}},
+    "python": {"code": {"type": "string"}},
     "dotted.name with spaces": {},
     "calculator": {},
 }
@@ -65,18 +68,19 @@ def use(name: str, given: Json) -> list[Json]:
         case "add":
             return text(given["a"] + given["b"])
         case "pid":
-            return text(os.getpid())
+            return text(os.readlink("/proc/self"))  # by which the test knows it, in whatever namespace it is
         case "env":
             return text(json.dumps(dict(os.environ)))
         case "cwd":
             return text(os.getcwd())
         case "child":
             # One that ends neither with its parent nor when it is asked to.
-            trap = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True)"
-            started = subprocess.Popen([sys.executable, "-c", f"{trap}; time.sleep(60)"], stdout=subprocess.PIPE)
+            trap = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+            told = "import os; print(os.readlink('/proc/self'), flush=True)"
+            command = [sys.executable, "-c", f"{trap} {told}; time.sleep(60)"]
+            started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             assert started.stdout is not None
-            started.stdout.readline()
-            return text(started.pid)
+            return text(started.stdout.readline())
         case "shout":
             print("::error::from the server", file=sys.stderr, flush=True)
         case "crash":
@@ -86,6 +90,10 @@ def use(name: str, given: Json) -> list[Json]:
             return text("x" * 70_000)
         case "picture":
             return [{"type": "image", "data": "AAAA", "mimeType": "image/png"}]
+        case "python":
+            with contextlib.redirect_stdout(io.StringIO()) as said:
+                exec(given["code"], {})
+            return text(said.getvalue())
         case "slow":
             time.sleep(given["seconds"])
     return text("done")

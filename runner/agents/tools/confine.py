@@ -1,13 +1,13 @@
 """Runs one program of a stranger's in bounds and leaves nothing of it behind, as a process of its own.
 
 Three processes. This script watches: it keeps its rights, so that the program cannot end it, and every orphan below
-it becomes its child. Where the system gives namespaces, the next one is the first process of a new one, which
-has no network and ends with it. The last gives up its rights and its way to a network, takes its limits and becomes
-the program.
+it becomes its child. Where the system gives namespaces, the next one is the first process of a new one, which ends
+with it and has no network where none is to be had. The last gives up its rights, takes its limits and becomes the
+program, which has the script's stdin, stdout and stderr.
 
-Run as a script with one argument, JSON (`runner.agents.tools.python_exec` says it); it imports nothing of ours. It
-ends with the program's exit code, 128 and more for a signal, and ends the program when its own stdin ends. Why the
-program was not run at all is written to the descriptor `report`, which the program never has.
+Run as a script with one argument, the descriptor of a socket: there it reads its task, a line of JSON (`Task` in
+`runner.agents.tools.confined`), and there it writes why the program was not run at all. It ends with the program's
+exit code, 128 and more for a signal, and ends the program when the other end of the socket is closed.
 """
 
 from __future__ import annotations
@@ -19,34 +19,45 @@ import os
 import resource
 import select
 import signal
-import struct
+import stat
 import sys
 import time
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-SET_SECCOMP, SET_CHILD_SUBREAPER, SET_NO_NEW_PRIVS = 22, 36, 38  # linux/prctl.h
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.abspath(f"{__file__}/../../../.."))
+
+from runner.agents.tools import rights
+
+SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 NEW_USER, NEW_PID, NEW_NET, NEW_IPC = 0x10000000, 0x20000000, 0x40000000, 0x08000000  # linux/sched.h
-SECCOMP_FILTER, REFUSED, ALLOWED = 2, 0x00050001, 0x7FFF0000  # linux/seccomp.h; 1 is EPERM
-LOAD, IF_EQUAL, IF_AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06  # linux/bpf_common.h
-ARCHITECTURES = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}  # linux/audit.h; the number of `socket`
-X32, IO_URING_SETUP = 0x40000000, 425
 ENDING_S = 5.0  # what is killed is gone at once, unless the kernel itself hangs
 
 
-def supervise(task: Any) -> int:
-    """Run the task's program to its end, or until nobody wants it any more. Returns its exit code."""
-    os.set_inheritable(task["report"], False)
+def supervise(line: int) -> int:
+    """Run the program that the line tells of to its end, or until nobody wants it any more. Returns its exit code."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)  # which are for the program; one that is ignored, it would ignore too
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        if fd > 2:
+            with contextlib.suppress(OSError):  # that of the listing
+                os.set_inheritable(fd, False)
+    task = told(line)
+    if task is None:
+        return 1
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    apart = isolated(libc)
+    apart = isolated(libc, network=task["network"])
+    rights.hide()
     child = os.fork()
     if not child:
         if apart:
             first_process()
-        become(task, libc, apart=apart)
+        become(task, line)
+    without_pipes()
     watched = os.pidfd_open(child)
-    ready = select.select([0, watched], [], [])[0]
+    ready = select.select([line, watched], [], [])[0]
     if watched not in ready:
         os.kill(child, signal.SIGKILL)
     code = exit_code(os.waitpid(child, 0)[1])
@@ -54,71 +65,95 @@ def supervise(task: Any) -> int:
     return code
 
 
-def isolated(libc: ctypes.CDLL) -> bool:
-    """Whether what is forked from now on has processes and a network of its own: none but itself."""
-    own = NEW_PID | NEW_NET | NEW_IPC
-    return bool(libc.unshare(own if os.geteuid() == 0 else own | NEW_USER) == 0)
+def told(line: int) -> Any:
+    """The task; None when whoever asks has gone before it was told."""
+    text = b""
+    while not text.endswith(b"\n"):
+        if not (chunk := os.read(line, 65_536)):
+            return None
+        text += chunk
+    return json.loads(text)
+
+
+def isolated(libc: ctypes.CDLL, *, network: bool) -> bool:
+    """Whether what is forked from now on has processes of its own, and no network if it is to have none."""
+    user, group = os.geteuid(), os.getegid()
+    own = NEW_PID | NEW_IPC | (0 if network else NEW_NET)
+    if libc.unshare(own if user == 0 else own | NEW_USER):
+        return False
+    if user != 0:
+        with contextlib.suppress(OSError):
+            for name, text in (
+                ("setgroups", "deny"),
+                ("uid_map", f"{user} {user} 1"),
+                ("gid_map", f"{group} {group} 1"),
+            ):
+                with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+                    file.write(text)
+    return True
 
 
 def first_process() -> None:
     """Be the first process of a namespace, whose end is the end of all others; returns in its child."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # which a first process does not hear
     child = os.fork()
     if not child:
         return
+    without_pipes()
     while True:
         ended, status = os.wait()
         if ended == child:
             os._exit(exit_code(status))
 
 
-def become(task: Any, libc: ctypes.CDLL, *, apart: bool) -> NoReturn:
-    """Give up every right, take the limits, be the program."""
+def without_pipes() -> None:
+    """Let go of the program's pipes: whoever reads or writes them must see when it does."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(nothing, fd)
+    os.close(nothing)
+
+
+def become(task: Any, line: int) -> NoReturn:
+    """Give up every right, take the limits, be the program; or say why not, and end."""
+    doing = "its privileges cannot be dropped"
     try:
-        if task["user"] is not None:
-            user, group = task["user"]
-            os.setgroups([])
-            os.setresgid(group, group, group)
-            os.setresuid(user, user, user)
-        if 0 in (*os.getresuid(), *os.getresgid()) or libc.prctl(SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-            refuse(task, "its privileges cannot be dropped")
-        if not without_sockets(libc) and not apart and task["deny_network"]:
-            refuse(task, "guardrails.deny_network forbids the network, and it cannot be taken away here")
-        for name, most in task["limits"].items():
-            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most))
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.chdir(task["home"])
+        for pipe in (0, 1, 2):
+            if task["user"] is not None and stat.S_ISFIFO(os.fstat(pipe).st_mode):
+                os.fchown(pipe, *task["user"])  # or it could not open /dev/stderr
+        rights.drop_to(task["user"])
+        doing = f"user {os.getuid()} cannot enter {task['directory']}"
+        os.chdir(task["directory"])
+        doing = "its resources cannot be limited"
+        limit(task["limits"])
         os.umask(0o077)
-    except OSError as error:
-        refuse(task, f"its privileges cannot be dropped: {error.strerror}")
-    for interpreter in task["interpreters"]:
+        doing = "what it writes cannot be bounded"
+        rights.within(task["writable"], task["readable"])
+        doing = "what it asks of the system cannot be bounded"
+        if not rights.without_calls(network=task["network"]):
+            raise OSError(0, f"this kernel has no filter for it that is known on {os.uname().machine}")
+        doing = f"user {os.getuid()} can start none of: {', '.join(task['programs'])}"
+        start(task)
+    except Exception as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        os.write(line, f"{doing}: {reason}".encode())
+    finally:
+        os._exit(1)
+
+
+def limit(limits: dict[str, int]) -> None:
+    """Take resource limits, by their names. That of processes comes on top of those its user has already."""
+    for name, most in limits.items():
+        allowed = most + (running(os.getuid()) if name == "NPROC" else 0)
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (allowed, allowed))
+
+
+def start(task: Any) -> NoReturn:
+    """Become the first of the programs that there is. Raises OSError or ValueError."""
+    *others, last = task["programs"]
+    for program in others:
         with contextlib.suppress(OSError):
-            os.execve(interpreter, [interpreter, *task["arguments"]], task["environ"])  # noqa: S606 - that is its job
-    refuse(task, f"user {os.getuid()} can start none of: {', '.join(task['interpreters'])}")
-
-
-def without_sockets(libc: ctypes.CDLL) -> bool:
-    """Whether the kernel refuses this process every socket from now on. Pairs of them, which lead nowhere, it has."""
-    architecture, socket = ARCHITECTURES.get(os.uname().machine, (0, 0))
-    refused, allowed = 6, 7  # the last two instructions
-    program = (
-        (LOAD, 0, 0, 4),  # the architecture of the call
-        (IF_EQUAL, 0, refused - 2, architecture),
-        (LOAD, 0, 0, 0),  # its number
-        (IF_AT_LEAST, refused - 4, 0, X32),
-        (IF_EQUAL, refused - 5, 0, IO_URING_SETUP),
-        (IF_EQUAL, refused - 6, allowed - 6, socket),
-        (RETURN, 0, 0, REFUSED),
-        (RETURN, 0, 0, ALLOWED),
-    )
-    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *one) for one in program))
-    whole = ctypes.create_string_buffer(struct.pack("@HP", len(program), ctypes.addressof(code)))
-    return bool(architecture) and libc.prctl(SET_SECCOMP, SECCOMP_FILTER, ctypes.byref(whole), 0, 0) == 0
-
-
-def refuse(task: Any, reason: str) -> NoReturn:
-    os.write(task["report"], reason.encode())
-    os._exit(1)
+            os.execve(program, [program, *task["arguments"]], task["environ"])  # noqa: S606 - that is its job
+    os.execve(last, [last, *task["arguments"]], task["environ"])  # noqa: S606
 
 
 def exit_code(status: int) -> int:
@@ -144,10 +179,9 @@ def end_all() -> None:
 def descendants(of: int) -> Iterator[int]:
     """Children, their children and so on, from the system's table of processes."""
     children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            with open(f"/proc/{int(name)}/stat", "rb") as file:
-                parent = int(file.read().rpartition(b")")[2].split()[1])
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError, IndexError), open(f"/proc/{name}/stat", "rb") as file:
+            parent = int(file.read().rpartition(b")")[2].split()[1])
             children.setdefault(parent, []).append(int(name))
     pending = [of]
     while pending:
@@ -156,5 +190,15 @@ def descendants(of: int) -> Iterator[int]:
         yield from found
 
 
+def running(user: int) -> int:
+    """How many processes and threads a user has."""
+    found = 0
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{name}/status", encoding="utf-8", errors="replace") as file:
+            told = dict(text.split(":", 1) for text in file if ":" in text)
+            found += int(told["Threads"]) if int(told["Uid"].split()[0]) == user else 0
+    return found
+
+
 if __name__ == "__main__":
-    os._exit(supervise(json.loads(sys.argv[1])))
+    os._exit(supervise(int(sys.argv[1])))

@@ -1,16 +1,22 @@
 """Matches regular expressions against lines, as a process of its own: a pattern that a model wrote may backtrack for
 ever, holding the interpreter's lock, and only a process can be ended from outside.
 
-Run as a script; it imports nothing of ours. It reads one question as JSON from stdin and answers on stdout.
+Run as a script, which gives up its rights before it reads a word: one question as JSON on stdin, answered on stdout.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
 import sys
 from typing import Any
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.abspath(f"{__file__}/../../../.."))
+
+from runner.agents.tools import rights
 
 MEMORY = 1024 * 1024 * 1024  # bytes of address space
 
@@ -36,4 +42,5 @@ def answer(question: Any) -> dict[str, Any]:
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    rights.give_up(readable=())
     json.dump(answer(json.load(sys.stdin)), sys.stdout)

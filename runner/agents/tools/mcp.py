@@ -103,10 +103,10 @@ class Server:
     def _reason(self, error: BaseException) -> str:
         if isinstance(error, UsageError):
             return f"cannot be used: {error.message}"
-        if self._link is not None and self._link.ended:
-            return "ended before it answered"
         if self._link is not None and self._link.refused:
             return "cannot be used"
+        if self._link is not None and self._link.ended:
+            return "ended before it answered"
         return f"cannot be used: {one_line(str(_root(error))) or type(_root(error)).__name__}"
 
     def _refusal(self, what: str) -> UsageError:

@@ -75,17 +75,18 @@ class _Client(MCPClient):
 class Link:
     """Starts, asks and ends one server. `start` and `stop` block and belong into a thread; `cut` may come from any.
 
-    `lost` is called, in the connection's thread, when the server ends before it was stopped. `refused` says what a
-    url answered instead.
+    `lost` is called, in the connection's thread, when the server ends before it was stopped.
     """
 
     def __init__(self, recipe: McpServer, bench: Bench, lost: Callable[[], None]) -> None:
         self._recipe, self._scrub, self._lost = recipe, bench.scrub, lost
-        self._process = Process(recipe, bench.workspace, bench.environ) if recipe.command is not None else None
+        self._process = None
+        if recipe.command is not None:
+            self._process = Process(recipe, bench.workspace, bench.environ, network=not bench.deny_network)
         self._cut = self._stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
-        self.refused = ""
+        self._answered = ""
         # Time is kept by whoever waits for `start`: the SDK's own limit waits for the server in the end.
         self.client = _Client(self._transport, startup_timeout=math.ceil(recipe.timeout_s) + 3600)
 
@@ -93,14 +94,19 @@ class Link:
     def ended(self) -> bool:
         return self._process is not None and bool(self._process.ended)
 
+    @property
+    def refused(self) -> bool:
+        """Whether a command was not started, or a url answered something else; `seen` says why."""
+        return bool(self._answered if self._process is None else self._process.refused)
+
     def seen(self) -> str:
         """What is known of a server that does not answer; nothing where nothing was seen."""
-        return self._process.seen(self._scrub) if self._process is not None else self._scrub(self.refused)
+        return self._process.seen(self._scrub) if self._process is not None else self._scrub(self._answered)
 
     def start(self) -> tuple[ServerTool, ...]:
         """Start it and ask for its tools. Raises UsageError, and whatever the SDK raises."""
-        if self._process is not None and self._process.program is None:
-            raise UsageError(f"there is no program '{self._recipe.command}' that can be run")
+        if self._process is not None and self._process.unusable:
+            raise UsageError(self._process.unusable)
         self.client.start()
         found: list[ServerTool] = []
         page: str | None = None
@@ -188,12 +194,12 @@ class Link:
 
         async def stay(request: httpx2.Request) -> None:
             if _origin(request.url) != origin:
-                self.refused = f"it redirects to another origin, {request.url.scheme}://{request.url.netloc.decode()}"
+                self._answered = f"it redirects to another origin, {request.url.scheme}://{request.url.netloc.decode()}"
                 raise httpx2.RequestError("redirected", request=request)
 
         async def note(response: httpx2.Response) -> None:
             if response.request.method == "POST":  # a GET asks for what many servers do not have
-                self.refused = f"it answered with HTTP {response.status_code}" if response.is_error else ""
+                self._answered = f"it answered with HTTP {response.status_code}" if response.is_error else ""
 
         async with create_mcp_http_client(headers=dict(self._recipe.headers)) as http:
             http.event_hooks = {"request": [stay], "response": [note]}

@@ -1,5 +1,6 @@
 """The process of an MCP server: what it is given, its lines as messages, and its end with all that it started.
 
+On Linux it runs in the bounds of `confined`. Elsewhere nothing bounds it but its user, so that one must not be root.
 Not the transport of `mcp`: that one inherits more of the environment, hands our stderr on, holds lines of any length
 and takes longer to stop than a cancelled run has.
 """
@@ -10,6 +11,8 @@ import asyncio
 import os
 import shutil
 import signal
+import sys
+from asyncio.subprocess import PIPE
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,15 +20,26 @@ import anyio
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
+from runner.agents.tools.confined import Line, Task, kill, own_directory, workspaces_owner
+
 if TYPE_CHECKING:
     from asyncio.subprocess import Process as Child
     from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
+    from runner.agents.tools.confined import User
     from runner.plan.tools import McpServer
 
-INHERITED: Final = ("PATH", "HOME", "LANG")
+BOUNDED: Final = sys.platform == "linux"
+
+INHERITED: Final = ("PATH", "LANG")
 """All that a server knows of our environment besides what the file gives it."""
+
+OWN: Final = ("HOME", "TMPDIR")
+"""The names of its own directory, which is empty at first and deleted after it."""
+
+LIMITS: Final = {"DATA": 4 * 1024**3, "FSIZE": 1024**3, "NPROC": 512, "NOFILE": 4096, "CORE": 0}
+"""Enough for any server; of memory only what is written to is counted, since some reserve more than there is."""
 
 MAX_LINE: Final = 16 * 1024 * 1024
 """Bytes of one message."""
@@ -44,15 +58,18 @@ POLL_S: Final = 0.01
 
 
 class Process:
-    """One server's process, in a session of its own. `program` is None where there is none of that name; `ended`
-    tells how it ended, if it did before it was stopped."""
+    """One server's process, in a session of its own. `unusable` says why it cannot be started, where that is known
+    before, `refused` why it was not started then, and `ended` how it ended, if it did before it was stopped."""
 
-    def __init__(self, recipe: McpServer, workspace: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, recipe: McpServer, workspace: Path, environ: Mapping[str, str], *, network: bool) -> None:
         self._arguments, self._workspace = recipe.args, workspace
         self._environ = {name: environ[name] for name in INHERITED if name in environ} | dict(recipe.env)
-        self.program = _found(str(recipe.command), workspace, self._environ.get("PATH", os.defpath))
-        self._stopping = False
-        self.ended = ""
+        self._program = _found(str(recipe.command), workspace, self._environ.get("PATH", os.defpath))
+        self.unusable = "" if self._program else f"there is no program '{recipe.command}' that can be run"
+        if not BOUNDED:
+            self.unusable = self.unusable or unbounded(network=network)
+        self._network, self._stopping = network, False
+        self.ended = self.refused = ""
         self._stray = self._stderr = b""
         self._strays = 0
 
@@ -62,7 +79,7 @@ class Process:
         stray, stderr = (_flat(scrub(text.decode(errors="replace"))) for text in (self._stray, self._stderr))
         stray, stderr = stray[:MAX_SHOWN], stderr[-MAX_SHOWN:]
         told = [
-            self.ended,
+            self.refused or self.ended,
             f"it printed what is no MCP message: {stray!r}" if stray else "",
             f"its stderr ends: {stderr!r}" if stderr else "",
         ]
@@ -71,21 +88,44 @@ class Process:
     @asynccontextmanager
     async def streams(self, lost: Callable[[], None]) -> AsyncIterator[tuple[Any, Any]]:
         """Start it, for as long as the streams of messages from and to it are used."""
-        child = await asyncio.create_subprocess_exec(
-            str(self.program),
-            *self._arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=self._environ,
-            cwd=self._workspace,
-            start_new_session=True,
-            limit=MAX_LINE,
+        user = workspaces_owner(self._workspace) if BOUNDED else None
+        async with own_directory("mcp-server-", user) as home:
+            environ = dict.fromkeys(OWN, str(home)) | self._environ
+            line = Line()
+            try:
+                pipes: dict[str, Any] = {"stdin": PIPE, "stdout": PIPE, "stderr": PIPE, "limit": MAX_LINE}
+                child = await (
+                    line.start(self._task(user, home, environ), **pipes)
+                    if BOUNDED
+                    else asyncio.create_subprocess_exec(
+                        str(self._program), *self._arguments,
+                        env=environ, cwd=self._workspace, start_new_session=True, **pipes,
+                    )
+                )  # fmt: skip
+                async with self._spoken_to(child, line, lost) as both:
+                    yield both
+            finally:
+                line.hang_up()
+
+    def _task(self, user: User | None, home: Path, environ: Mapping[str, str]) -> Task:
+        return Task(
+            programs=(str(self._program),),
+            arguments=self._arguments,
+            environ=environ,
+            directory=str(self._workspace),
+            user=user,
+            writable=(str(self._workspace), str(home)),
+            readable=None,
+            network=self._network,
+            limits=LIMITS,
         )
+
+    @asynccontextmanager
+    async def _spoken_to(self, child: Child, line: Line, lost: Callable[[], None]) -> AsyncIterator[tuple[Any, Any]]:
         incoming, read = anyio.create_memory_object_stream[Any](0)
         write, outgoing = anyio.create_memory_object_stream[Any](0)
         listening = asyncio.create_task(self._listen(child))
-        reading = asyncio.create_task(self._read(child, incoming, listening, lost))
+        reading = asyncio.create_task(self._read(child, incoming, listening, line, lost))
         pumps = [reading, listening, asyncio.create_task(self._write(child, outgoing))]
         try:
             yield read, write
@@ -94,18 +134,20 @@ class Process:
             try:
                 await _ended_by_itself(child)
             finally:
-                await _finish(child, pumps)
+                await _finish(child, line, pumps)
                 for stream in (incoming, read, write, outgoing):
                     stream.close()
 
-    async def _read(self, child: Child, incoming: Any, listening: asyncio.Task[None], lost: Callable[[], None]) -> None:
+    async def _read(
+        self, child: Child, incoming: Any, listening: asyncio.Task[None], line: Line, lost: Callable[[], None]
+    ) -> None:
         """Its lines as messages; the stream ends when they do, and when it is known how."""
         assert child.stdout is not None
         with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
             async with incoming:
                 try:
-                    while self._strays <= MAX_STRAYS and (line := await child.stdout.readline()):
-                        if (message := self._message(line)) is not None:
+                    while self._strays <= MAX_STRAYS and (text := await child.stdout.readline()):
+                        if (message := self._message(text)) is not None:
                             await incoming.send(SessionMessage(message))
                     problem = "its output ended" if self._strays <= MAX_STRAYS else "it prints too much else"
                 except ValueError:
@@ -114,6 +156,7 @@ class Process:
                     await _exited(child, GRACE_S)
                     await asyncio.wait([listening], timeout=GRACE_S if child.returncode is not None else 0)
                     self.ended = problem if child.returncode is None else _how(child.returncode)
+                    self.refused = line.refusal()
                     lost()
 
     def _message(self, line: bytes) -> Any:
@@ -148,13 +191,16 @@ async def _ended_by_itself(child: Child) -> None:
     assert child.stdin is not None
     child.stdin.close()
     if not await _exited(child, GRACE_S):
-        _signal(child, signal.SIGTERM)
+        kill(child, signal.SIGTERM)
         await _exited(child, GRACE_S)
 
 
-async def _finish(child: Child, pumps: list[asyncio.Task[None]]) -> None:
+async def _finish(child: Child, line: Line, pumps: list[asyncio.Task[None]]) -> None:
     """End for certain whatever of it still runs, and the pipes to it."""
-    _signal(child, signal.SIGKILL)
+    line.hang_up()
+    if BOUNDED:
+        await _exited(child, GRACE_S)  # when all that it started has
+    kill(child)
     await _exited(child, GRACE_S)
     for pump in pumps:
         pump.cancel()
@@ -173,9 +219,11 @@ async def _exited(child: Child, seconds: float) -> bool:
     return child.returncode is not None
 
 
-def _signal(child: Child, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, number)
+def unbounded(*, network: bool) -> str:
+    """Why a server may not run where the system has nothing to bound it with; nothing where it may."""
+    if os.geteuid() == 0:
+        return "as root it is started on Linux only, where it can be kept from being root"
+    return "" if network else "guardrails.deny_network forbids it the network, which is taken away on Linux only"
 
 
 def _found(command: str, workspace: Path, path: str) -> str | None:
@@ -183,7 +231,8 @@ def _found(command: str, workspace: Path, path: str) -> str | None:
 
 
 def _how(code: int) -> str:
-    return f"it exited with code {code}" if code >= 0 else f"it was ended by signal {-code}"
+    number = -code if code < 0 else code - 128
+    return f"it was ended by signal {number}" if number > 0 else f"it exited with code {code}"
 
 
 def _flat(text: str) -> str:

@@ -1,39 +1,32 @@
 """The tool `python_exec`: code of the model's, run by an interpreter in a process of its own and never in ours.
 
-What holds it in bounds is `confine`, a process between it and us. It is given no key, no variable of ours and no
-directory but an empty one, which is deleted after it.
+It is given no key, no variable of ours and no directory but an empty one, which is deleted after it. It runs as nobody
+where we are root, and not as the workspace's owner: it needs nothing of the workspace.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
-import json
 import os
-import shutil
 import signal
 import sys
-import tempfile
+from asyncio.subprocess import DEVNULL, PIPE
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from runner.agents.tools import rights
+from runner.agents.tools.confined import Line, Task, kill, own_directory
 from runner.agents.tools.tool import ToolProblem
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from runner.agents.tools.bench import Bench
+    from runner.agents.tools.confined import User
     from runner.agents.tools.tool import Run
-
-SCRIPT: Final = Path(__file__).with_name("confine.py")
-SET_DUMPABLE: Final = 4  # linux/prctl.h
-NOBODY: Final = 65534
-"""Whom the code runs as, and its group, where we are root. Not the workspace's owner: that one may write the files in
-which the CI host is told of variables and programs for the job's later steps, and on hosted runners is in the group of
-the Docker daemon's socket."""
 
 MAX_CODE: Final = 100_000
 MAX_OUTPUT: Final = 25_000
@@ -69,51 +62,54 @@ class Kept:
         return self.data.decode("utf-8", "replace").rstrip("\n") + cut
 
 
-async def execute(bench: Bench, code: str, seconds: float) -> str:
+async def execute(code: str, seconds: float) -> str:
     """What a program printed, and its exit code. Raises ToolProblem when it was not run."""
     if sys.platform != "linux":
         raise ToolProblem("python_exec runs on Linux only")
     if len(code) > MAX_CODE:
         raise ToolProblem(f"the code is longer than {MAX_CODE:,} characters")
-    user = (NOBODY, NOBODY) if os.geteuid() == 0 else None
-    home = Path(tempfile.mkdtemp(prefix="python-exec-"))
-    try:
+    user = rights.unprivileged()
+    async with own_directory("python-exec-", user) as home:
         (home / "code.py").write_bytes(code.encode("utf-8", "replace"))
         if user is not None:
             os.chown(home / "code.py", *user)
-            os.chown(home, *user)
-        return await _run(bench, home, user, seconds)
-    finally:
-        await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
+        return await _run(_task(home, user, seconds), seconds)
 
 
-async def _run(bench: Bench, home: Path, user: tuple[int, int] | None, seconds: float) -> str:
-    told, report = os.pipe()
-    os.set_blocking(told, False)
+def _task(home: Path, user: User | None, seconds: float) -> Task:
+    return Task(
+        programs=(sys.executable, *OTHER_INTERPRETERS),
+        arguments=("-I", "-B", "-u", str(home / "code.py")),
+        environ={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(home), "LANG": "C.UTF-8"},
+        directory=str(home),
+        user=user,
+        writable=(str(home),),
+        readable=(sys.prefix, sys.base_prefix, *rights.SYSTEM),
+        network=False,
+        limits={**LIMITS, "CPU": int(seconds) + 1},
+    )
+
+
+async def _run(task: Task, seconds: float) -> str:
+    line = Line()
     try:
-        process = await _start(bench, home, user, seconds, report)
-    except BaseException:
-        os.close(told)
-        raise
-    finally:
-        os.close(report)
-    out, err = Kept(), Kept()
-    assert process.stdout is not None
-    assert process.stderr is not None
-    reading = asyncio.gather(out.read(process.stdout), err.read(process.stderr))
-    in_time, refused = True, ""
-    try:
-        async with asyncio.timeout(seconds):
-            await process.wait()
-    except TimeoutError:
-        in_time = False
-    finally:
+        process = await line.start(task, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
+        out, err = Kept(), Kept()
+        assert process.stdout is not None
+        assert process.stderr is not None
+        reading = asyncio.gather(out.read(process.stdout), err.read(process.stderr))
+        in_time, refused = True, ""
         try:
-            await _end(process, reading)
-            with contextlib.suppress(BlockingIOError):
-                refused = os.read(told, 4096).decode()
+            async with asyncio.timeout(seconds):
+                await process.wait()
+            refused = line.refusal()
+        except TimeoutError:
+            in_time = False
         finally:
-            os.close(told)
+            line.hang_up()
+            await _end(process, reading)
+    finally:
+        line.hang_up()
     if refused:
         raise ToolProblem(f"python_exec was not run: {refused}")
     ended = f"exit code: {_shown(process.returncode)}" if in_time else f"killed: it took longer than {seconds:g} s"
@@ -121,42 +117,12 @@ async def _run(bench: Bench, home: Path, user: tuple[int, int] | None, seconds: 
     return "\n\n".join(parts)
 
 
-async def _start(bench: Bench, home: Path, user: tuple[int, int] | None, seconds: float, report: int) -> Process:
-    task = {
-        "interpreters": [sys.executable, *OTHER_INTERPRETERS],
-        "arguments": ["-I", "-B", "-u", str(home / "code.py")],
-        "environ": {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(home), "LANG": "C.UTF-8"},
-        "home": str(home),
-        "user": user,
-        "limits": {**LIMITS, "CPU": int(seconds) + 1},
-        "deny_network": bench.deny_network,
-        "report": report,
-    }
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-I",
-        "-S",
-        str(SCRIPT),
-        json.dumps(task),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        pass_fds=[report],
-        env={},
-        cwd=home,
-        start_new_session=True,
-    )
-
-
 async def _end(process: Process, reading: asyncio.Future[Any]) -> None:
-    """Have everything ended that was started: the watching process does it when its stdin ends."""
-    assert process.stdin is not None
-    process.stdin.close()
+    """Wait until everything has ended that was started: the process that watches does it when its line ends."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(ENDING_S):
             await process.wait()
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    kill(process)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(ENDING_S):
             await reading
@@ -169,17 +135,9 @@ def _shown(code: int | None) -> str:
     return str(code)
 
 
-def _hide() -> None:
-    """Close our memory and our environment, which hold keys, to other processes of the same user."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(SET_DUMPABLE, 0, 0, 0, 0)
-
-
-def _python_exec(bench: Bench) -> Run:
-    _hide()
-
+def _python_exec(_: Bench) -> Run:
     async def run(given: Mapping[str, Any]) -> str:
-        return await execute(bench, given["code"], given["timeout"])
+        return await execute(given["code"], given["timeout"])
 
     return run
 

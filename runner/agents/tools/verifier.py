@@ -1,6 +1,7 @@
 """Checks a workflow file, as a process of its own: a template in it may have a constant computed that takes for ever.
 
-Run as a script: the file's text on stdin, what is found as JSON on stdout. It reads no other file.
+Run as a script: the file's text on stdin, what is found as JSON on stdout. It gives up its rights before it reads a
+word, and can read no other file but what it imports.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[3]))
 
+from runner.agents.tools import rights
 from runner.errors import RunnerError
 from runner.plan.make import make_plan
 from runner.spec.load import parse, to_spec
@@ -46,4 +48,5 @@ def _told(finding: Finding) -> dict[str, Any]:
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    rights.give_up(readable=(sys.prefix, sys.base_prefix, sys.path[0], *rights.SYSTEM))
     json.dump(verify(sys.stdin.buffer.read().decode()), sys.stdout, indent=1)
