@@ -7,6 +7,7 @@ through `bounds`. What is not listed here does not exist.
 from __future__ import annotations
 
 from functools import cache
+from math import isfinite
 from types import BuiltinMethodType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -108,6 +109,8 @@ def _problem(node: nodes.Node) -> str | None:
         return "arguments are written one by one, not as * or **"
     if isinstance(node, nodes.Name) and node.name == "self":
         return "'self' is no name here"
+    if isinstance(node, nodes.Const) and isinstance(node.value, float) and not isfinite(node.value):
+        return "the number is too large"  # Jinja would write it as a name that Python does not have
     return None
 
 

@@ -99,6 +99,7 @@ BOMBS = {
     "{{ 2 ** (10 ** 8) }}": "the power is too large",
     "{{ 9 ** (9 ** 9) }}": "the power is too large",
     doubling("2 ** 6990 * 2 ** 6990", "a + a"): "the number is too large",
+    "{{ 2e308 }}": "the number is too large",
     "{{ 0x" + "f" * 9000 + " // 3 }}": "Exceeds the limit (4300 digits)",
     "{{ 1" + "0" * 9000 + " }}": "Exceeds the limit (4300 digits)",
     "{{ (1).to_bytes(10 ** 9, 'big') }}": "access to attribute 'to_bytes'",
