@@ -76,7 +76,7 @@ sees are written out, such as ⟨U+202E⟩. What is too long ends with a marker,
 
 | key | |
 |---|---|
-| `name`, `pattern`, `mode`, `config_hash`, `shard` | what ran; `shard` is null, or such as `2/5` |
+| `name`, `pattern`, `mode`, `config_hash`, `shard`, `trust` | what ran; `shard` is null, or such as `2/5`; `trust` is [`trusted` or `untrusted`](trust.md) |
 | `status`, `exit_code`, `started`, `duration_ms` | how it ended, when it began, and how many milliseconds it took |
 | `response`, `data`, `step_outputs` | its answer as text and as data, and the outputs that the file asks for |
 | `steps` | every step and gate, in the order of the plan, or in that of the run where steps are taken again |
@@ -120,6 +120,7 @@ Of test cases it has `status`, `exit_code`, `mode`, `took_more` (sentences of th
 | `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_SECRETS_MANAGER`, `AWS_ENDPOINT_URL_SSM` | where AWS is asked for secrets of the file |
 | what `env.secrets` names | a run fails without it |
 | `OTEL_SEMCONV_STABILITY_OPT_IN` | with `gen_ai_unredacted_attributes=…` in it, spans hold what that names of prompts and answers; without, none |
+| `GITHUB_EVENT_NAME`, `GITHUB_EVENT_PATH`, `GITHUB_SHA` and their kin, `GITHUB_API_URL` | on a CI host: [who caused the run](trust.md), and where to ask |
 | `RUNNER_DEBUG` | `1` is `debug: true` |
 
 ## Log lines
@@ -148,6 +149,7 @@ The command line prints the answer on stdout; what would be a workflow command i
 | `SIGTERM received: stopping; once more leaves at once` | warning |
 | a sentence, such as that a note could not be written | warning, and an annotation |
 | `shard 2/5: 3 of 11 steps; the rest is left to the job that resumes` | info |
+| `untrusted: …`, why, and what is otherwise for it | warning; `trusted: …` is debug |
 | `Waiting for an answer: …`, the path and the question of a gate | warning, and an annotation |
 | `Cache hit rate: 90% (9 hits, 1 miss)` | info |
 | `Clients: 1 created, 9 reused` | info |

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runner.ci.host import Host
     from runner.folder import Folder
     from runner.inputs import ActionInputs
+    from runner.report.results import Trust
     from runner.report.summary import Detail
     from runner.report.tested import Session
     from runner.report.trace import SpanRecord
@@ -57,6 +58,7 @@ class Delivery:
 
     host: Host
     scrub: Callable[[str], str]
+    trust: Trust | None = None
 
     def run(
         self,
@@ -73,7 +75,7 @@ class Delivery:
         """
         attempt = Attempts()
         trouble = attempt.trouble
-        report = clean(report, self.scrub)
+        report = clean(replace(report, trust=self.trust), self.scrub)
         for name, text in report.artifacts.items():
             attempt(partial(_artifact, name, text, artifacts))
         trace = "" if spans is None else attempt(lambda: _trace(spans, artifacts, now, service))
@@ -100,7 +102,7 @@ class Delivery:
 
     def unrun(self, report: RunReport, detail: Detail) -> None:
         """Write what an invocation leaves that ran nothing: outputs and a summary."""
-        report = clean(report, self.scrub)
+        report = clean(replace(report, trust=self.trust), self.scrub)
         self.host.write_outputs(outputs(report, Paths()))
         if detail != "off":
             self.host.write_summary(summary(report, "brief"))
@@ -108,7 +110,7 @@ class Delivery:
     def tested(self, session: Session, inputs: ActionInputs, artifacts: Folder) -> tuple[int, Files]:
         """Write what test cases leave: their files, the table, outputs, annotations. What cannot be written fails the
         session and keeps nothing else from being. Returns the exit code, and what was written where."""
-        attempt, told = Attempts(), cases.summary(session)
+        attempt, told = Attempts(), cases.summary(session, self.trust)
 
         def write(name: str, text: str) -> str:
             return attempt(lambda: artifacts.shown(artifacts.write(name, text)))
@@ -121,7 +123,8 @@ class Delivery:
             attempt(lambda: self.host.write_summary(told))
         paths = {"results-path": results, "junit-path": junit_path, "review-path": review}
         status = {"status": attempt.trouble[0].status} if attempt.trouble and session.status == "success" else {}
-        self.host.write_outputs(dict.fromkeys(OUTPUTS, "") | cases.outputs(session) | paths | status)
+        trust = {"trust": self.trust.word} if self.trust else {}
+        self.host.write_outputs(dict.fromkeys(OUTPUTS, "") | cases.outputs(session) | paths | trust | status)
         self.host.speak()
         self.host.annotate(cases.findings(session), "Test case")
         self.host.annotate(TookMore(session.took_more).findings, TookMore.title)

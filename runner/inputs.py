@@ -33,6 +33,15 @@ def _paths(value: str) -> tuple[str, ...]:
     return tuple(part for line in value.splitlines() for part in [line.strip()] if part)
 
 
+def _accounts(value: str) -> tuple[int, ...]:
+    names = [name for name in re.split(r"[\s,]+", value) if name]
+    for name in names:
+        if not re.fullmatch(r"[0-9]{1,18}", name):
+            told = "should be the numbers of accounts, such as 41898282 for github-actions[bot]"
+            raise ValueError(f"{told}; '{name}' is a name, and anybody may have a name")
+    return tuple(int(name) for name in names)
+
+
 def _shard(value: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d{1,9})\s*/\s*(\d{1,9})", value, re.ASCII)
     if found is None:
@@ -155,6 +164,12 @@ INPUTS: Final = (
     Input("trace", "write the trace files", _flag, "true"),
     Input("hitl-response", "the answer to a human gate; where several are open, a YAML or JSON map of path to answer",
           _text),
+    Input("trust", "auto (from the event: untrusted ones get a read-only run), trusted or untrusted",
+          _choice("auto", "trusted", "untrusted"), "auto"),
+    Input("trusted-bots", "numbers of bot accounts that count as writers, one a line or with commas between",
+          _accounts),
+    Input("github-token", "asks the host who may write, and for the files of the base revision; given to no tool",
+          _text, "${{ github.token }}"),
     Input("debug", "log cache look-ups and starts too; also on when the runner's debug is on", _flag, "false"),
 )  # fmt: skip
 
@@ -177,7 +192,6 @@ NOT_OF_CASES: Final[Mapping[str, str]] = {
 NOT_OFFERED: Final[Mapping[str, str]] = {
     "post": "none",
     "post-plan": "",
-    "github-token": "",
     "aws-role-arn": "",
 }
 """Inputs of later versions, with the one value that is no request for them. Anything else is refused by name."""
@@ -214,6 +228,9 @@ class ActionInputs:
     summary: str = "full"
     trace: bool = True
     hitl_response: str | None = None
+    trust: str = "auto"
+    trusted_bots: tuple[int, ...] = ()
+    github_token: str = field(default="", repr=False)
     debug: bool = False
     plan_as: str = "text"
     """Only on the command line: print the plan as text, json or mermaid, or its shards as a matrix."""
@@ -244,7 +261,8 @@ def from_environ(environ: Mapping[str, str]) -> ActionInputs:
 def from_strings(given: Mapping[str, str], *, plan_as: str = "text") -> ActionInputs:
     """Typed inputs from strings by name. Raises UsageError for the first that does not fit."""
     known = {one.name: one for one in INPUTS}
-    typed: dict[str, Any] = {"plan_as": plan_as, "given": given}
+    typed: dict[str, Any] = {"plan_as": plan_as}
+    typed["given"] = {name: value for name, value in given.items() if name != "github-token"}
     for name, value in given.items():
         if name in NOT_OFFERED:
             if value != NOT_OFFERED[name]:

@@ -25,9 +25,9 @@ PASSED_OVER: Final = frozenset({"node_modules", "fixtures"})
 """Directories whose files are nobody's workflows; hidden ones are passed over too, but for .github."""
 
 
-def plan_of(inputs: ActionInputs, workspace: Path, *, need_values: bool) -> Plan:
+def plan_of(inputs: ActionInputs, workspace: Path, *, need_values: bool, read_only: bool = False) -> Plan:
     """The plan of the one file (or the prompt) that the inputs name, or the shard of it; raises the errors of the
-    tree."""
+    tree. `workspace` is where files are read; a `read_only` plan changes nothing and reaches nobody."""
     if inputs.prompt is not None:
         plan = _bounded(_one_step(inputs))
     else:
@@ -37,11 +37,13 @@ def plan_of(inputs: ActionInputs, workspace: Path, *, need_values: bool) -> Plan
         [name] = files
         if name.endswith(TESTS):
             raise UsageError(f"{name} is a file of test cases: mode: test runs them, mode: record records them")
-        plan = plan_of_file(name, inputs, workspace, need_values=need_values)
+        plan = plan_of_file(name, inputs, workspace, need_values=need_values, read_only=read_only)
     return plan if inputs.shard is None else shard_of(plan, *inputs.shard)
 
 
-def plan_of_file(name: str, inputs: ActionInputs, workspace: Path, *, need_values: bool) -> Plan:
+def plan_of_file(
+    name: str, inputs: ActionInputs, workspace: Path, *, need_values: bool, read_only: bool = False
+) -> Plan:
     """The plan of one file by its name in the workspace."""
     path = workspace / name
     document = read(path, name)
@@ -57,6 +59,7 @@ def plan_of_file(name: str, inputs: ActionInputs, workspace: Path, *, need_value
             root=path.parent,
             workspace=workspace,
             need_values=need_values and not findings,
+            read_only=read_only,
         )
     except SpecError as error:
         told = {finding.at for finding in findings}  # what is no text, say, need not be no address as well

@@ -10,7 +10,7 @@ import signal
 import sys
 import traceback
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from runner.log import Log, Patient
 from runner.report.events import unheard
 from runner.report.results import Failure, RunReport
 from runner.stopping import Stop
+from runner.trust import standing_of
 from runner.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -40,9 +41,11 @@ if TYPE_CHECKING:
     from runner.credentials.scrub import Scrubber
     from runner.errors import Finding
     from runner.plan.plan import Plan
+    from runner.report.results import Trust
     from runner.report.summary import Detail
     from runner.report.tested import CaseResult
     from runner.run import Run
+    from runner.trust import Standing
 
 UNFINISHED = '{"status": "failed", "steps": []}\n'
 """results.json of a run that was killed before it could write its own."""
@@ -133,12 +136,22 @@ class Door:
     scrub: Scrubber
     stop: Stop
     last: Callable[[float | None], AbstractContextManager[object]]
+    standing: Standing = field(init=False)
 
     def serve(self, inputs: ActionInputs) -> int:
         """Do what the inputs ask for. Raises RunnerError for what cannot be done at all."""
+        self.scrub.learn([inputs.github_token] if inputs.github_token else [])
+        self.standing = standing_of(inputs, self.environ, self.host.workspace, hosted=self.host.present)
+        self._believe(self.standing.trust)
+        self.standing.refuse()
         modes = {"validate": self.validate, "plan": self.plan, "test": self.test}
         serve = self.test if inputs.records_cases else modes.get(inputs.mode, self.run)
         return serve(inputs)
+
+    def _believe(self, trust: Trust) -> None:
+        """Say for whom the run is, here and in all that it leaves."""
+        self.delivery = replace(self.delivery, trust=trust)
+        self.log.line("DEBUG" if trust.trusted else "WARNING", trust.told)
 
     # -- run ----------------------------------------------------------------------------------------------------------
 
@@ -148,8 +161,13 @@ class Door:
         from runner.tapes import tapes_of
         from runner.telemetry import Tracing
 
-        plan = plan_of(inputs, self.host.workspace, need_values=True)
+        with self.standing.sources() as home:
+            plan = plan_of(inputs, home, need_values=True, read_only=self.standing.read_only)
+        plan = self.standing.fitted(plan)
         self._learn(plan)
+        if plan.withheld:
+            told = f"not given to agents: {', '.join(plan.withheld)}"
+            self._believe(replace(self.standing.trust, otherwise=told))
         self._advise(plan, inputs, annotate=False)
         asks = inputs.mode != "replay"
         # From here on nothing that is printed or written holds one.
@@ -242,7 +260,7 @@ class Door:
                 harness = Harness(
                     self.host.workspace, self.environ, self.now, self.scrub, emit, watched, self.host.mask
                 )
-                done = trial(inputs, harness, tell)
+                done = trial(inputs, harness, tell, trusted=self.standing.trust.trusted)
                 if done.live_left_out:
                     self.log.line("WARNING", f"{done.live_left_out} live cases were left out")
                 exit_code, files = self.delivery.tested(done.session, inputs, artifacts)
@@ -279,7 +297,8 @@ class Door:
                     continue
                 plan = plan_of_file(name, inputs, self.host.workspace, need_values=False)
                 self._learn(plan)
-                missing = absent(plan.secrets, self.environ, self.host.workspace)
+                asked = plan.secrets if self.standing.trust.trusted else ()
+                missing = absent(asked, self.environ, self.host.workspace)
                 plan = replace(plan, warnings=(*plan.warnings, *missing))
                 self._advise(plan, inputs, annotate=False)
                 advice += plan.warnings

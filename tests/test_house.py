@@ -33,8 +33,9 @@ MAY_IMPORT = {
     },
     "main": {
         *("run", "intake", "tapes", "deliver", "inputs", "folder", "credentials", "telemetry", "log"),
-        *("ending", "stopping", "watchdog", "guard", "testing", "ci", "report", "plan", "errors"),
+        *("ending", "stopping", "watchdog", "guard", "testing", "trust", "ci", "report", "plan", "errors"),
     },
+    "trust": {"inputs", "ci", "plan", "report", "errors"},
     "ending": {"run", "tapes", "deliver", "inputs", "folder", "telemetry", "log", "ci", "report", "tape", "errors"},
     "watchdog": {"run", "stopping", "errors"},
     "stopping": {"log", "guard", "errors"},

@@ -23,6 +23,12 @@ OWNER = 1234
 """A user without a name, who owns workspaces in tests that root runs."""
 
 
+def push(directory: Path) -> dict[str, str]:
+    """What a host says of the event that starts a job, where it is a push."""
+    (directory / ".github-event").write_text("{}")
+    return {"GITHUB_EVENT_NAME": "push", "GITHUB_EVENT_PATH": str(directory / ".github-event")}
+
+
 @dataclass
 class Outcome:
     """What a run left: exit code, step outputs, files, log."""
@@ -54,6 +60,7 @@ class Workspace:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.environ: dict[str, str] = {}
+        self._event = "push"
 
     def write(self, name: str, content: str | dict[str, Any]) -> str:
         path = self.root / name
@@ -61,13 +68,23 @@ class Workspace:
         path.write_text(content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False))
         return name
 
+    def event(self, name: str, payload: dict[str, Any] | str, **variables: str) -> None:
+        """What starts the action from now on, instead of a push; `variables` are the host's, without GITHUB_."""
+        self._event = name
+        (self.root / ".github-event").write_text(payload if isinstance(payload, str) else json.dumps(payload))
+        self.environ |= {f"GITHUB_{variable}": value for variable, value in variables.items()}
+
     def action(self, **inputs: str) -> Outcome:
         """Run the action with inputs; underscores in names stand for hyphens."""
+        if not (self.root / ".github-event").exists():
+            self.event("push", {})
         output, summary = self.root / ".github-output", self.root / ".github-summary"
         for file in (output, summary):
             file.write_text("")
         host = {
             "GITHUB_ACTIONS": "true",
+            "GITHUB_EVENT_NAME": self._event,
+            "GITHUB_EVENT_PATH": str(self.root / ".github-event"),
             "GITHUB_WORKSPACE": str(self.root),
             "GITHUB_OUTPUT": str(output),
             "GITHUB_STEP_SUMMARY": str(summary),

@@ -51,17 +51,20 @@ def make_plan(
     root: Path | None = None,
     workspace: Path | None = None,
     need_values: bool = True,
+    read_only: bool = False,
 ) -> Plan:
     """Plan a checked file. `root` is the directory that paths inside the file start from, `workspace` the one that
     none of them leaves; without a root no other file is read, and warnings name those that were not. With
-    `need_values` every required variable must have its value by now.
+    `need_values` every required variable must have its value by now. A `read_only` plan has no secrets, no notes, and
+    only tools that change nothing and reach nobody; the hashes are those of what is left.
 
     Raises SpecError with every finding, UsageError when the variables given do not fit.
     """
     source = source.model_copy(update={"runtime": _runtime(source.runtime, overrides)})
     problems = Problems(document, [*offered.refusals(source, document)])
-    recipes = Recipes(source, source.runtime, root, workspace, problems)
+    recipes = Recipes(source, source.runtime, root, workspace, problems, read_only)
     context = context_plan(source, problems.find)
+    context = replace(context, notes=None) if read_only else context
     builder = Builder(source.runtime, recipes, problems, context=context)
     flow = builder.flow(source.pattern)
     scopes = Scopes(flow, source, document, builder.places, recipes.written)
@@ -82,7 +85,8 @@ def make_plan(
         tools=recipes.tools,
         deny_network=recipes.tooling.denied,
         context=context,
-        secrets=secrets,
+        secrets=() if read_only else secrets,
+        withheld=tuple(sorted(recipes.withheld)),
         telemetry=telemetry,
     )
     _refuse(Finding(told, document.locate(("runtime", "budgets", "max_cost_usd"))) for told in unpriced(plan))

@@ -191,6 +191,8 @@ class Plan:
     warnings: tuple[Finding, ...] = ()
     deny_network: bool = False
     """Nothing that a tool starts may reach a network."""
+    withheld: tuple[str, ...] = ()
+    """Tools that agents ask for and are not given, for the run is read-only."""
     shard: Shard | None = None
     """Which share of a larger plan this is. The hashes are those of the whole."""
 

@@ -14,7 +14,7 @@ from runner.plan.agents import Home, written_agents
 from runner.plan.catalogue import PROVIDERS
 from runner.plan.fingerprint import text_digest
 from runner.plan.plan import AgentRecipe, ModelRecipe
-from runner.plan.tools import Tooling
+from runner.plan.tools import Tooling, only_reads
 from runner.spec import models as spec
 from runner.spec.load import nearest
 
@@ -51,7 +51,10 @@ class Recipes:
     root: Path | None
     workspace: Path | None
     problems: Problems
+    read_only: bool = False
     tools: dict[str, ToolRecipe] = field(default_factory=dict)
+    withheld: set[str] = field(default_factory=set)
+    """What a read-only run does not give to agents that ask for it."""
 
     @cached_property
     def written(self) -> Mapping[str, WrittenAgent]:
@@ -153,8 +156,11 @@ class Recipes:
         for provider in sorted({model.provider for model in models}):
             if found and not PROVIDERS[provider].takes_tools:
                 find(f"provider '{provider}' cannot use tools")
-        self.tools |= found
-        return tuple(found)
+        if self.read_only:
+            self.withheld |= {name for name, one in found.items() if not only_reads(one)}
+        given = {name: one for name, one in found.items() if name not in self.withheld}
+        self.tools |= given
+        return tuple(given)
 
     def _output_schema(
         self, step: patterns.Step, written: WrittenAgent, place: Place, asked: Asked | None

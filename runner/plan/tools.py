@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 CONFIRMED: Final = frozenset({"python_exec"})
 """Tools that are refused unless `guardrails.allow_tools` names them."""
 
+READ_ONLY: Final = frozenset(
+    {"calculator", "current_time", "file_read", "head", "tail", "grep", "search", "spec_verify"}
+)
+"""Built-in tools that change nothing and reach nobody: what a model was told cannot leave by them."""
+
 _SHELL: Final = re.compile(r"\$\{([A-Za-z_]\w*)\}")
 """How files of other tools name a secret in a header: `${TOKEN}` for `{{ secrets.TOKEN }}`."""
 
@@ -167,6 +172,11 @@ class SkillText:
 ToolRecipe: TypeAlias = BuiltIn | HttpTool | McpServer | SkillBook
 """Each has a `canonical` text, for hashing, and what is `told` of it by parts, for whoever asks which of them changed:
 short texts as they are, long ones as a digest."""
+
+
+def only_reads(recipe: ToolRecipe) -> bool:
+    """Whether a tool may be given to agents that work for a stranger."""
+    return isinstance(recipe, SkillBook) or (isinstance(recipe, BuiltIn) and recipe.name in READ_ONLY)
 
 
 class Tooling:

@@ -11,9 +11,10 @@ from runner.prices import exact
 from runner.report.markdown import MAX_NAME, code, duration, html, plain, table
 from runner.report.progress import Line
 from runner.report.review import as_markdown
-from runner.report.summary import fitted
+from runner.report.summary import distrust, fitted
 
 if TYPE_CHECKING:
+    from runner.report.results import Trust
     from runner.report.tested import CaseResult, CaseStatus, Session
 
 _SIGN: Final[dict[CaseStatus, str]] = {"passed": "✅", "failed": "❌", "error": "⛔"}
@@ -34,13 +35,14 @@ def counted(session: Session) -> str:
 # -- the job summary --------------------------------------------------------------------------------------------------
 
 
-def summary(session: Session) -> str:
+def summary(session: Session, trust: Trust | None = None) -> str:
     """The job summary: what came of every case, and below what is wrong, as far as the host takes it."""
-    return fitted(_sections(session), "junit.xml")
+    return fitted(_sections(session, trust), "junit.xml")
 
 
-def _sections(session: Session) -> Iterator[str]:
-    yield from (_headline(session), _table(session))
+def _sections(session: Session, trust: Trust | None) -> Iterator[str]:
+    yield _headline(session) + (distrust(trust) if trust else "")
+    yield _table(session)
     yield from (_folded(case) for case in session.cases if case.problems)
     if session.review is not None:
         yield as_markdown(session.review).rstrip()

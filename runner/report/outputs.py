@@ -64,6 +64,7 @@ def outputs(report: RunReport, paths: Paths) -> dict[str, str]:
         "budget-used-percent": "" if used is None else used,
         "duration-ms": report.duration_ms,
         "config-hash": report.config_hash,
+        "trust": report.trust.word if report.trust else "",
         "matrix": report.matrix,
     }
     return _fitted({**report.step_outputs, **{name: str(value) for name, value in own.items()}}, paths.results)
@@ -107,6 +108,7 @@ def document(report: RunReport) -> dict[str, Any]:
         "pattern": report.pattern,
         "config_hash": report.config_hash,
         "shard": str(report.shard) if report.shard else None,
+        "trust": report.trust.word if report.trust else None,
         "started": report.started.isoformat(timespec="milliseconds"),
         "duration_ms": report.duration_ms,
         "response": report.response,

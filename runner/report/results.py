@@ -50,6 +50,7 @@ OUTPUTS: Final[dict[str, str]] = {
     "budget-used-percent": "share of the tightest budget; empty without one",
     "duration-ms": "wall-clock time of the run",
     "config-hash": "hash of everything that can change an answer, over the whole plan",
+    "trust": "trusted or untrusted: whether who caused the event may write to the repository",
     "matrix": "of mode plan: the plan's shards as JSON, for strategy.matrix; empty where it cannot be sharded",
 }
 """Every output this version writes, and what it means. Written on failure too; `outputs.step_outputs` add more."""
@@ -206,6 +207,24 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
+class Trust:
+    """Whether who caused a run may write to the repository, why that is thought, and what is otherwise for it."""
+
+    trusted: bool
+    why: str
+    otherwise: str = ""
+
+    @property
+    def word(self) -> str:
+        return "trusted" if self.trusted else "untrusted"
+
+    @property
+    def told(self) -> str:
+        """The same in a line."""
+        return f"{self.word}: {self.why}" + (f"; {self.otherwise}" if self.otherwise else "")
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a run did not succeed, in plain words."""
 
@@ -247,6 +266,7 @@ class RunReport:
     shard: Shard | None = None
     matrix: str = ""
     """Of a plan that was shown: its shards as JSON, where it has some."""
+    trust: Trust | None = None
 
     @property
     def questions(self) -> tuple[Question, ...]:

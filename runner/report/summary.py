@@ -13,7 +13,7 @@ from runner.report.timeline import flow, gantt
 
 if TYPE_CHECKING:
     from runner.errors import Question
-    from runner.report.results import BudgetStatistics, RunReport, StepResult, Usage
+    from runner.report.results import BudgetStatistics, RunReport, StepResult, Trust, Usage
 
 Detail: TypeAlias = Literal["full", "brief", "off"]
 
@@ -63,9 +63,16 @@ def _headline(report: RunReport) -> str:
     told = f"### {_SIGN[report.status]} {plain(report.name, MAX_NAME)}: {report.status}"
     if report.shard is not None:
         told += f"\n\n{report.shard.told}"
+    if report.trust is not None:
+        told += distrust(report.trust)
     if report.failure is not None:
         told += f"\n\n**{plain(report.failure.title)}:** {plain(report.failure.message)}"
     return told
+
+
+def distrust(trust: Trust) -> str:
+    """Why a run is not trusted, below a headline; nothing of one that is."""
+    return "" if trust.trusted else f"\n\n🔒 {plain(trust.told)}"
 
 
 def _questions(report: RunReport) -> str:

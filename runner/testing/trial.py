@@ -32,11 +32,12 @@ class Left:
     live_left_out: int = 0
 
 
-def trial(inputs: ActionInputs, harness: Harness, tell: Callable[[CaseResult], None]) -> Left:
-    """Run the cases that the inputs name: on recordings, or in mode record to make them. Raises UsageError, SpecError
-    and FileProblem for what cannot be run at all."""
+def trial(inputs: ActionInputs, harness: Harness, tell: Callable[[CaseResult], None], *, trusted: bool = True) -> Left:
+    """Run the cases that the inputs name: on recordings, or in mode record to make them. Those of a stranger ask no
+    model and use no tool. Raises UsageError, SpecError and FileProblem for what cannot be run at all."""
     cases = cases_of(inputs.spec, harness.workspace)
     asked = [case for case in cases if not case.live or (inputs.live_cases == "run" and inputs.mode == "test")]
+    asked = asked if trusted else [case for case in cases if not case.real_tools]
     if cases and not asked:
         raise UsageError(f"all {len(cases)} cases are live, and none of those is to be run")
     trials = _Trials(inputs, harness)

@@ -42,6 +42,9 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "summary": ("brief", "brief"),
     "trace": ("false", False),
     "hitl-response": ("Yes, please.", "Yes, please."),
+    "trust": ("untrusted", "untrusted"),
+    "trusted-bots": ("41898282, 7\n8", (41898282, 7, 8)),
+    "github-token": ("ghs_ofTheJob", "ghs_ofTheJob"),
     "debug": ("true", True),
 }
 """For every input a value as it is written, and as it is read."""
@@ -99,7 +102,11 @@ def test_the_action_declares_exactly_the_outputs_that_are_written() -> None:
     assert declared == OUTPUTS
 
 
-@pytest.mark.parametrize("one", [one for one in INPUTS if one.default], ids=lambda one: one.name)
+PLAIN = [one for one in INPUTS if one.default and "${{" not in one.default]
+"""Inputs with a default that the host does not have to work out."""
+
+
+@pytest.mark.parametrize("one", PLAIN, ids=lambda one: one.name)
 def test_a_default_of_the_action_is_the_default_of_the_code(one: Any) -> None:
     assert attribute(from_action({one.name: one.default}), one.name) == attribute(ActionInputs(), one.name)
 
@@ -279,6 +286,19 @@ def test_an_unknown_input_is_told_with_the_nearest() -> None:
 @pytest.mark.parametrize("name", NOT_OFFERED)
 def test_an_input_of_a_later_version_is_refused_by_name(name: str) -> None:
     assert refusal(**{name.replace("-", "_"): "something"}) == f"input '{name}' is not offered in this version"
+
+
+def test_a_bot_is_trusted_by_its_number_only() -> None:
+    assert refusal(trusted_bots="7\nhelper[bot]") == (
+        "input 'trusted-bots' should be the numbers of accounts, such as 41898282 for github-actions[bot]; "
+        "'helper[bot]' is a name, and anybody may have a name"
+    )
+
+
+def test_the_token_is_in_no_text_that_is_made_of_the_inputs() -> None:
+    inputs = from_action({"github-token": "ghs_ofTheJob"})
+    assert "ghs_ofTheJob" not in repr(inputs)
+    assert "github-token" not in inputs.given
 
 
 def test_asking_for_no_post_is_asking_for_nothing() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from tests.servers import OpenAIServer
-from tests.workspace import read_outputs
+from tests.workspace import push, read_outputs
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/sharded-review"
@@ -58,6 +58,7 @@ class Host:
             env={
                 "PATH": os.environ["PATH"],
                 "GITHUB_ACTIONS": "true",
+                **push(checkout),
                 "GITHUB_WORKSPACE": str(checkout),
                 "GITHUB_OUTPUT": str(output),
                 "OPENAI_API_KEY": "sk-of-a-test-0123456789",

@@ -22,7 +22,7 @@ from runner.tape.store import read
 from tests.contract.test_reuse import AWS
 from tests.servers import Answer, BedrockServer, OpenAIServer
 from tests.servers.http import ModelServer
-from tests.workspace import Workspace, chain, read_outputs, workflow
+from tests.workspace import Workspace, chain, push, read_outputs, workflow
 from tests.zygote import Asked, Ended, Zygote
 
 if TYPE_CHECKING:
@@ -280,7 +280,7 @@ when_asked(waiting)"""
 
 def started(root: Path, server: ModelServer, code: str, *arguments: str, **content: Any) -> subprocess.Popen[str]:
     """The command line in a process of its own, which leads a group."""
-    environ = {"PATH": os.environ["PATH"], "GITHUB_ACTIONS": "true", **workspace(root, server, **content)}
+    environ = {"PATH": os.environ["PATH"], "GITHUB_ACTIONS": "true", **push(root), **workspace(root, server, **content)}
     script = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}\nfrom runner.main import cli; cli()"
     command = [sys.executable, "-c", script, "run", "workflow.yaml", *arguments]
     return subprocess.Popen(command, cwd=root, env=environ, stderr=subprocess.PIPE, text=True, start_new_session=True)
@@ -297,7 +297,7 @@ def told(file: Path) -> str:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="nobody guards a run there")
 def test_a_signal_is_heard_while_everything_is_still_being_read(server: OpenAIServer, tmp_path: Path):
-    environ = {"PATH": os.environ["PATH"], "GITHUB_ACTIONS": "true", **workspace(tmp_path, server)}
+    environ = {"PATH": os.environ["PATH"], "GITHUB_ACTIONS": "true", **push(tmp_path), **workspace(tmp_path, server)}
     command = [sys.executable, str(ROOT / "entrypoint.py"), "run", "workflow.yaml"]
     process = subprocess.Popen(command, cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True)
     while not any(descendants(process.pid)):

@@ -19,6 +19,7 @@ from runner.report.results import (
     Failure,
     RunReport,
     Shard,
+    Trust,
 )
 from tests.build import NOON, report, result, skipped
 
@@ -52,6 +53,7 @@ def test_the_outputs_say_what_the_report_says() -> None:
         duration_ms=1234,
         config_hash="abc",
         tape="out/tape",
+        trust=Trust(False, "the pull request is from a fork"),
     )
     assert outputs(ended, HERE) == {
         "status": "failed",
@@ -80,6 +82,7 @@ def test_the_outputs_say_what_the_report_says() -> None:
         "budget-used-percent": "66",
         "duration-ms": "1234",
         "config-hash": "abc",
+        "trust": "untrusted",
         "matrix": "",
     }
 

@@ -1,0 +1,171 @@
+"""For whom a run is: what the event, the inputs and the workspace's checkouts say together, and what follows from it.
+
+The rules are in `runner.ci.rules`; here they are asked once, before a plan is made. A run for a stranger is read-only,
+and what decides about it is read from the base revision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import TYPE_CHECKING, Final
+
+from runner.ci.api import Api, NoAnswer, api_of
+from runner.ci.checkout import Checkout, checkouts
+from runner.ci.event import Event, event_of
+from runner.ci.rules import Asking, doubt_of
+from runner.errors import UsageError
+from runner.plan.telemetry import Telemetry
+from runner.report.results import Trust
+
+if TYPE_CHECKING:
+    from runner.inputs import ActionInputs
+    from runner.plan.plan import Plan
+
+ASKING: Final = ("live", "resume")
+"""Modes that ask models, and so are read-only for a stranger. The others ask nobody, but for `record`."""
+
+WHY_NOT: Final = "https://securitylab.github.com/resources/github-actions-preventing-pwn-requests/"
+
+READ_ONLY: Final = (
+    "a read-only run: workflow files are those of the base revision, no secret of theirs is read, and no tool is "
+    "given that changes anything or reaches anybody"
+)
+NOBODY_ASKED: Final = "no model is asked, no tool is used, and no secret is read"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One invocation: where it runs, and what is asked about it."""
+
+    inputs: ActionInputs
+    event: Event | None
+    """None where there is no CI host: then it is its user's own."""
+    workspace: Path
+    api: Api
+
+    @cached_property
+    def trust(self) -> Trust:
+        """Whether the run is trusted, and why."""
+        if self.inputs.trust != "auto":
+            return self._trust(self.inputs.trust == "trusted", f"the input 'trust' is {self.inputs.trust}")
+        if self.event is None:
+            return self._trust(True, "there is no CI host")
+        doubt = doubt_of(self.event, Asking(self.api.may_write, self.inputs.trusted_bots)) or self._strange_files()
+        return self._trust(not doubt, doubt or f"only who may write to the repository causes this '{self.event.name}'")
+
+    @property
+    def read_only(self) -> bool:
+        return not self.trust.trusted and self.inputs.mode in ASKING
+
+    def refuse(self) -> None:
+        """Raise UsageError for what is never done for a stranger."""
+        if self._holds_the_forks_head():
+            raise UsageError(
+                "this is 'pull_request_target' with a checkout of the fork's head: a stranger's files beside the "
+                "secrets and the write token of this repository, which whatever reads them may hand out. Leave out "
+                "that checkout; or run on 'pull_request', with mode: replay or test, which need no secret; or let one "
+                f"job without secrets look at the files and another one act on its outputs. See {WHY_NOT}"
+            )
+        if self.inputs.mode == "record" and not self.trust.trusted:
+            raise UsageError(
+                f"mode: record is for trusted events only, for what it writes is replayed for ever ({self.trust.why})"
+            )
+
+    def fitted(self, plan: Plan) -> Plan:
+        """The plan, without the address that a stranger's file would have spans sent to."""
+        if self.trust.trusted or self.read_only:
+            return plan
+        return replace(plan, telemetry=Telemetry(service_name=plan.telemetry.service_name))
+
+    @contextmanager
+    def sources(self) -> Iterator[Path]:
+        """The directory from which what decides about a run is read: the workspace, or while it is open another one
+        with the files of the base revision. Raises UsageError where those cannot be had."""
+        if not self.read_only or self.event is None or self.inputs.prompt is not None or self._at_base():
+            yield self.workspace
+            return
+        with TemporaryDirectory(prefix="base-") as directory:
+            self._fetch_base(Path(directory))
+            yield Path(directory)
+
+    # -- the workspace's files ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def _checkouts(self) -> tuple[Checkout, ...]:
+        return checkouts(self.workspace, self.inputs.spec[0] if self.inputs.spec else None)
+
+    @property
+    def _base(self) -> str:
+        """The commit of the base; empty where the event does not say it. GITHUB_SHA is that of the event's own
+        repository, but of a pull request it is the merge."""
+        assert self.event is not None
+        merged = self.event.name != "pull_request_target" and self.event.at("pull_request") is not None
+        return self.event.commit("pull_request", "base", "sha") if merged else self.event.sha
+
+    def _at_base(self) -> bool:
+        """Whether the workspace is the base revision and nothing else: paths may lead into another checkout."""
+        found = [(one.directory, one.head) for one in self._checkouts]
+        return bool(self._base) and found == [(self.workspace, self._base)]
+
+    def _fetch_base(self, into: Path) -> None:
+        from runner.ci.archive import NotUnpacked, unpack
+
+        try:
+            if not self._base:
+                raise NoAnswer("the event does not say which commit that is")
+            with TemporaryFile() as archive:
+                self.api.archive(self._base, archive)
+                archive.seek(0)
+                unpack(archive, into)
+        except (NoAnswer, NotUnpacked) as problem:
+            raise UsageError(
+                f"this run is untrusted ({self.trust.why}), so its workflow file comes from the base revision, which "
+                f"cannot be had: {problem}. Set 'github-token', or check out the base revision and nothing else, or "
+                "use mode: replay, which asks nobody"
+            ) from None
+
+    def _strange_files(self) -> str:
+        """Why a comment of somebody who may write is not trusted: the files may be those of a fork's pull request."""
+        assert self.event is not None
+        number = self.event.at("issue", "number")
+        if self.event.name != "issue_comment" or self.event.at("issue", "pull_request") is None:
+            return ""
+        if all(one.head == self.event.sha != "" for one in self._checkouts):
+            return ""
+        try:
+            fork = type(number) is not int or self.api.is_fork(number)
+        except NoAnswer as problem:
+            return f"a checkout in the workspace may be that of a fork, and nobody can tell: {problem}"
+        return "a checkout in the workspace may be that of the fork whose pull request is commented on" if fork else ""
+
+    def _holds_the_forks_head(self) -> bool:
+        """Whether a `pull_request_target` from a fork has the fork's files beside it."""
+        event = self.event
+        if event is None or event.name != "pull_request_target" or event.at("pull_request") is None:
+            return False
+        if event.id("pull_request", "head", "repo") == event.id("pull_request", "base", "repo") is not None:
+            return False
+        heads = {event.commit("pull_request", "head", "sha"), event.commit("pull_request", "merge_commit_sha")} - {""}
+        fork = event.text("pull_request", "head", "repo", "full_name").lower()
+        return any(one.head in heads or one.refs or _is_of(one, fork) for one in self._checkouts)
+
+    def _trust(self, trusted: bool, why: str) -> Trust:
+        return Trust(trusted, why, "" if trusted else READ_ONLY if self.inputs.mode in ASKING else NOBODY_ASKED)
+
+
+def standing_of(inputs: ActionInputs, environ: Mapping[str, str], workspace: Path, *, hosted: bool) -> Standing:
+    """How these inputs stand in this job."""
+    event = event_of(environ) if hosted else None
+    repository = event.repository if event is not None else ""
+    return Standing(inputs, event, workspace, api_of(environ, repository, inputs.github_token))
+
+
+def _is_of(checkout: Checkout, repository: str) -> bool:
+    """Whether a checkout was fetched from a repository, by its name in lower case."""
+    addresses = (one.lower().removesuffix("/").removesuffix(".git") for one in checkout.remotes)
+    return bool(repository) and any(one.endswith((f"/{repository}", f":{repository}")) for one in addresses)

@@ -1,0 +1,431 @@
+"""Whole runs for strangers and for writers: what runs, what it may use and read, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.build import as_text
+from tests.ci import events
+from tests.ci.events import BASE, FORK, HEAD, HERE, MERGE, OWNER, STRANGER, TOKEN, GitHub, user
+from tests.servers import OpenAIServer, Request
+from tests.workspace import Outcome, Workspace, chain, workflow
+
+SPEC = "agents/flow.yaml"
+LEFT = {"file_read", "grep", "calculator"}
+ALL_TOOLS = [*LEFT, "file_write", "web_fetch", "http_request", "python_exec", "desk"]
+
+
+@pytest.fixture
+def model() -> Iterator[OpenAIServer]:
+    with OpenAIServer() as server:
+        yield server
+
+
+def flow(model: OpenAIServer, prompt: str = "You are of the base.", **changes: Any) -> dict[str, Any]:
+    return workflow(
+        model.url, chain("go"), agents={"writer": {"prompt": prompt, **changes.pop("agent", {})}}, **changes
+    )
+
+
+def armed(model: OpenAIServer) -> dict[str, Any]:
+    """A workflow with tools of every kind, a secret, and notes."""
+    desk = {"id": "desk", "base_url": "https://desk.example", "headers": {"Authorization": "{{ secrets.DESK }}"}}
+    return flow(
+        model,
+        agent={"tools": ALL_TOOLS},
+        tools={"http_executors": [desk], "mcp": [{"id": "box", "command": "/bin/false"}]},
+        env={"secrets": [{"key": "DESK", "source": "env"}]},
+        security={"guardrails": {"allow_tools": [*ALL_TOOLS, "box"]}},
+        context_policy={"notes": {"file": "notes.md"}},
+    )
+
+
+def git(
+    directory: Path, head: str, *, url: str = "https://github.com/octocat/hello", pulls: tuple[str, ...] = ()
+) -> None:
+    """A checkout as git leaves it, with a branch that is packed."""
+    (directory / ".git").mkdir(parents=True)
+    (directory / ".git/HEAD").write_text("ref: refs/heads/main\n")
+    packed = [f"{HEAD} refs/remotes/pull/{name}" for name in pulls]
+    (directory / ".git/packed-refs").write_text(
+        "\n".join(["# pack-refs with: peeled", f"{head} refs/heads/main", *packed])
+    )
+    (directory / ".git/config").write_text(f'[remote "origin"]\n\turl = {url}\n')
+
+
+def from_fork(workspace: Workspace, github: GitHub) -> None:
+    """A stranger's pull request, and its merge with the base in the workspace."""
+    workspace.event("pull_request", events.pull_request(FORK, STRANGER), **host(github, MERGE))
+    git(workspace.root, MERGE)
+
+
+def host(github: GitHub, sha: str = BASE) -> dict[str, str]:
+    return {"API_URL": github.url, "REPOSITORY": "octocat/hello", "SHA": sha}
+
+
+def act(workspace: Workspace, **inputs: str) -> Outcome:
+    return workspace.action(**{"spec": SPEC, "github_token": TOKEN, **inputs})
+
+
+def given(request: Request) -> set[str]:
+    return {tool["function"]["name"] for tool in request.body.get("tools", [])}
+
+
+def prompts(model: OpenAIServer) -> list[str]:
+    return [request.messages[0]["content"] for request in model.requests]
+
+
+# -- whose files ------------------------------------------------------------------------------------------------------
+
+
+def test_what_runs_for_a_fork_is_the_base_revisions_and_not_its_own(workspace: Workspace, model: OpenAIServer):
+    base = flow(model, agent={"$ref": "writer.yaml", "prompt": None, "output_schema": "answer.json"})
+    files = {
+        SPEC: as_text(base | {"skills": [{"id": "tone", "path": "tone.md"}]}),
+        "agents/writer.yaml": "prompt: You are of the base.",
+        "agents/answer.json": '{"type": "object", "properties": {"of_the_base": {"type": "string"}}}',
+        "agents/tone.md": "Be kind, says the base.",
+    }
+    with GitHub(files) as github:
+        from_fork(workspace, github)
+        workspace.write(SPEC, flow(model, "You are of the fork."))
+        workspace.write("agents/writer.yaml", "prompt: You are of the fork.")
+        outcome = act(workspace)
+
+    asked = json.dumps(model.requests[0].body)
+    assert "You are of the base." in asked
+    assert "of_the_base" in asked
+    assert "of the fork" not in asked
+    assert outcome.results["trust"] == outcome.outputs["trust"] == "untrusted"
+
+
+def test_nothing_of_the_base_is_left_behind(
+    workspace: Workspace, model: OpenAIServer, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+):
+    place = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    with GitHub({SPEC: as_text(flow(model))}) as github:
+        from_fork(workspace, github)
+        assert act(workspace).exit_code == 0
+    assert [*place.iterdir()] == []
+    assert prompts(model) == ["You are of the base."]
+
+
+@pytest.mark.parametrize(("branch", "requests"), [(BASE, 0), (HEAD, 1)], ids=["at the base", "elsewhere"])
+def test_the_workspaces_files_are_taken_where_it_is_at_the_base(
+    workspace: Workspace, model: OpenAIServer, branch: str, requests: int
+):
+    with GitHub({SPEC: as_text(flow(model, "You were fetched."))}) as github:
+        workspace.event("issue_comment", events.comment({**user(STRANGER), "id": 0}), **host(github))
+        git(workspace.root, branch)
+        workspace.write(SPEC, flow(model, "You were there."))
+        outcome = act(workspace)
+
+    assert outcome.exit_code == 0, outcome.log
+    assert prompts(model) == [["You were there.", "You were fetched."][requests]]
+    assert sum("tarball" in request.path for request in github.requests) == requests
+
+
+def test_a_second_checkout_that_paths_could_lead_into_is_not_taken_for_the_base(
+    workspace: Workspace, model: OpenAIServer
+):
+    with GitHub({SPEC: as_text(flow(model))}) as github:
+        workspace.event("issue_comment", events.comment(user(STRANGER)), **host(github))
+        git(workspace.root, BASE)
+        git(workspace.root / "pr", HEAD)
+        workspace.write(f"pr/{SPEC}", flow(model, "You are of the fork."))
+        outcome = act(workspace, spec=f"pr/{SPEC}")
+
+    assert outcome.exit_code == 12
+    assert f"there is no file pr/{SPEC}" in outcome.log
+    assert model.requests == []
+
+
+@pytest.mark.parametrize(
+    ("token", "files", "why"),
+    [
+        ("", {}, "there is no github-token to ask the host with"),
+        ("wrong", {}, "the host answers with status 401"),
+        (TOKEN, None, "the host answers with status 404"),
+    ],
+)
+def test_without_the_base_nothing_runs_and_what_would_help_is_said(
+    workspace: Workspace, model: OpenAIServer, token: str, files: Any, why: str
+):
+    with GitHub(files) as github:
+        from_fork(workspace, github)
+        workspace.write(SPEC, flow(model))
+        outcome = act(workspace, github_token=token)
+
+    assert (outcome.exit_code, outcome.outputs["status"], outcome.outputs["trust"]) == (2, "invalid", "untrusted")
+    assert f"cannot be had: {why}. Set 'github-token', or check out the base revision" in outcome.log
+    assert model.requests == []
+
+
+def test_a_question_of_one_line_needs_no_file_and_no_base(workspace: Workspace, model: OpenAIServer):
+    workspace.event("issues", events.issue(STRANGER))
+    outcome = workspace.action(prompt="Hello?", provider="openai", model_id="m", host=model.url)
+    assert (outcome.exit_code, outcome.outputs["trust"]) == (0, "untrusted")
+
+
+# -- what it may use --------------------------------------------------------------------------------------------------
+
+
+def test_a_strangers_run_has_no_tool_with_effects_no_secret_and_no_notes(workspace: Workspace, model: OpenAIServer):
+    with GitHub({SPEC: as_text(armed(model))}) as github:
+        from_fork(workspace, github)
+        outcome = act(workspace)
+
+    assert outcome.exit_code == 0, outcome.log  # DESK, which is not set, was not asked for
+    assert given(model.requests[0]) == LEFT
+    assert not (workspace.root / "notes.md").exists()
+    told = "untrusted: the pull request is from a fork; not given to agents: desk, file_write, http_request"
+    assert f"WARNING {told}, python_exec, web_fetch" in outcome.log
+    assert told.replace("_", "\\_") in outcome.summary
+
+
+def test_the_same_run_for_a_writer_has_all_of_it(workspace: Workspace, model: OpenAIServer):
+    with GitHub() as github:
+        workspace.event("pull_request", events.pull_request(HERE), **host(github, MERGE))
+        workspace.environ["DESK"] = "secret-of-the-desk"
+        workspace.write(SPEC, armed(model))
+        outcome = act(workspace)
+
+    assert outcome.exit_code == 0, outcome.log
+    assert given(model.requests[0]) == {*LEFT, "file_write", "web_fetch", "http_request", "python_exec", "desk"}
+    assert (workspace.root / "notes.md").exists()
+    assert outcome.outputs["trust"] == "trusted"
+    assert "rust" not in outcome.log.replace("strands", "") + outcome.summary
+    assert github.requests == []
+
+
+def test_the_hashes_are_those_of_what_is_left(workspace: Workspace, model: OpenAIServer):
+    workspace.write(SPEC, armed(model))
+    workspace.environ["DESK"] = "secret-of-the-desk"
+    forced = [workspace.action(spec=SPEC, trust=trust) for trust in ("trusted", "untrusted")]
+    assert len({outcome.outputs["config-hash"] for outcome in forced if outcome.exit_code == 0}) == 1
+    git(workspace.root, BASE)
+    workspace.environ["GITHUB_SHA"] = BASE
+    forced = [workspace.action(spec=SPEC, trust=trust) for trust in ("trusted", "untrusted")]
+    assert [outcome.exit_code for outcome in forced] == [0, 0]
+    assert len({outcome.outputs["config-hash"] for outcome in forced}) == 2
+
+
+# -- modes that ask nobody --------------------------------------------------------------------------------------------
+
+
+def test_a_fork_is_replayed_on_its_own_files_without_key_secret_or_tool(workspace: Workspace, model: OpenAIServer):
+    workspace.write(SPEC, armed(model))
+    workspace.environ["DESK"] = "secret-of-the-desk"
+    assert workspace.action(spec=SPEC, mode="record").exit_code == 0
+    workspace.environ.clear()
+    asked = len(model.requests)
+    with GitHub() as github:
+        from_fork(workspace, github)
+        outcome = act(workspace, mode="replay")
+
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.outputs["trust"] == "untrusted"
+    assert len(model.requests) == asked
+    assert github.requests == []
+    told = "untrusted: the pull request is from a fork; no model is asked, no tool is used, and no secret is read"
+    assert f"WARNING {told}" in outcome.log
+
+
+def test_a_strangers_file_does_not_say_where_spans_go(workspace: Workspace, model: OpenAIServer):
+    spec = flow(model)
+    with OpenAIServer() as collector:
+        workspace.write(SPEC, spec | {"telemetry": {"otel": {"endpoint": f"http://127.0.0.1:{collector.port}"}}})
+        assert workspace.action(spec=SPEC, mode="record").exit_code == 0
+        before = len(collector.requests)
+        workspace.event("pull_request", events.pull_request(FORK, STRANGER))
+        assert workspace.action(spec=SPEC, mode="replay").exit_code == 0
+    assert before > 0
+    assert len(collector.requests) == before
+
+
+@pytest.mark.parametrize("mode", ["validate", "plan"])
+def test_a_strangers_file_is_looked_at_without_looking_at_secrets(workspace: Workspace, model: OpenAIServer, mode: str):
+    workspace.event("pull_request", events.pull_request(FORK, STRANGER))
+    workspace.write(SPEC, armed(model))
+    outcome = workspace.action(spec=SPEC, mode=mode)
+    assert (outcome.exit_code, outcome.outputs["trust"]) == (0, "untrusted")
+    assert "DESK" not in outcome.log
+
+
+def test_nothing_is_recorded_for_a_stranger(workspace: Workspace, model: OpenAIServer):
+    workspace.event("issues", events.issue(STRANGER))
+    outcome = workspace.run(flow(model), mode="record")
+    assert outcome.exit_code == 2
+    assert "mode: record is for trusted events only" in outcome.log
+    assert not (workspace.root / "fixtures").exists()
+    assert model.requests == []
+
+
+def test_cases_that_ask_a_model_or_use_real_tools_are_left_out_for_a_stranger(
+    workspace: Workspace, model: OpenAIServer
+):
+    cases = [
+        {"name": "recorded", "expect": {"contains": "ok"}},
+        {"name": "live", "live": True, "expect": {"contains": "ok"}},
+        {"name": "tools", "tools": "live", "expect": {"contains": "ok"}},
+    ]
+    workspace.write("flow.yaml", flow(model))
+    workspace.write("flow.test.yaml", {"cases": cases})
+    assert workspace.action(spec="flow.test.yaml", mode="record").exit_code == 0
+    asked = len(model.requests)
+    workspace.event("pull_request", events.pull_request(FORK, STRANGER))
+    outcome = workspace.action(spec="flow.test.yaml", mode="test")
+
+    assert outcome.exit_code == 0, outcome.log
+    assert (outcome.outputs["tests-passed"], outcome.outputs["trust"]) == ("1", "untrusted")
+    assert "2 live cases were left out" in outcome.log
+    assert "untrusted: the pull request is from a fork" in outcome.summary
+    assert len(model.requests) == asked
+
+
+# -- pull_request_target ----------------------------------------------------------------------------------------------
+
+
+def at_head(root: Path) -> None:
+    git(root, HEAD)
+
+
+def at_merge_below(root: Path) -> None:
+    git(root, BASE)
+    git(root / "work/pr", MERGE)
+
+
+def of_the_fork(root: Path) -> None:
+    git(root / "pr", "e" * 40, url="git@github.com:Stranger/Hello.git")
+
+
+def knows_the_pull(root: Path) -> None:
+    git(root, "e" * 40, pulls=("7/merge",))
+
+
+def loose_and_linked(root: Path) -> None:
+    git(root / "elsewhere/deep/down/repository", BASE)
+    git_dir = root / "elsewhere/deep/down/repository/.git"
+    (git_dir / "worktrees/pr").mkdir(parents=True)
+    (git_dir / "worktrees/pr/HEAD").write_text(HEAD)
+    (git_dir / "worktrees/pr/commondir").write_text("../..\n")
+    (root / "pr").mkdir()
+    (root / "pr/.git").write_text(f"gitdir: {git_dir}/worktrees/pr\n")
+
+
+def beside_the_spec(root: Path) -> None:
+    git(root / "a/b/c/agents", HEAD)
+
+
+@pytest.mark.parametrize(
+    "lay_out", [at_head, at_merge_below, of_the_fork, knows_the_pull, loose_and_linked, beside_the_spec]
+)
+@pytest.mark.parametrize(
+    "inputs", [{}, {"trust": "trusted"}, {"mode": "validate"}], ids=["live", "trusted", "validate"]
+)
+def test_the_forks_head_beside_the_secrets_is_refused_whatever_is_asked_for(
+    workspace: Workspace, model: OpenAIServer, lay_out: Any, inputs: dict[str, str]
+):
+    workspace.event("pull_request_target", events.pull_request(FORK, STRANGER), SHA=BASE)
+    lay_out(workspace.root)
+    spec = workspace.write(f"a/b/c/{SPEC}", flow(model))
+    outcome = workspace.action(spec=spec, **inputs)
+
+    assert (outcome.exit_code, outcome.outputs["status"]) == (2, "invalid")
+    assert "'pull_request_target' with a checkout of the fork's head" in outcome.log
+    assert "preventing-pwn-requests" in outcome.log
+    assert model.requests == []
+
+
+@pytest.mark.parametrize("head", [FORK, HERE])
+def test_the_base_alone_is_not_refused(workspace: Workspace, model: OpenAIServer, head: int):
+    workspace.event("pull_request_target", events.pull_request(head), SHA=BASE)
+    git(workspace.root, BASE)
+    outcome = workspace.run(flow(model))
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.outputs["trust"] == ("untrusted" if head == FORK else "trusted")
+
+
+def test_a_head_of_this_repository_is_nobody_elses(workspace: Workspace, model: OpenAIServer):
+    workspace.event("pull_request_target", events.pull_request(HERE), SHA=BASE)
+    git(workspace.root, HEAD, pulls=("7/merge",))
+    assert workspace.run(flow(model)).outputs["trust"] == "trusted"
+
+
+# -- comments on a fork's pull request --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("head", "checked_out", "trust"),
+    [
+        (FORK, BASE, "trusted"),
+        (FORK, HEAD, "untrusted"),
+        (None, HEAD, "untrusted"),
+        (HERE, HEAD, "trusted"),
+    ],
+    ids=["the fork is not there", "the fork", "a deleted fork", "a branch"],
+)
+def test_a_writers_comment_directs_a_run_but_does_not_vouch_for_a_forks_files(
+    workspace: Workspace, model: OpenAIServer, head: int | None, checked_out: str, trust: str
+):
+    with GitHub({SPEC: as_text(armed(model))}, head=head) as github:
+        workspace.event("issue_comment", events.comment(user(OWNER), on_pull=True), **host(github))
+        workspace.environ["DESK"] = "secret-of-the-desk"
+        git(workspace.root, checked_out)
+        workspace.write(SPEC, armed(model))
+        outcome = act(workspace)
+
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.outputs["trust"] == trust
+    assert ("python_exec" in given(model.requests[0])) == (trust == "trusted")
+
+
+# -- what the inputs and the host say ---------------------------------------------------------------------------------
+
+
+def test_the_inputs_have_the_last_word(workspace: Workspace, model: OpenAIServer):
+    workspace.event("issues", events.issue(STRANGER))
+    outcome = workspace.run(flow(model), trust="trusted")
+    assert (outcome.exit_code, outcome.outputs["trust"]) == (0, "trusted")
+    workspace.event("push", events.push())
+    assert workspace.run(flow(model), trust="untrusted", mode="plan").outputs["trust"] == "untrusted"
+
+
+def test_elsewhere_than_on_a_host_a_run_is_trusted_unless_somebody_says_otherwise(
+    workspace: Workspace, model: OpenAIServer
+):
+    workspace.environ["DESK"] = "secret-of-the-desk"
+    workspace.write(SPEC, armed(model))
+    assert workspace.command("run", SPEC).exit_code == 0
+    assert workspace.command("run", SPEC, "--trust", "untrusted").exit_code == 0
+    assert [given(request) == LEFT for request in model.requests] == [False, True]
+
+
+def test_a_bot_is_let_in_by_its_number(workspace: Workspace, model: OpenAIServer):
+    workspace.event("issue_comment", events.comment(user(events.BOT)))
+    outcome = workspace.run(flow(model), trusted_bots=f"7, {events.BOT}")
+    assert (outcome.exit_code, outcome.outputs["trust"]) == (0, "trusted")
+
+
+@pytest.mark.parametrize("payload", ["", "[" * 100_000, "{}"])
+def test_a_hostile_payload_ends_in_no_crash_and_no_trust(workspace: Workspace, model: OpenAIServer, payload: str):
+    workspace.event("issue_comment", payload)
+    outcome = workspace.run(flow(model), mode="plan")
+    assert (outcome.exit_code, outcome.outputs["trust"]) == (0, "untrusted")
+
+
+def test_the_token_is_in_nothing_that_a_run_leaves(workspace: Workspace):
+    with OpenAIServer(reply=lambda request: f"{TOKEN} {json.dumps(request.body)}") as model, GitHub() as github:
+        workspace.event("issue_comment", events.comment(user(OWNER)), **host(github))
+        outcome = workspace.run(flow(model), github_token=TOKEN)
+    left = [path.read_text() for path in (workspace.root / "strands-artifacts").rglob("*") if path.is_file()]
+    assert outcome.exit_code == 0
+    assert outcome.outputs["trust"] == "trusted"
+    assert TOKEN not in "".join([*left, outcome.log, outcome.summary, str(outcome.outputs)])
+    assert TOKEN not in json.dumps(model.requests[0].body)
