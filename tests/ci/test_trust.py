@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.ci.api import Api
+from runner.ci.api import Api, api_of
 from runner.ci.event import MAX_PAYLOAD, Account, Event, event_of
 from runner.ci.rules import BY_EVENT, RULES, WRITERS_ONLY, Asking, doubt_of
 from tests.ci import events
@@ -201,6 +201,17 @@ def test_the_token_stays_with_the_host_when_it_sends_us_on() -> None:
     [request] = elsewhere.requests
     assert told == ""
     assert "authorization" not in request.headers
+
+
+def test_a_proxy_is_asked_where_there_is_one_and_the_host_is_no_exception() -> None:
+    with WebServer(GOOD) as proxy:
+        account = Account(OWNER, "octocat")
+        around = {"http_proxy": proxy.url, "GITHUB_API_URL": "http://api.github.example"}
+        assert api_of(around, "octocat/hello", TOKEN).may_write(account) == ""
+        assert proxy.requests[0].target.startswith("http://api.github.example/repos/octocat/hello/")
+        direct = around | {"GITHUB_API_URL": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+        assert "cannot be asked" in api_of(direct, "octocat/hello", TOKEN).may_write(account)
+        assert len(proxy.requests) == 1
 
 
 def test_a_file_of_ours_is_no_answer(tmp_path: Path) -> None:
