@@ -295,10 +295,9 @@ class Door:
                     found = load(name, self.host.workspace)
                     self.log.line("INFO", f"{name}: valid; {len(found)} test cases")
                     continue
-                plan = plan_of_file(name, inputs, self.host.workspace, need_values=False)
+                plan = self.standing.fitted(plan_of_file(name, inputs, self.host.workspace, need_values=False))
                 self._learn(plan)
-                asked = plan.secrets if self.standing.trust.trusted else ()
-                missing = absent(asked, self.environ, self.host.workspace)
+                missing = absent(plan.secrets, self.environ, self.host.workspace)
                 plan = replace(plan, warnings=(*plan.warnings, *missing))
                 self._advise(plan, inputs, annotate=False)
                 advice += plan.warnings

@@ -77,10 +77,11 @@ class Standing:
             )
 
     def fitted(self, plan: Plan) -> Plan:
-        """The plan, without the address that a stranger's file would have spans sent to."""
+        """The plan, without the secrets that a stranger's file names and the address that it would have spans sent to.
+        A read-only one is of the base."""
         if self.trust.trusted or self.read_only:
             return plan
-        return replace(plan, telemetry=Telemetry(service_name=plan.telemetry.service_name))
+        return replace(plan, secrets=(), telemetry=Telemetry(service_name=plan.telemetry.service_name))
 
     @contextmanager
     def sources(self) -> Iterator[Path]:
