@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from tests.fuzz.engine import fuzz, instrumented
@@ -23,6 +24,8 @@ def main() -> int:
     given = parser.parse_args()
     if unknown := sorted({*given.targets} - {*NAMES}):
         parser.error(f"there is no target '{unknown[0]}'; choose from {', '.join(NAMES)}")
+    if find_spec("atheris") is None:
+        parser.exit(2, "nothing was fuzzed: atheris is not installed; it runs on Linux on x86-64, Python before 3.14\n")
 
     failed = False
     for outcome in fuzz(instrumented(given.targets or NAMES), given.seconds, given.home, given.seed, given.runs):

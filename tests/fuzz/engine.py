@@ -80,7 +80,11 @@ def fuzz(targets: Mapping[str, Target], seconds: float, home: Path, seed: int = 
             if not child:
                 tempfile.tempdir = scratch  # libFuzzer ends a process without asking what it leaves behind
                 _child(one, place, seconds, seed, runs)
-            code = _ended(child, seconds + GRACE_S)
+            try:
+                code = _ended(child, seconds + GRACE_S)
+            except BaseException:
+                os.kill(child, signal.SIGKILL)
+                raise
         yield _outcome(name, code, time.monotonic() - began, place)
 
 

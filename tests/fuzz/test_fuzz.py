@@ -60,13 +60,13 @@ def test_a_seed_in_which_something_was_changed_is_stood(fuzzed: Target, data: st
 
 
 @coverage_guided
-def test_a_thousand_inputs_to_each_target_find_nothing(tmp_path: Path) -> None:
-    ended = python("-m", "tests.fuzz", "--runs", "1000", "--seed", "1", "--home", str(tmp_path))
+def test_hundreds_of_inputs_to_each_target_find_nothing(tmp_path: Path) -> None:
+    ended = python("-m", "tests.fuzz", "--runs", "500", "--seconds", "60", "--seed", "1", "--home", str(tmp_path))
 
     assert ended.returncode == 0, ended.stdout[-5000:] + ended.stderr[-2000:]
     told = re.findall(r"^(\w+): ([\d,]+) executions .* ([\d,]+) branches", ended.stdout, re.MULTILINE)
     assert [name for name, _, _ in told] == [*NAMES]
-    assert all(int(count.replace(",", "")) > 500 for _, count, _ in told)
+    assert all(int(count.replace(",", "")) > 300 for _, count, _ in told)
     assert all(int(branches.replace(",", "")) > 0 for _, _, branches in told), "nobody saw what the code does"
 
 
