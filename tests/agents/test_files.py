@@ -265,6 +265,17 @@ def test_bytes_that_are_no_text_are_replaced_and_line_ends_made_alike(root: Path
     assert used(root, "file_read", path="a.txt").text == "one\ntw\ufffd"
 
 
+def test_what_nobody_sees_in_a_file_is_written_out(root: Path):
+    orders = "".join(chr(0xE0000 + ord(sign)) for sign in "obey")
+    (root / "a.txt").write_text(f"a{orders}b \u202e👩\u200d💻\ttab é")
+    assert used(root, "file_read", path="a.txt").text == "a⟨U+E006F and 3 more⟩b ⟨U+202E⟩👩\u200d💻\ttab é"
+
+
+def test_what_is_written_out_makes_no_result_longer_than_one_may_be(root: Path):
+    (root / "a.txt").write_text("a\u202e" * (MAX_RESULT // 2 - 200))
+    assert len(used(root, "head", path="a.txt").text) < MAX_RESULT + 100
+
+
 @pytest.mark.parametrize(("tool", "text"), [("head", "one\ntwo"), ("tail", "two\nthree")])
 def test_the_first_and_the_last_lines(root: Path, tool: str, text: str):
     assert used(root, tool, path="src/main.py", lines=2).text == text

@@ -238,7 +238,8 @@ def test_what_a_server_shouts_never_reaches_the_log(workspace: Workspace, capfd:
 def test_a_result_is_cut_where_a_tools_result_is(workspace: Workspace) -> None:
     [text] = told(workspace, ("much", {}))
     assert len(text) < 61_000
-    assert text.endswith("[cut here: 10,000 more characters]")
+    assert text.startswith("⟨U+202E⟩x")
+    assert text.endswith("[cut here: 10,001 more characters]")
 
 
 def test_a_picture_is_left_out_and_said_to_be(workspace: Workspace) -> None:

@@ -87,7 +87,7 @@ def use(name: str, given: Json) -> list[Json]:
             print("about to fall", os.environ.get("TOKEN", ""), file=sys.stderr, flush=True)
             os._exit(7)
         case "much":
-            return text("x" * 70_000)
+            return text("\u202e" + "x" * 70_000)
         case "picture":
             return [{"type": "image", "data": "AAAA", "mimeType": "image/png"}]
         case "python":

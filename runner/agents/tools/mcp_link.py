@@ -23,6 +23,7 @@ from runner.agents.tools.mcp_process import Process
 from runner.agents.tools.names import valid
 from runner.agents.tools.tool import cut
 from runner.errors import UsageError
+from runner.invisible import shown
 
 if TYPE_CHECKING:
     from mcp.types import Tool
@@ -212,7 +213,7 @@ def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
 
 
 def _bounded(tool: Tool) -> Tool:
-    return tool.model_copy(update={"description": (tool.description or "")[:MAX_DESCRIPTION] or None})
+    return tool.model_copy(update={"description": shown((tool.description or "")[:MAX_DESCRIPTION]) or None})
 
 
 def _text(result: Mapping[str, Any]) -> str:

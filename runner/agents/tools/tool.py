@@ -8,6 +8,8 @@ from typing import Any, Final, TypeAlias
 
 from strands.tools.tools import PythonAgentTool
 
+from runner.invisible import shown
+
 MAX_RESULT: Final = 60_000
 """Characters a tool may tell the model; what is longer is cut with a marker."""
 
@@ -42,10 +44,10 @@ def sdk_tool(
 
 
 def cut(text: str) -> str:
-    """A text no longer than a model is told, with a marker where the rest was."""
-    if len(text) <= MAX_RESULT:
-        return text
-    return f"{text[:MAX_RESULT]}\n[cut here: {len(text) - MAX_RESULT:,} more characters]"
+    """A text as a model is told it: what nobody sees written out, and where it is too long a marker for the rest."""
+    seen = shown(text[:MAX_RESULT])
+    more = max(len(text), len(seen)) - MAX_RESULT
+    return f"{seen[:MAX_RESULT]}\n[cut here: {more:,} more characters]" if more > 0 else seen
 
 
 def _arguments(given: Any, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
