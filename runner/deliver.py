@@ -110,6 +110,7 @@ class Delivery:
     def tested(self, session: Session, inputs: ActionInputs, artifacts: Folder) -> tuple[int, Files]:
         """Write what test cases leave: their files, the table, outputs, annotations. What cannot be written fails the
         session and keeps nothing else from being. Returns the exit code, and what was written where."""
+        session = _mapped(session, self.scrub)
         attempt, told = Attempts(), cases.summary(session, self.trust)
 
         def write(name: str, text: str) -> str:

@@ -117,7 +117,7 @@ def main(
     except KeyboardInterrupt:
         return door.refuse(RunCancelled("asked to stop before the run began"), inputs)
     except Exception as error:
-        for line in traceback.format_exc().splitlines():
+        for line in scrub(traceback.format_exc()).splitlines():
             log.line("ERROR", line)
         told = f"a bug of ours: {type(error).__name__}: {error}; please report the lines above"
         return door.refuse(RunnerError(told), inputs)

@@ -189,7 +189,7 @@ class Run:
         except asyncio.CancelledError:
             return _failed(report, RunCancelled("the run was asked to stop"))
         except Exception as error:
-            self.emit(Crashed(traceback.format_exc()))
+            self.emit(Crashed(self._around.scrub(traceback.format_exc())))
             return _failed(report, RunnerError(f"a bug of ours: {type(error).__name__}: {error}"))
 
     def _so_far(self, outcome: RunReport) -> RunReport:

@@ -203,11 +203,16 @@ def _cleaned(span: ReadableSpan, scrub: Callable[[str], str], service: str, *, w
     from opentelemetry.trace import Status
 
     def clean(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
-        return {key: scrub(one) if isinstance(one, str) else one for key, one in (attributes or {}).items()}
+        return {scrub(key): each(one) for key, one in (attributes or {}).items()}
+
+    def each(value: Any) -> Any:
+        if isinstance(value, str):
+            return scrub(value)
+        return [each(one) for one in value] if isinstance(value, list | tuple) else value
 
     events = [Event(one.name, clean(one.attributes), one.timestamp) for one in span.events] if with_events else []
     return ReadableSpan(
-        name=span.name,
+        name=scrub(span.name),  # that of a tool is a model's
         context=span.get_span_context(),
         parent=span.parent,
         resource=_resource(service),

@@ -34,13 +34,14 @@ from runner.tape.recording import Turn
 from runner.tape.reel import Player
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from strands.models.model import Model
 
     from runner.agents.pool import Client
     from runner.agents.providers import Home
+    from runner.agents.providers.faults import Fault
     from runner.agents.tools.bench import Bench
     from runner.calls.budget import Ledger
     from runner.plan.plan import AgentRecipe, CompactionPlan, ContextPlan
@@ -78,6 +79,7 @@ class LiveAgents:
         real_tools: bool = True,
     ) -> None:
         self._home, self._ledger, self._span, self._now = home, ledger, span, bench.now
+        self._scrub = bench.scrub
         self._context, self._emit = context, emit
         self._box, self._real_tools = ToolBox(tools, bench, emit), real_tools
         self._skills = {name: skills.told(one) for name, one in tools.items() if isinstance(one, SkillBook)}
@@ -113,7 +115,7 @@ class LiveAgents:
             raise
         except Exception as error:
             if isinstance(call.reel, Player):  # no provider has to do with it, and none may be there
-                told = f"cannot be played: {type(error).__name__}: {one_line(str(error))}"
+                told = f"cannot be played: {type(error).__name__}: {one_line(self._scrub(str(error)))}"
                 raise ours(error) or call.reel.broken(told) from error
             raise self._explain(blueprint, error) from error
 
@@ -216,7 +218,7 @@ class LiveAgents:
             return Blueprint(recipe, tuple(self._box.tools(recipe.tools)) if self._real_tools else ())
 
     def _explain(self, blueprint: Blueprint, error: Exception, *, begun: bool = False) -> RunnerError:
-        return _problem(error, blueprint, self._now(), begun=begun)
+        return _problem(error, blueprint, self._now(), self._scrub, begun=begun)
 
     async def _open(self, key: ClientKey) -> Client:
         return await providers.provider(key.provider).open(key.address, self._home)
@@ -247,17 +249,26 @@ def ours(error: Exception) -> RunnerError | None:
     return next((link for link in chain_of(error) if isinstance(link, RunnerError)), None)
 
 
-def _problem(error: Exception, blueprint: Blueprint, now: datetime, *, begun: bool) -> RunnerError:
-    """Any exception out of the SDK as one sentence. Once an answer has `begun`, what nobody knows is what its reader
-    stumbled over."""
+def _problem(
+    error: Exception, blueprint: Blueprint, now: datetime, scrub: Callable[[str], str], *, begun: bool
+) -> RunnerError:
+    """Any exception out of the SDK as one sentence, without secrets before it is cut. Once an answer has `begun`, what
+    nobody knows is what its reader stumbled over."""
+
+    def read(link: BaseException) -> Fault | None:
+        fault = blueprint.provider.fault(link)
+        return fault and replace(fault, message=scrub(fault.message))
+
     if (known := ours(error)) is not None:
         return known
     for link in chain_of(error):
         if isinstance(link, ContextWindowOverflowException):
-            return ModelProblem(f"the prompt does not fit into the model's context window: {one_line(str(link))}")
-    if (found := explain(error, blueprint.provider.fault, now)) is not None:
+            return ModelProblem(
+                f"the prompt does not fit into the model's context window: {one_line(scrub(str(link)))}"
+            )
+    if (found := explain(error, read, now)) is not None:
         return found
     if begun or isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
         asked = blueprint.recipe.model
         return unreadable(error, asked.host or f"provider '{asked.provider}'")
-    return ModelProblem(f"{type(error).__name__}: {one_line(str(error))}")
+    return ModelProblem(f"{type(error).__name__}: {one_line(scrub(str(error)))}")

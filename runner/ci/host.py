@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,8 @@ class Host:
 
     def annotate(self, findings: Iterable[Finding], title: str) -> None:
         """Put findings on the lines they are about."""
-        self._say(map(self._scrub, annotate(findings, title)))
+        clean = (replace(one, message=self._scrub(one.message)) for one in findings)  # before it is cut
+        self._say(map(self._scrub, annotate(clean, title)))
 
     def mask(self, values: Iterable[str]) -> None:
         """Have the host blot values out of everything that it shows of this job, line by line."""

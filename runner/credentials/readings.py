@@ -47,6 +47,9 @@ _QUOTED: Final = (
 """What stands before each line of a quotation, a difference or a comment, and before one that is quoted again. One sign
 is no more than that: what comes behind may be the value's own."""
 
+_PLUS: Final = re.compile(r"\+")
+_LINE_END_IN_URL: Final = re.compile(r"%0[AaDd]")
+
 
 class Reading:
     """A text as it is, or one reading of another: what `pattern` finds there is read as something else."""
@@ -104,7 +107,14 @@ class Piece(NamedTuple):
 
 def readings(text: str) -> Iterator[Reading]:
     """Every reading of a text in which a value may stand, none of them with any white space in it."""
-    reading = Reading(text)
+    whole = Reading(text)
+    yield from _unescaped(whole)
+    if "+" in text and _LINE_END_IN_URL.search(text):  # lines in a query, where a space is written so
+        yield from _unescaped(Reading(text.replace("+", " "), whole, _PLUS, lambda found: " "))
+
+
+def _unescaped(reading: Reading) -> Iterator[Reading]:
+    """The readings of a text as it is, unescaped, unescaped again and so on."""
     for depth in range(DEPTH + 1):
         yield Reading(squeezed(reading.text), reading)
         for quoted in _QUOTED:

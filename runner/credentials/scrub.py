@@ -4,6 +4,7 @@ they are found, whatever escaped it or broke its lines, is in `readings`."""
 from __future__ import annotations
 
 import json
+import re
 from base64 import b32encode, b64encode, urlsafe_b64encode
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,11 @@ SHORTEST: Final = 8
 SHORTEST_SECRET: Final = 4
 """Characters of a declared secret; none is shorter."""
 
+LONGEST_CUT: Final = 512
+"""Characters of a form that are looked for where a text was cut."""
+
+_CUT: Final = re.compile(r"…|\.\.\.|\[…|\[cut|$")
+
 MARKS: Final = ("***", "•••", "███")
 """What stands for a secret: the first that no secret could begin or end with."""
 
@@ -29,6 +35,7 @@ class Scrubber:
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._short: tuple[str, ...] = ()
         self._forms: tuple[str, ...] = ()
+        self._pieces: frozenset[str] = frozenset()
         self._mark = MARKS[0]
         self.learn(values, shortest=SHORTEST)
 
@@ -42,6 +49,9 @@ class Scrubber:
             forms |= {form for form in map(squeezed, _forms(value)) if len(form) >= SHORTEST}
         # Whole tuples in one go: other threads are looking for what is in them.
         self._short, self._forms = tuple(sorted(short)), tuple(sorted(forms))
+        self._pieces = frozenset(
+            form[at : at + SHORTEST] for form in self._forms for at in range(min(len(form), LONGEST_CUT) - SHORTEST)
+        )
         self._mark = next((mark for mark in MARKS if not _joins(mark, short | forms)), MARKS[-1])
 
     def __call__(self, text: str) -> str:
@@ -58,7 +68,17 @@ class Scrubber:
             # All at once first: most texts have none, and every one of them comes by here.
             there = [form for form in self._forms if form in reading.text]
             spans += [reading.origin(*span) for form in there for span in _places(form, reading.text)]
+            spans += [reading.origin(*span) for span in self._cut_off(reading.text)]
         return spans
+
+    def _cut_off(self, text: str) -> Iterator[tuple[int, int]]:
+        """The beginnings of secrets that somebody cut before they came by here."""
+        for cut in _CUT.finditer(text):
+            end = cut.start()
+            if text[end - SHORTEST : end] in self._pieces:
+                long = max((_shared(form, text, end) for form in self._forms), default=0)
+                if long:
+                    yield end - long, end
 
 
 def _places(form: str, text: str) -> Iterator[tuple[int, int]]:
@@ -66,6 +86,12 @@ def _places(form: str, text: str) -> Iterator[tuple[int, int]]:
     while start >= 0:
         yield start, start + len(form)
         start = text.find(form, start + len(form))
+
+
+def _shared(form: str, text: str, end: int) -> int:
+    """How much of the beginning of a form stands before a place in a text."""
+    longest = min(len(form), LONGEST_CUT)
+    return next((length for length in range(longest, SHORTEST - 1, -1) if text.endswith(form[:length], 0, end)), 0)
 
 
 def _without(text: str, spans: list[tuple[int, int]], mark: str) -> str:

@@ -77,7 +77,7 @@ def test_a_short_secret_is_taken_out_of_json() -> None:
 
 
 def test_what_is_not_the_whole_value_stays() -> None:
-    text = "a token-0, a\n  b; \\u0074oken %74oken &#116; " + b64encode(b"token-012345").decode()
+    text = "a token-0, a\n  b; \\u0074oken %74oken &#116; " + b64encode(b"token-012345").decode() + "."
     assert learned("token-0123456789")(text) == text
 
 
@@ -172,6 +172,16 @@ def test_a_sentence_is_found_where_an_editor_broke_it() -> None:
 def test_nothing_but_the_value_is_taken_out_of_the_lines_around_it() -> None:
     text = "one\n> two\n> abc-\n> 0123456789\n> three &amp; four\n"
     assert learned("abc-0123456789")(text) == "one\n> two\n> ***\n> three &amp; four\n"
+
+
+@pytest.mark.parametrize("sign", ["…", "...", " […]", "\n[cut here: 7 more bytes]", ""])
+@pytest.mark.parametrize("form", ["plain", "base64 without padding", "percent", "JSON in JSON in JSON"])
+def test_the_beginning_of_one_that_somebody_cut_is_taken_out(sign: str, form: str) -> None:
+    written = {**ESCAPED, "plain": str}[form]("token-0123456789-abcdef")
+    assert (
+        learned("token-0123456789-abcdef")(f"is {written[: 36 if form == 'percent' else 12]}{sign}") == f"is ***{sign}"
+    )
+    assert learned("token-0123456789-abcdef")(f"is token-0{sign}") == f"is token-0{sign}"
 
 
 # -- always -----------------------------------------------------------------------------------------------------------

@@ -79,10 +79,10 @@ class ToolBox:
             case BuiltIn(spec):
                 module = importlib.import_module(f"runner.agents.tools.{MODULES[spec.name]}")
                 run, seconds = module.TOOLS[spec.name](self._bench), getattr(module, "SECONDS", MAX_SECONDS)
-                yield sdk_tool(spec.name, spec.description, spec.parameters, run, seconds=seconds)
+                yield sdk_tool(spec.name, spec.description, spec.parameters, run, self._bench.scrub, seconds=seconds)
             case HttpTool(name):
                 yield self._executors[name].tool()
             case SkillBook(name=name):
-                yield sdk_tool(name, skills.DESCRIPTION, skills.PARAMETERS, skills.loader(recipe))
+                yield sdk_tool(name, skills.DESCRIPTION, skills.PARAMETERS, skills.loader(recipe), self._bench.scrub)
             case other:
                 raise AssertionError(f"{other.name} is refused before the run")

@@ -40,7 +40,7 @@ class Executor:
     def tool(self) -> PythonAgentTool:
         """For an Agent."""
         one = self._recipe
-        return sdk_tool(one.told_as, described(one), parameters(one), self._run, seconds=one.timeout_s)
+        return sdk_tool(one.told_as, described(one), parameters(one), self._run, self._scrub, seconds=one.timeout_s)
 
     async def _run(self, given: Mapping[str, Any]) -> str:
         method, headers, body = given["method"], {**self._headers}, given.get("body")
@@ -51,8 +51,7 @@ class Executor:
             body = (body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)).encode()
         url = self._url(given["path"], given["query"])
         request = Request(method, url, headers, body, self._recipe.allow_private)
-        answer = await self._connections.visit(request, self._onward)
-        return self._scrub(answer.told())  # a server may repeat what it was sent; the model could take that elsewhere
+        return (await self._connections.visit(request, self._onward)).told()
 
     def _url(self, path: str, query: Mapping[str, str]) -> URL:
         check_path(path)

@@ -107,7 +107,7 @@ class Server:
             return "cannot be used"
         if self._link is not None and self._link.ended:
             return "ended before it answered"
-        return f"cannot be used: {one_line(str(_root(error))) or type(_root(error)).__name__}"
+        return f"cannot be used: {one_line(self._bench.scrub(str(_root(error)))) or type(_root(error)).__name__}"
 
     def _refusal(self, what: str) -> UsageError:
         recipe = self._recipe

@@ -25,9 +25,16 @@ class ToolProblem(Exception):
 
 
 def sdk_tool(
-    name: str, description: str, parameters: Mapping[str, Any], run: Run, *, seconds: float = MAX_SECONDS
+    name: str,
+    description: str,
+    parameters: Mapping[str, Any],
+    run: Run,
+    scrub: Callable[[str], str],
+    *,
+    seconds: float = MAX_SECONDS,
 ) -> PythonAgentTool:
-    """A tool of ours for an Agent. `parameters` is the JSON Schema of its arguments."""
+    """A tool of ours for an Agent. `parameters` is the JSON Schema of its arguments; `scrub` takes secrets out of what
+    it gives, which a model could take elsewhere."""
 
     async def call(tool_use: Any, **_: Any) -> Any:
         try:
@@ -37,7 +44,7 @@ def sdk_tool(
             text, status = f"Error: {problem}", "error"
         except TimeoutError:
             text, status = f"Error: no result within {seconds:g} s", "error"
-        return {"toolUseId": tool_use["toolUseId"], "status": status, "content": [{"text": cut(text)}]}
+        return {"toolUseId": tool_use["toolUseId"], "status": status, "content": [{"text": cut(scrub(text))}]}
 
     schema = {"json": dict(parameters)}
     return PythonAgentTool(name, {"name": name, "description": description, "inputSchema": schema}, call)
