@@ -16,6 +16,7 @@ from runner.testing.cases import load as load_cases
 from tests import build
 from tests.container.runner_parser import parse_log
 from tests.fuzz.target import Target
+from tests.report.reader import on_github
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +37,9 @@ def one(data: bytes) -> None:
         _check(error.findings, data)
     else:
         _check(plan.warnings, data)
-        for write in (as_text, as_json, as_markdown, as_mermaid):
+        for write in (as_text, as_json, as_mermaid):
             write(plan).encode()
+        on_github(as_markdown(plan))
     if b"cases" in data:
         (workspace / CASES).write_bytes(data)
         try:

@@ -16,6 +16,7 @@ from runner.tape.reel import Player
 from runner.tape.review import review
 from runner.tape.store import file_name
 from tests.fuzz.target import Target, fields, joined
+from tests.report.reader import on_github
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,8 +60,8 @@ def _compared(one: Recording, other: Recording) -> None:
     drift.of_prompt(one, Prompt("?", None, {"a": "b"}), replay=False)
     assert drift.fits(one.prompt.user, one.prompt.user)
     found = review({one.path: one}, {other.path: other})
-    for write in (as_markdown, as_json):
-        write(found).encode()
+    as_json(found).encode()
+    on_github(as_markdown(found))
     [same] = review({one.path: one}, {one.path: one}).steps
     assert same.verdict == "unchanged", f"a recording is not the same as itself: {same.reasons}"
 
