@@ -227,7 +227,9 @@ def test_several_answers_are_not_text() -> None:
 # -- whatever is written ----------------------------------------------------------------------------------------------
 
 WORDS = "__class__ __globals__ upper join items keys format append response cycle index split real gi_frame a".split()
-FILTERS = "default length upper lower title join truncate tojson replace trim first last regex_search untrusted attr map".split()
+FILTERS = (
+    "default length upper lower title join truncate tojson replace trim first last regex_search untrusted attr map"
+).split()
 TESTS = "defined even odd string mapping iterable none number sequence callable upper".split()
 OPERATORS = "+ - * / // % ** ~ == != < > and or in".split()
 
