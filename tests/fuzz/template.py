@@ -81,8 +81,8 @@ def seeds() -> list[bytes]:
 WORDS: Final = tuple(
     "{{ }} {% %} {# #} {%- -%} for in endfor if elif else endif set endset filter endfilter with endwith range "
     "loop.index | default tojson join upper lower replace truncate length sort first last unique map select "
-    "regex_search untrusted split trim steps[0].response data items() x n l ~ ** // % is defined not and or none true ['a'] "
-    "[1:2] __class__ .join( .split( .replace( .items() 999 9**9 'a'*99 \\x5f".split()
+    "regex_search untrusted split trim steps[0].response data items() x n l ~ ** // % is defined not and or none true "
+    "['a'] [1:2] __class__ .join( .split( .replace( .items() 999 9**9 'a'*99 \\x5f".split()
 )
 
 TARGET: Final = Target(one, seeds, WORDS, longest_s=6)  # a second for each of what it asks
