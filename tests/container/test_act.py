@@ -1,6 +1,9 @@
 """A workflow that says `uses: ./`, run by act: a second, independent reading of action.yml and of the file commands."""
 
+import base64
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +14,9 @@ from typing import Final
 import docker
 import pytest
 
+from runner.report.results import OUTPUTS
 from tests.container.job import ROOT
+from tests.hostile_run import LOUD
 from tests.servers import Answer, OpenAIServer
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(600)]
@@ -31,10 +36,11 @@ pattern:
   config:
     steps:
       - {agent: speaker, input: "Greet {{ name }}"}
+      - {agent: speaker, input: "Say it all"}
 inputs:
   required: {name: string}
 outputs:
-  step_outputs: {greeting: "{{ last_response }}"}
+  step_outputs: {greeting: "{{ steps[0].response }}", hostile: "{{ last_response }}"}
 """
 WORKFLOW: Final = """\
 on: push
@@ -60,9 +66,12 @@ jobs:
             good=${{ steps.good.outcome }},${{ steps.good.outputs.status }},${{ steps.good.outputs.greeting }}
             bad=${{ steps.bad.outcome }},${{ steps.bad.outputs.status }}
           RESULTS: ${{ steps.good.outputs.results-path }}
+          OUTPUTS: ${{ toJSON(steps.good.outputs) }}
         run: |
           echo "seen $SEEN"
           test -s "$RESULTS"
+          printf '%s' "$OUTPUTS" | base64 -w 0 | sed 's/^/outputs=/'; echo
+          env | base64 -w 0 | sed 's/^/env=/'; echo
 """
 
 
@@ -79,12 +88,23 @@ def tidy(engine: docker.DockerClient) -> Iterator[None]:
 
 def test_outputs_reach_later_steps(base_image: str, tidy: None, tmp_path: Path) -> None:
     repository = _repository(tmp_path / "repository")
-    with OpenAIServer(reply=Answer("Good morning, Ada.")) as server:
+    with OpenAIServer(reply=[Answer("Good morning, Ada."), Answer(LOUD)]) as server:
         _add(repository, {"spec.yaml": SPEC, ".github/workflows/use.yml": WORKFLOW.replace("HOST", server.url)})
         log = _act(repository, base_image, home=tmp_path / "home")
-        assert [request.user_texts for request in server.requests] == [["Greet Ada"]], log
+        assert [request.user_texts for request in server.requests] == [["Greet Ada"], ["Say it all"]], log
     assert "seen good=success,success,Good morning, Ada. bad=failure,invalid" in log, log
     assert "Job succeeded" in log, log
+    _unsteered(log)
+
+
+def _unsteered(log: str) -> None:
+    """What a model said became an output, and nothing else of the job changed by it."""
+    outputs, env = (base64.b64decode(text).decode() for text in re.findall(r"\| (?:outputs|env)=([\w+/=]+)", log))
+    seen = json.loads(outputs)
+    assert seen["status"] == "success"
+    assert set(seen) == {"greeting", "hostile", *OUTPUTS}
+    assert "pwned" in seen["hostile"]
+    assert not re.search("(?im)^pwned=|^PATH=.*pwned", env)
 
 
 def _repository(folder: Path) -> Path:
