@@ -260,9 +260,11 @@ class Door:
                 harness = Harness(
                     self.host.workspace, self.environ, self.now, self.scrub, emit, watched, self.host.mask
                 )
-                done = trial(inputs, harness, tell, trusted=self.standing.trust.trusted)
-                if done.live_left_out:
-                    self.log.line("WARNING", f"{done.live_left_out} live cases were left out")
+                trusted = self.standing.trust.trusted
+                done = trial(inputs, harness, tell, trusted=trusted)
+                if done.left_out:
+                    kind = "live cases" if trusted else "cases that are live or use real tools"
+                    self.log.line("WARNING", f"{done.left_out} {kind} were left out")
                 exit_code, files = self.delivery.tested(done.session, inputs, artifacts)
                 for problem in files.trouble:
                     self.log.line("ERROR", problem)

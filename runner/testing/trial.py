@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Left:
-    """What became of the cases, and how many live ones were left out because the inputs ask for that."""
+    """What became of the cases, and how many were left out: live ones where the inputs ask for that, and those that a
+    stranger may not have run."""
 
     session: Session
-    live_left_out: int = 0
+    left_out: int = 0
 
 
 def trial(inputs: ActionInputs, harness: Harness, tell: Callable[[CaseResult], None], *, trusted: bool = True) -> Left:
@@ -39,7 +40,8 @@ def trial(inputs: ActionInputs, harness: Harness, tell: Callable[[CaseResult], N
     asked = [case for case in cases if not case.live or (inputs.live_cases == "run" and inputs.mode == "test")]
     asked = asked if trusted else [case for case in cases if not case.real_tools]
     if cases and not asked:
-        raise UsageError(f"all {len(cases)} cases are live, and none of those is to be run")
+        kind = "are live" if trusted else "are live or use real tools"
+        raise UsageError(f"all {len(cases)} cases {kind}, and none of those is to be run")
     trials = _Trials(inputs, harness)
     session = run_cases(asked, trials.run, cost=trials.cost, tell=tell)
     if session.review is not None:

@@ -284,7 +284,7 @@ def test_cases_that_ask_a_model_or_use_real_tools_are_left_out_for_a_stranger(
 
     assert outcome.exit_code == 0, outcome.log
     assert (outcome.outputs["tests-passed"], outcome.outputs["trust"]) == ("1", "untrusted")
-    assert "2 live cases were left out" in outcome.log
+    assert "2 cases that are live or use real tools were left out" in outcome.log
     assert "untrusted: the pull request is from a fork" in outcome.summary
     assert len(model.requests) == asked
 
@@ -313,7 +313,9 @@ def loose_and_linked(root: Path) -> None:
     git(root / "elsewhere/deep/down/repository", BASE)
     git_dir = root / "elsewhere/deep/down/repository/.git"
     (git_dir / "worktrees/pr").mkdir(parents=True)
-    (git_dir / "worktrees/pr/HEAD").write_text(HEAD)
+    (git_dir / "worktrees/pr/HEAD").write_text("ref: refs/heads/pr\n")
+    (git_dir / "refs/heads").mkdir(parents=True)
+    (git_dir / "refs/heads/pr").write_text(f"{HEAD}\n")
     (git_dir / "worktrees/pr/commondir").write_text("../..\n")
     (root / "pr").mkdir()
     (root / "pr/.git").write_text(f"gitdir: {git_dir}/worktrees/pr\n")
