@@ -30,8 +30,8 @@ MAX_TABLE: Final = 150_000  # bytes
 _LIVE: Final = re.compile(r"(@(?=\w)|(?<!&)#(?=\d)|(?<!\w)gh-(?=\d))", re.IGNORECASE)
 """What makes a mention or a link to an issue of what follows; `&#` begins a sign that was escaped."""
 
-_MARKUP: Final = re.compile(r"[\\`*_~$|!]|\](?=[(\[:])")
-"""Signs that Markdown acts on inside of a line, wherever they stand."""
+_MARKUP: Final = re.compile(r"[\\`*~$|!]|\](?=[(\[:])|_(?![^\W_])")
+"""What Markdown acts on inside of a line; of `_` those that can end an emphasis."""
 
 
 def duration(milliseconds: int) -> str:

@@ -43,6 +43,13 @@ def test_a_message_is_one_item_of_a_list(text: str) -> None:
     assert found.shown.split("\n")[1:-2] == ["first", as_read(text), "next"]
 
 
+@pytest.mark.parametrize("text", ["- a", "-", "+ a", "1. a", "12) a", "---", "# a", "> a", "| a |", "    a", "[ ] a"])
+def test_a_message_begins_no_block(text: str) -> None:
+    found = on_github(f"- {plain(text)}\n\n{plain(text)}\n")
+    assert found.tags == [("ul",), ("ul", "li"), ("p",)]
+    assert found.shown.split("\n")[1:-1] == [as_read(text), "", as_read(text)]
+
+
 @many
 @given(texts)
 def test_an_identifier_is_code_in_markdown_and_in_html(text: str) -> None:
@@ -77,6 +84,11 @@ def test_what_mentions_nobody_has_nothing_put_into_it(text: str) -> None:
 def test_a_message_can_still_be_read() -> None:
     assert plain("agent 'a_b' <x> | *y*\nnext") == r"agent 'a\_b' &lt;x&gt; \| \*y\* next"
     assert plain("a\u202eb") == "a⟨U+202E⟩b"
+
+
+def test_a_name_can_still_be_read() -> None:
+    assert html("a_b[0].c-d (e)") == "a_b[0].c-d (e)"
+    assert code("_a_b_ [0][1]") == "<code>_a_b&#95; [0&#93;[1]</code>"
 
 
 def test_long_ones_are_cut() -> None:
