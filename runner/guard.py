@@ -31,7 +31,7 @@ ENDING_S: Final = 1.0
 """What is killed is gone at once, unless the kernel itself hangs."""
 
 CANCELLED: Final = 130
-SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
+SET_PDEATHSIG, SET_DUMPABLE, SET_CHILD_SUBREAPER = 1, 4, 36  # linux/prctl.h
 
 
 _guarded = False
@@ -51,6 +51,7 @@ def guard() -> None:
         _prctl(SET_CHILD_SUBREAPER, 1)
     run = os.fork()
     if run:
+        _prctl(SET_DUMPABLE, 0)  # its environment holds the run's keys, and tools may run as its user
         code = _to_its_end(run)
         end_all()
         os._exit(code)

@@ -76,13 +76,15 @@ def secrets_seen(secrets):
 
 
 def processes_reached():
-    """Other processes that let us in, or that would hear a signal of ours."""
-    for process in others():
-        if can(os.kill, process, 0):
+    """Other processes that let us in, or that would hear a signal of ours, whose numbers are those of our namespace."""
+    for process in range(1, int(os.readlink("/proc/self")) + 50):
+        if process != os.getpid() and can(os.kill, process, 0):
             yield f"kill {process}"
+    for process in others():
         for name in ("environ", "mem", "maps"):
-            if can(contents, f"/proc/{process}/{name}", 1):
-                yield f"{process}/{name}"
+            with contextlib.suppress(OSError):
+                if contents(f"/proc/{process}/{name}", 1):  # threads of the kernel have none
+                    yield f"{process}/{name}"
         for name in ("fd", "cwd", "root"):
             if can(os.listdir, f"/proc/{process}/{name}"):
                 yield f"{process}/{name}"
@@ -102,9 +104,10 @@ def sockets_had(asked):
         "netlink": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0),
         "vsock": lambda: socket.socket(40),
         "packet": lambda: socket.socket(17, socket.SOCK_DGRAM),
-        "dns": lambda: socket.getaddrinfo("no-name-at-all.test", 80),
         "a pair": socket.socketpair,
     }
+    if not asked["network"]:  # or it would be asked for
+        tries["dns"] = lambda: socket.getaddrinfo("no-name-at-all.test", 80)
     return (name for name, do in tries.items() if can(do))
 
 
@@ -122,20 +125,24 @@ def calls_had():
 
 
 def written(asked):
-    """Directories and files outside that could be changed."""
+    """Directories and files outside that could be changed. What could is left as it was."""
     for directory in (*OUTSIDE, *asked["closed"]):
         path = f"{directory}/by-a-stranger-{os.getpid()}"
-        tries = [(open, path, "w"), (os.mkdir, path), (os.mkfifo, path), (os.symlink, "/etc/passwd", path)]
+        for do in (created, os.mkdir, os.mkfifo, lambda path: os.symlink("/etc/passwd", path)):
+            if can(do, path):
+                yield directory
+                os.rmdir(path) if do is os.mkdir else os.unlink(path)
         for file in (f"{directory}/{name}" for name in names(directory)):
             inside = f"{asked['own']}/taken"
-            if os.path.isfile(file):
-                tries += [
-                    (open, file, "a"),
-                    (os.truncate, file, 100),
-                    (os.rename, file, inside),
-                    (os.link, file, inside),
-                ]
-        yield from (" ".join(map(str, one)) for one in tries if can(*one))
+            if os.path.isfile(file) and (can(open, file, "a") or can(os.truncate, file, os.path.getsize(file))):
+                yield file
+            if os.path.isfile(file) and can(os.link, file, inside):
+                yield file
+                os.unlink(inside)
+
+
+def created(path):
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
 
 
 def names(directory):

@@ -7,7 +7,9 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,12 +21,13 @@ from typing import Any
 import pytest
 
 from runner.agents.tools.names import told_apart, valid
+from runner.agents.tools.rights import NOBODY
 from runner.credentials.scrub import Scrubber
-from tests.agents.using import anybodys_python
+from tests.agents.using import anybodys_python, running
 from tests.build import NOON, findings_of
 from tests.build import secrets as declare
 from tests.servers import Answer, OpenAIServer, Request
-from tests.workspace import Outcome, Workspace, chain, parallel, workflow
+from tests.workspace import OWNER, Outcome, Workspace, chain, parallel, workflow
 
 HOME = Path(__file__).parents[2]
 PYTHON = anybodys_python()
@@ -232,6 +235,64 @@ def test_what_a_server_shouts_never_reaches_the_log(workspace: Workspace, capfd:
     assert "from the server" not in outcome.log + "".join(capfd.readouterr())
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can be somebody else")
+@pytest.mark.parametrize(("owner", "user"), [(OWNER, OWNER), (0, NOBODY)], ids=["the owner", "or nobody"])
+def test_a_server_of_root_is_the_workspaces_owner(workspace: Workspace, owner: int, user: int) -> None:
+    os.chown(workspace.root, owner, owner)
+    code = "import os; print(os.getresuid(), os.getresgid(), os.getgroups())"
+    assert told(workspace, ("python", {"code": code})) == [f"{(user,) * 3} {(NOBODY,) * 3} []\n"]
+
+
+def test_a_server_writes_in_the_workspace_and_nowhere_else(workspace: Workspace) -> None:
+    code = """
+import os, tempfile
+for directory in (".", os.environ["HOME"], tempfile.gettempdir(), "/tmp", "/dev/shm"):
+    try:
+        open(f"{directory}/note", "w").close()
+        os.unlink(f"{directory}/note")
+        print("yes")
+    except PermissionError:
+        print("no")
+"""
+    assert told(workspace, ("python", {"code": code})) == ["yes\nyes\nyes\nno\nno\n"]
+
+
+@pytest.mark.parametrize(("denied", "said_of_it"), [(True, "PermissionError"), (False, "connected")])
+def test_a_server_has_no_network_where_that_is_denied(workspace: Workspace, denied: bool, said_of_it: str) -> None:
+    code = """
+import socket
+try:
+    socket.create_connection(("localhost", {port})).close()
+    print("connected")
+except OSError as error:
+    print(type(error).__name__)
+"""
+    guardrails = {"guardrails": {"deny_network": denied}}
+    with socket.create_server(("127.0.0.1", 0)) as reached:
+        calls = uses(("python", {"code": code.replace("{port}", str(reached.getsockname()[1]))}))
+        with OpenAIServer(reply=calls) as model:
+            outcome = workspace.run(asking(model.url, server(), security=guardrails))
+    assert outcome.outputs["status"] == "success", outcome.log
+    assert said(model.requests[1]) == f"{said_of_it}\n"
+
+
+ROOTS_START = """
+from pathlib import Path
+from tests.agents.test_mcp import box_of, refused, server
+print(refused(box_of(server(), {}, Path.cwd())))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs rights to give up")
+def test_a_server_is_not_started_when_root_cannot_drop_its_privileges(workspace: Workspace) -> None:
+    command = ["setpriv", "--bounding-set=-setuid,-setgid", "--inh-caps=-all", sys.executable, "-c", ROOTS_START]
+    ended = subprocess.run(
+        command, cwd=workspace.root, env={"PYTHONPATH": str(HOME), "PATH": os.environ["PATH"]},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert ended.stdout.endswith(") cannot be used; its privileges cannot be dropped: Operation not permitted\n")
+
+
 # -- what a call gives ------------------------------------------------------------------------------------------------
 
 
@@ -330,6 +391,14 @@ def test_what_a_server_started_ends_with_it_whatever_it_ignores(workspace: Works
     pid, child = told(workspace, ("pid", {}), ("child", {}), servers=[server("stubborn")])
     assert gone(int(pid))
     assert gone(int(child))
+
+
+def test_what_a_server_hides_ends_with_the_run(workspace: Workspace) -> None:
+    """A process that has left its session, its parents and its pipes, and hears no signal."""
+    mark = f"hidden-{workspace.root.name}"
+    escape = f"{(HOME / 'tests/agents/probe.py').read_text()}\nescape({mark!r})\nprint(len([*marked({mark!r})]) > 0)"
+    assert told(workspace, ("python", {"code": escape})) == ["True\n"]
+    assert running(mark) == []
 
 
 @pytest.mark.parametrize("mode", ["", "silent"])

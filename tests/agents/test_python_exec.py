@@ -17,7 +17,7 @@ import pytest
 
 from runner.agents.tools.python_exec import MAX_OUTPUT
 from runner.agents.tools.rights import NOBODY
-from tests.agents.using import Told, bench, use
+from tests.agents.using import Told, bench, running, use
 from tests.build import findings_of
 from tests.servers import Answer, OpenAIServer
 from tests.workspace import Workspace, chain, workflow
@@ -40,19 +40,6 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(code: str, *, timeout: float = 10, **changes: Any) -> Told:
     return asyncio.run(use("python_exec", bench(Path("/tmp"), **changes), code=code, timeout=timeout))
-
-
-def running(mark: str) -> list[str]:
-    """The commands of all processes that have `mark` among their arguments."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = file.read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if mark in command:
-            found.append(command)
-    return found
 
 
 # -- what it gives ----------------------------------------------------------------------------------------------------
