@@ -85,8 +85,8 @@ def processes_reached():
             with contextlib.suppress(OSError):
                 if contents(f"/proc/{process}/{name}", 1):  # threads of the kernel have none
                     yield f"{process}/{name}"
-        for name in ("fd", "cwd", "root"):
-            if can(os.listdir, f"/proc/{process}/{name}"):
+        for name in ("fd/0", "cwd", "root"):
+            if can(os.readlink, f"/proc/{process}/{name}"):
                 yield f"{process}/{name}"
         if ctypes.CDLL(None).ptrace(ATTACH, process, 0, 0) == 0:
             yield f"ptrace {process}"

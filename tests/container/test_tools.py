@@ -59,6 +59,7 @@ def asks(port: int, **changes: Any) -> dict[str, Any]:
         "secrets": SECRETS,
         "engine": ENGINE,
         "port": port,
+        "network": False,
         "own": ".",
         "closed": [],
         "readable": [],
