@@ -98,7 +98,7 @@ class Scopes:
     def _taken_names(self) -> Iterator[Finding]:
         """Inputs and outputs under names that are something else's."""
         for name in self._source.outputs.step_outputs:
-            if name in OUTPUTS:
+            if name.lower() in OUTPUTS:  # which the host reads in any case
                 at = self._document.locate(("outputs", "step_outputs", name), key=True)
                 yield Finding(f"step output '{name}' has the name of an output of the action itself", at)
         for kind in ("required", "optional", "values"):

@@ -65,6 +65,14 @@ def test_our_own_commands_are_heard_all_the_same_each_time_by_another_token() ->
     ]
 
 
+def test_a_mask_is_heard_while_it_is_quiet(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    host = Host({"GITHUB_ACTIONS": "true"}, tmp_path, Voice(stream))
+    with host.quiet():
+        host.mask(["hunter22"])
+    assert [one.data for one in parse_log(stream.getvalue()) if one.name == "add-mask"] == ["hunter22"]
+
+
 def test_the_host_listens_again_whatever_ends_it() -> None:
     stream = io.StringIO()
     voice = Voice(stream)

@@ -125,6 +125,17 @@ def test_inputs_say_no_command(job: Workspace, text: str) -> None:
         assert {name for name, _ in said(outcome)} == {"error"}
 
 
+def test_test_cases_are_annotated_when_the_host_listens_again(job: Workspace) -> None:
+    job.environ["OPENAI_API_KEY"] = "key-of-the-provider"
+    with OpenAIServer(reply=lambda _: LOUD) as server:
+        job.write("workflow.yaml", workflow(server.url, chain("go"), name=NAME))
+        case = {"name": NAME, "expect": {"contains": "what nobody says"}}
+        outcome = job.action(spec=job.write("workflow.test.yaml", {"cases": [case]}), mode="record")
+    assert outcome.exit_code != 0
+    assert set(said(outcome)) == {("error", "Test case")}
+    assert [one.name for one in parse_log(outcome.log)][:2] == ["stop-commands", "resume"]
+
+
 def test_a_bug_of_ours_is_told_when_the_host_listens_again(job: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: object) -> None:
         raise ZeroDivisionError(LOUD)

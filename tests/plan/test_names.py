@@ -218,7 +218,7 @@ def test_an_optional_input_may_yet_be_given_when_a_file_is_only_checked() -> Non
     assert findings_of(source, need_values=False) == []
 
 
-@pytest.mark.parametrize("name", ["status", "response", "config-hash"])
+@pytest.mark.parametrize("name", ["status", "response", "config-hash", "Status"])
 def test_an_output_of_the_file_does_not_have_the_name_of_one_of_the_action(name: str) -> None:
     (found,) = findings_of(workflow(outputs={"step_outputs": {name: "a"}}))
     assert found == f"workflow.yaml:17:5: step output '{name}' has the name of an output of the action itself"
