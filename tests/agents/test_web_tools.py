@@ -206,7 +206,7 @@ def test_a_page_is_told_as_text(workspace: Workspace, internet: Internet):
 TEXT = """\
 A & B
 
-Head\u00ading
+Heading
 
 Some bold text, a link (http://public.test/next?a=1&b=2).
 
@@ -222,7 +222,7 @@ end of it"""
 def test_a_page_is_told_as_markdown():
     found = readable(PAGE, HOME, markdown=True)
 
-    assert "## Head\u00ading\n\nSome bold text, [a link](http://public.test/next?a=1&b=2)." in found
+    assert "## Heading\n\nSome bold text, [a link](http://public.test/next?a=1&b=2)." in found
     assert "```\nx  =  1\ny\n```" in found
 
 

@@ -80,7 +80,7 @@ class _Writer:
 
     def text(self, text: str) -> None:
         if not self.hidden:
-            text = html.unescape(_LONG_NUMBER.sub("\ufffd", text))
+            text = html.unescape(_LONG_NUMBER.sub("\ufffd", text)).replace("\xad", "")  # where a word may be broken
             self.pieces.append(text.replace(" ", _KEPT) if self.verbatim else re.sub(r"\s+", " ", text))
 
     def tag(self, tag: _Tag) -> None:
