@@ -4,7 +4,6 @@ they are found, whatever escaped it or broke its lines, is in `readings`."""
 from __future__ import annotations
 
 import json
-import re
 from base64 import b32encode, b64encode, urlsafe_b64encode
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +21,8 @@ SHORTEST_SECRET: Final = 4
 LONGEST_CUT: Final = 256
 """Characters of a form that are looked for where a text was cut."""
 
-_CUT: Final = re.compile(r"…|\.\.\.|\[…|\[cut|$")
+CUTS: Final = ("…", "...", "[…", "[cut")
+"""What stands where a text was cut, without white space."""
 
 MARKS: Final = ("***", "•••", "███")
 """What stands for a secret: the first that no secret could begin or end with."""
@@ -71,11 +71,11 @@ class Scrubber:
 
     def _cut_off(self, text: str) -> Iterator[tuple[int, int]]:
         """The beginnings of secrets that somebody cut before they came by here."""
-        for cut in _CUT.finditer(text):
-            begun = self._begun.get(text[max(0, cut.start() - SHORTEST) : cut.start()], ())
-            long = max((len(one) for one in begun if text.endswith(one, 0, cut.start())), default=0)
+        for end in (len(text), *(at for sign in CUTS for at, _ in _places(sign, text))):
+            begun = self._begun.get(text[max(0, end - SHORTEST) : end], ())
+            long = max((len(one) for one in begun if text.endswith(one, 0, end)), default=0)
             if long:
-                yield cut.start() - long, cut.start()
+                yield end - long, end
 
 
 def _places(form: str, text: str) -> Iterator[tuple[int, int]]:
