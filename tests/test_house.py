@@ -279,48 +279,6 @@ def test_what_was_handed_in_is_not_the_world(source: str) -> None:
     assert not list(touches(ast.parse(source)))
 
 
-STARTS = {
-    *("create_subprocess_exec", "create_subprocess_shell", "subprocess_exec", "Popen", "run", "call", "check_call"),
-    *("check_output", "posix_spawn", "posix_spawnp", "system", "popen", "execv", "execvp", "execl", "execlp", "execle"),
-    *("execve", "execvpe", "spawnv", "spawnve", "Process"),
-}
-"""What starts a process, by the last part of its name, of `os`, `subprocess`, `multiprocessing` and `asyncio`."""
-
-
-def starts(tree: ast.Module) -> Iterator[tuple[int, bool]]:
-    """The lines where a module starts a process, and whether it says there what the environment of that one is."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=name)) if name in STARTS:
-                if owner in ("os", "subprocess", "multiprocessing", "asyncio") and f"{owner}.{name}" != "asyncio.run":
-                    given = any(one.arg == "env" for one in node.keywords)
-                    yield node.lineno, given or (name in ("execve", "posix_spawn") and len(node.args) == 3)
-            case ast.ImportFrom(module=("os" | "subprocess" | "multiprocessing" | "asyncio"), names=names):
-                yield from ((node.lineno, False) for alias in names if alias.name in STARTS)
-
-
-def test_whoever_starts_a_process_says_what_its_environment_is() -> None:
-    """Ours has every key in it, and a child that is told nothing else gets all of that."""
-    found = [(f"{name}:{line}", told) for name, tree in modules().items() for line, told in starts(tree)]
-    assert len(found) >= 4
-    assert [place for place, told in found if not told] == []
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "subprocess.run(['a'])",
-        "asyncio.create_subprocess_exec('a')",
-        "asyncio.create_subprocess_shell('a')",
-        "os.system('a')",
-        "os.execv('a', ['a'])",
-        "from subprocess import Popen",
-    ],
-)
-def test_a_process_that_would_have_our_environment_is_noticed(source: str) -> None:
-    assert [told for _, told in starts(ast.parse(source))] == [False]
-
-
 # -- size -------------------------------------------------------------------------------------------------------------
 
 

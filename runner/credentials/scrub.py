@@ -4,6 +4,7 @@ they are found, whatever escaped it or broke its lines, is in `readings`."""
 from __future__ import annotations
 
 import json
+import re
 from base64 import b32encode, b64encode, urlsafe_b64encode
 from typing import TYPE_CHECKING, Final
 
@@ -18,11 +19,10 @@ SHORTEST: Final = 8
 SHORTEST_SECRET: Final = 4
 """Characters of a declared secret; none is shorter."""
 
-LONGEST_CUT: Final = 256
+LONGEST_CUT: Final = 512
 """Characters of a form that are looked for where a text was cut."""
 
-CUTS: Final = ("…", "...", "[…", "[cut")
-"""What stands where a text was cut, without white space."""
+_CUT: Final = re.compile(r"…|\.\.\.|\[…|\[cut|$")
 
 MARKS: Final = ("***", "•••", "███")
 """What stands for a secret: the first that no secret could begin or end with."""
@@ -35,7 +35,7 @@ class Scrubber:
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._short: tuple[str, ...] = ()
         self._forms: tuple[str, ...] = ()
-        self._begun: dict[str, list[str]] = {}
+        self._pieces: frozenset[str] = frozenset()
         self._mark = MARKS[0]
         self.learn(values, shortest=SHORTEST)
 
@@ -49,7 +49,9 @@ class Scrubber:
             forms |= {form for form in map(squeezed, _forms(value)) if len(form) >= SHORTEST}
         # Whole tuples in one go: other threads are looking for what is in them.
         self._short, self._forms = tuple(sorted(short)), tuple(sorted(forms))
-        self._begun = _beginnings(self._forms)
+        self._pieces = frozenset(
+            form[at : at + SHORTEST] for form in self._forms for at in range(min(len(form), LONGEST_CUT) - SHORTEST)
+        )
         self._mark = next((mark for mark in MARKS if not _joins(mark, short | forms)), MARKS[-1])
 
     def __call__(self, text: str) -> str:
@@ -71,11 +73,12 @@ class Scrubber:
 
     def _cut_off(self, text: str) -> Iterator[tuple[int, int]]:
         """The beginnings of secrets that somebody cut before they came by here."""
-        for end in (len(text), *(at for sign in CUTS for at, _ in _places(sign, text))):
-            begun = self._begun.get(text[max(0, end - SHORTEST) : end], ())
-            long = max((len(one) for one in begun if text.endswith(one, 0, end)), default=0)
-            if long:
-                yield end - long, end
+        for cut in _CUT.finditer(text):
+            end = cut.start()
+            if text[end - SHORTEST : end] in self._pieces:
+                long = max((_shared(form, text, end) for form in self._forms), default=0)
+                if long:
+                    yield end - long, end
 
 
 def _places(form: str, text: str) -> Iterator[tuple[int, int]]:
@@ -85,13 +88,10 @@ def _places(form: str, text: str) -> Iterator[tuple[int, int]]:
         start = text.find(form, start + len(form))
 
 
-def _beginnings(forms: Iterable[str]) -> dict[str, list[str]]:
-    """The beginnings of forms, by the last characters of each."""
-    found: dict[str, list[str]] = {}
-    for form in forms:
-        for end in range(SHORTEST, min(len(form), LONGEST_CUT)):
-            found.setdefault(form[end - SHORTEST : end], []).append(form[:end])
-    return found
+def _shared(form: str, text: str, end: int) -> int:
+    """How much of the beginning of a form stands before a place in a text."""
+    longest = min(len(form), LONGEST_CUT)
+    return next((length for length in range(longest, SHORTEST - 1, -1) if text.endswith(form[:length], 0, end)), 0)
 
 
 def _without(text: str, spans: list[tuple[int, int]], mark: str) -> str:

@@ -212,9 +212,7 @@ def test_what_stands_for_a_secret_cannot_become_one() -> None:
     assert learned("*****")("*" * 14) == "••••••****"
 
 
-@pytest.mark.parametrize(
-    "text", ["a" * 100_000, "\\" * 100_000, "%25" * 30_000, "\n> " * 30_000, "&amp;" * 20_000, "token-01..." * 20_000]
-)
+@pytest.mark.parametrize("text", ["a" * 100_000, "\\" * 100_000, "%25" * 30_000, "\n> " * 30_000, "&amp;" * 20_000])
 def test_a_long_text_takes_time_in_proportion(text: str) -> None:
     """As a square it would be minutes."""
     scrub = learned("a" * 40, "\\" * 20, "token-0123456789")
