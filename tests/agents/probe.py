@@ -102,6 +102,7 @@ def sockets_had(asked):
         "udp": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 9)),
         "tcp6": lambda: socket.socket(socket.AF_INET6),
         "netlink": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0),
+        "other netlink": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 15),
         "vsock": lambda: socket.socket(40),
         "packet": lambda: socket.socket(17, socket.SOCK_DGRAM),
         "a pair": socket.socketpair,

@@ -88,7 +88,9 @@ def confine(code: str, own: Path, **changes: Any) -> tuple[int, str, str, str]:
 
 
 @pytest.mark.skipif(not rights.landlock(), reason="needs Landlock")
-@pytest.mark.parametrize(("network", "sockets"), [(False, ["a pair"]), (True, ["tcp", "udp", "tcp6", "a pair"])])
+@pytest.mark.parametrize(
+    ("network", "sockets"), [(False, ["a pair"]), (True, ["tcp", "udp", "tcp6", "netlink", "a pair"])]
+)
 def test_an_ordinary_users_program_reaches_no_process_no_daemon_and_no_file_elsewhere(
     own: Path, network: bool, sockets: list[str]
 ) -> None:

@@ -28,7 +28,7 @@ NO_AMBIENT: Final = 4
 FILTER: Final = 2
 ALLOWED, REFUSED, MISSING = 0x7FFF0000, 0x00050001, 0x00050026  # the last two are EPERM and ENOSYS
 LOAD, AND, IF_EQUAL, IF_AT_LEAST, IF_ANY, RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
-NUMBER, ARCHITECTURE, FIRST, SECOND = 0, 4, 16, 24  # where the call's number and its arguments lie
+NUMBER, ARCHITECTURE, FIRST, SECOND, THIRD = 0, 4, 16, 24, 32  # where the call's number and its arguments lie
 X32: Final = 0x40000000
 """From here on x86-64 has every call a second time."""
 
@@ -58,7 +58,7 @@ NUMBERS: Final = {
 }
 """By call: its number on x86-64 and on arm64. All of them are refused, but for what `_filter` lets through."""
 
-UNIX, INET, INET6 = 1, 2, 10
+UNIX, INET, INET6, NETLINK, ROUTE = 1, 2, 10, 16, 0
 STREAM, SEQPACKET = 1, 5
 NAMESPACES: Final = 0x7E020000
 """The flags of `clone` that make one: linux/sched.h."""
@@ -164,15 +164,18 @@ def within(writable: Iterable[str], readable: Iterable[str] | None) -> bool:
 def _filter(machine: str, *, network: bool) -> list[tuple[int, int, int, int]]:
     """The program that decides on a call: code, jump if true, jump if false, operand. A jump counts what it skips."""
     at = list(ARCHITECTURES).index(machine)
-    families = (INET, INET6) if network else (X32, X32)
+    network_alone = [
+        (LOAD, 0, 0, FIRST),
+        (IF_EQUAL, 4, 0, INET),
+        (IF_EQUAL, 3, 0, INET6),
+        (IF_EQUAL, 0, 3, NETLINK),  # which tells what addresses this machine has
+        (LOAD, 0, 0, THIRD),
+        (IF_EQUAL, 0, 1, ROUTE),
+        (RETURN, 0, 0, ALLOWED),
+        (RETURN, 0, 0, REFUSED),
+    ]
     special = {
-        "socket": [
-            (LOAD, 0, 0, FIRST),
-            (IF_EQUAL, 1, 0, families[0]),
-            (IF_EQUAL, 0, 1, families[1]),
-            (RETURN, 0, 0, ALLOWED),
-            (RETURN, 0, 0, REFUSED),
-        ],
+        "socket": network_alone if network else [(RETURN, 0, 0, REFUSED)],
         # Two ends of each other; but datagrams may be sent from either to any other socket.
         "socketpair": [
             (LOAD, 0, 0, FIRST),
