@@ -396,8 +396,9 @@ def test_what_a_server_started_ends_with_it_whatever_it_ignores(workspace: Works
 def test_what_a_server_hides_ends_with_the_run(workspace: Workspace) -> None:
     """A process that has left its session, its parents and its pipes, and hears no signal."""
     mark = f"hidden-{workspace.root.name}"
-    escape = f"{(HOME / 'tests/agents/probe.py').read_text()}\nescape({mark!r})\nprint(len([*marked({mark!r})]) > 0)"
-    assert told(workspace, ("python", {"code": escape})) == ["True\n"]
+    escape = f"{(HOME / 'tests/agents/probe.py').read_text()}\nescape({mark!r})\n"
+    escape += f"while not [*marked({mark!r})]: time.sleep(0.01)\nprint('it is there')"
+    assert told(workspace, ("python", {"code": escape})) == ["it is there\n"]
     assert running(mark) == []
 
 
