@@ -251,7 +251,8 @@ def load(text: str | bytes, file: str) -> Recording:
     except ValidationError as error:
         wrong = error.errors()[0]
         where = ".".join(str(part) for part in wrong["loc"])
-        raise RecordingProblem(f"{file} is not a recording at {where or 'its top'}: {wrong['msg']}") from None
+        what = wrong["msg"].removeprefix("Value error, ")  # a sentence of ours
+        raise RecordingProblem(f"{file} is not a recording at {where or 'its top'}: {what}") from None
 
 
 MEND: Final = "restore it, or delete it and record it anew"
