@@ -138,4 +138,8 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         level: Level = "ERROR" if record.levelno >= logging.ERROR else "WARNING"
-        self._log.line(level, f"{record.name}: {record.getMessage()}")
+        try:
+            told = record.getMessage()
+        except Exception as error:  # a library that does not log right has done its work all the same
+            told = f"{record.msg} ({type(error).__name__}: {error})"
+        self._log.line(level, f"{record.name}: {told}")

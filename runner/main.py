@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TextIO, cast
 
-from runner.ci.commands import printable
+from runner.ci.commands import answer
 from runner.ci.host import Host
 from runner.ci.voice import Voice
 from runner.credentials import scrubber
@@ -104,23 +104,24 @@ def main(
     stop = Stop(os._exit)
     door = Door(environ, host, Delivery(host, scrub), log, stdout, now, scrub, stop, last)
     inputs = ActionInputs()
-    try:
-        with stop.catching():
-            asked = from_arguments(arguments) if arguments else from_environ(environ)
-            if isinstance(asked, str):
-                stdout.write(asked)
-                return 0
-            inputs, log.debug = asked, asked.debug or host.debugging
-            return door.serve(inputs)
-    except RunnerError as error:
-        return door.refuse(error, inputs)
-    except KeyboardInterrupt:
-        return door.refuse(RunCancelled("asked to stop before the run began"), inputs)
-    except Exception as error:
-        for line in scrub(traceback.format_exc()).splitlines():
-            log.line("ERROR", line)
-        told = f"a bug of ours: {type(error).__name__}: {error}; please report the lines above"
-        return door.refuse(RunnerError(told), inputs)
+    with log.taking_over():
+        try:
+            with stop.catching():
+                asked = from_arguments(arguments) if arguments else from_environ(environ)
+                if isinstance(asked, str):
+                    stdout.write(asked)
+                    return 0
+                inputs, log.debug = asked, asked.debug or host.debugging
+                return door.serve(inputs)
+        except RunnerError as error:
+            return door.refuse(error, inputs)
+        except KeyboardInterrupt:
+            return door.refuse(RunCancelled("asked to stop before the run began"), inputs)
+        except Exception as error:
+            for line in scrub(traceback.format_exc()).splitlines():
+                log.line("ERROR", line)
+            told = f"a bug of ours: {type(error).__name__}: {error}; please report the lines above"
+            return door.refuse(RunnerError(told), inputs)
 
 
 @dataclass
@@ -187,7 +188,7 @@ class Door:
             ending = Ending(
                 inputs, self.delivery, self.host, self.log, self.stdout, self.now, artifacts, tapes, deck, tracing
             )
-            with Watchdog(self.stop, ending.cut_off, os._exit) as watchdog, self.log.taking_over():
+            with Watchdog(self.stop, ending.cut_off, os._exit) as watchdog:
                 self.host.group(f"strands-action: {plan.name}")
                 if plan.shard is not None:
                     self.log.line("INFO", plan.shard.told)
@@ -254,7 +255,7 @@ class Door:
         self.host.write_outputs({"status": "failed"})
         artifacts = Folder.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
         try:
-            with Watchdog(self.stop, give_up, os._exit) as watchdog, self.log.taking_over(), self.host.quiet():
+            with Watchdog(self.stop, give_up, os._exit) as watchdog, self.host.quiet():
                 emit = self.log.event if self.log.debug else unheard
                 watched = partial(self._watched, watchdog)
                 harness = Harness(
@@ -325,8 +326,7 @@ class Door:
         self._advise(plan, inputs)
         writers = {"text": as_text, "json": as_json, "mermaid": as_mermaid}
         text = matrix if inputs.plan_as == "matrix" else writers[inputs.plan_as](plan)
-        for line in self.scrub(text).splitlines():
-            self.stdout.write((printable(line) if self.host.present else line) + "\n")
+        self.stdout.write(answer(self.scrub(text).removesuffix("\n")))
         report = self._unrun_report(plan.name, "plan", [])
         report = replace(report, config_hash=plan.config_hash, shard=plan.shard, matrix=matrix.strip())
         self.delivery.unrun(report, "off")

@@ -77,6 +77,14 @@ def test_no_channel_of_a_library_is_a_way_past_the_guard(
     assert all(line.startswith(AT) for line in told.splitlines())
 
 
+def test_a_library_that_does_not_log_right_goes_on(log: Log, stream: io.StringIO) -> None:
+    with log.taking_over():
+        logging.getLogger("a library").error("%d hunter22\n::error::a", "no number")
+    assert stream.getvalue().splitlines() == [
+        f"{AT} ERROR a library: %d *** ::error::a (TypeError: %d format: a real number is required, not str)"
+    ]
+
+
 def test_behind_it_everything_is_as_it_was(log: Log) -> None:
     before = (sys.stdout, sys.stderr, logging.getLogger().handlers[:], logging.getLogger().level, warnings.showwarning)
     with log.taking_over():

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
+import logging
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runner.folder import Folder
 from runner.main import main
 from tests.agents.using import anybodys_python
 from tests.build import hitl
@@ -80,6 +84,23 @@ def test_what_is_printed_past_every_guard_is_not_listened_to(workspace: Workspac
     assert "pwned" not in str(steering(log.getvalue()))
 
 
+def test_what_is_printed_when_a_run_has_ended_goes_through_the_log(
+    job: Workspace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Such as by a thread that it leaves behind, or of an exception that is found when memory is tidied."""
+
+    def late(_: Folder) -> None:
+        print(LOUD)
+        logging.getLogger("a library").error(LOUD)
+
+    monkeypatch.setattr(Folder, "hand_over", late)
+    with OpenAIServer() as server:
+        outcome = job.run(workflow(server.url, chain("go")))
+    assert "pwned" in outcome.log.rpartition("Results: ")[2]
+    assert said(outcome) == [("group", None), ("endgroup", None)]
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_run_that_fails_is_annotated_once(job: Workspace) -> None:
     error = {"error": {"message": LOUD, "type": LOUD}}
     with OpenAIServer(reply=lambda _: Answer(status=400, error=error)) as server:
@@ -106,15 +127,27 @@ def test_a_hostile_file_is_refused_with_our_annotations_alone(job: Workspace, mo
     assert {one.properties["file"] for one in commands(outcome)} == {"workflow.yaml"}
 
 
+@pytest.mark.parametrize("host", [{"GITHUB_ACTIONS": "true"}, {}], ids=["for a host", "for a terminal"])
 @pytest.mark.parametrize("shape", [[], ["--json"], ["--mermaid"]])
-def test_a_plan_is_printed_without_a_command(job: Workspace, shape: list[str]) -> None:
-    job.environ["GITHUB_ACTIONS"] = "true"
+def test_a_plan_is_printed_without_a_command(job: Workspace, shape: list[str], host: dict[str, str]) -> None:
+    job.environ |= host
     agents = {"writer": {"prompt": LOUD}}
     spec = workflow("http://localhost:1", chain("go", LOUD), name=NAME, description=LOUD, agents=agents)
     outcome = job.command("plan", job.write("workflow.yaml", spec), *shape)
     assert outcome.exit_code == 0, outcome.log
     assert outcome.stdout
     assert "pwned" not in str(commands(outcome))
+    assert {sign for sign in outcome.stdout if unicodedata.category(sign) in ("Cc", "Cf", "Zl", "Zp")} <= {"\n"}
+
+
+def test_a_plan_for_programs_can_be_read_whatever_is_in_it(job: Workspace) -> None:
+    job.environ["GITHUB_ACTIONS"] = "true"
+    long = "a line without an end " * 1_000
+    spec = workflow("http://localhost:1", chain("go", hitl(long)), name="\u2028 \x85 \x1b \u202e")
+    outcome = job.command("plan", job.write("workflow.yaml", spec), "--json")
+    plan = json.loads(outcome.stdout)
+    assert plan["name"] == "    \x1b ⟨U+202E⟩"
+    assert plan["gates"][0]["prompt"] == long
 
 
 @pytest.mark.parametrize("text", ["\n".join(COMMANDS.values()), *list(COMMANDS.values())[:4]])
