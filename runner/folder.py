@@ -75,14 +75,15 @@ class Folder:
             return artifacts
 
     def write(self, name: str, text: str) -> Path:
-        """Write one file, whole. `name` may have been made by a model: it stays inside the directory.
-
-        Raises FileProblem when it does not, or when it cannot be written.
+        """Write one file, whole. `name` may have been made by a model: it stays inside the directory, and out of
+        a repository's `.git`. Raises FileProblem when it does not, or when it cannot be written.
         """
         target = self.directory / name
         found = _resolved(target)
         if not name.strip() or found is None or self.directory not in found.parents:
             raise FileProblem("an artifact's path leads out of the artifacts directory")
+        if any(part.casefold() == ".git" for part in found.relative_to(self.directory).parts):
+            raise FileProblem("an artifact's path leads into .git, where git finds commands to run")
         temporary = target.with_name(f".{os.urandom(8).hex()}.part")
         try:
             self._make(target.parent)

@@ -140,6 +140,23 @@ def test_a_path_that_leads_out_is_refused(run: Folder, name: str) -> None:
         run.write(name, "a")
 
 
+@pytest.mark.parametrize(
+    "name", [".git/config", "a/.git/hooks/pre-commit", ".GIT/config", "b/../.git/x", "link/config"]
+)
+def test_a_path_that_leads_into_git_is_refused(tmp_path: Path, name: str) -> None:
+    """Where the workspace itself is the directory, or a repository is in it."""
+    run = claim(tmp_path, ".")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "link").symlink_to(".git")
+    with pytest.raises(FileProblem, match=r"leads into \.git"):
+        run.write(name, "a")
+    assert [*(tmp_path / ".git").iterdir()] == []
+
+
+def test_what_git_itself_takes_for_a_file_may_be_written(tmp_path: Path) -> None:
+    assert claim(tmp_path, ".").write(".github/a.md", "a").read_text() == "a"
+
+
 def test_a_name_that_is_too_long_is_told(run: Folder) -> None:
     with pytest.raises(FileProblem, match="cannot be written: File name too long"):
         run.write("a" * 300, "a")
