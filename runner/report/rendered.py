@@ -39,7 +39,7 @@ def rendered(markdown: str, most: int = MAX_ANSWER, rest: str = "results.json") 
     text, whole = beginning(markdown, most)
     page = _Page(most, whole=whole)
     tokens = _parser().parse(text)
-    if all(token.level < MOST_NESTED - 1 for token in tokens):
+    if all(one.level < MOST_NESTED - 1 for token in tokens for one in (token, *(token.children or ()))):
         page.write(tokens)
     if not page.html:
         return fenced(markdown, most, rest)
@@ -150,9 +150,7 @@ def _spans(tokens: list[Token]) -> Iterator[str]:
     for token in tokens:
         said.append(token.content)
         match token.type:
-            case "softbreak":
-                yield " "
-            case "hardbreak":
+            case "softbreak" | "hardbreak":  # who chats ends lines where they should end
                 yield "<br>"
             case "code_inline":
                 yield f"<code>{_text(token.content)}</code>"

@@ -103,7 +103,7 @@ def test_a_link_says_where_it_goes(markdown: str, told: str) -> None:
     ("markdown", "told"),
     [
         ("# a\n\n### b\n\n###### c", "<h4>a</h4><h6>b</h6><h6>c</h6>"),
-        ("a\nb\\\nc", "<p>a b<br>c</p>"),
+        ("a\nb\\\nc", "<p>a<br>b<br>c</p>"),
         ("*a* **b** ~~c~~", "<p><em>a</em> <strong>b</strong> <del>c</del></p>"),
         ("- [x] a\n- b", "<ul><li>[x] a</li><li>b</li></ul>"),
         ("3. a\n\n4. b", '<ol start="3"><li><p>a</p></li><li><p>b</p></li></ol>'),
@@ -125,7 +125,11 @@ def test_words_are_shown_as_they_are(text: str) -> None:
     assert page(html(f"a{text}b")).shown == f"a{text}b"
 
 
-@pytest.mark.parametrize("text", ["", "   ", "\n\n", "> " * MOST_NESTED + "a", "- " * MOST_NESTED + "a"])
+DEEP = "*a " * MOST_NESTED + "a* " * (MOST_NESTED - 1) + "a*"
+"""A browser that is given thousands of such shows nothing of the page."""
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n\n", "> " * MOST_NESTED + "a", "- " * MOST_NESTED + "a", DEEP])
 def test_what_says_nothing_or_is_nested_too_deeply_is_shown_as_it_was_written(text: str) -> None:
     assert rendered(text) == f"```text\n{text}\n```"
 
