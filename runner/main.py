@@ -63,6 +63,10 @@ def cli() -> NoReturn:
         faulthandler.enable()  # the guard asks where a run stands that does not end
     # That ends in an abort, and a core in the workspace would hold every secret.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    if not sys.argv[1:] and os.environ.get("GITHUB_ACTIONS") == "true":
+        # As the action both are the job's log. Two pipes have no order, in which what stops commands must be first.
+        with suppress(OSError):
+            os.dup2(2, 1)
     stdout, stderr = cast("TextIO", Patient(sys.stdout)), cast("TextIO", Patient(sys.stderr))
     code = main(sys.argv[1:], os.environ, cwd=Path.cwd(), stdout=stdout, stderr=stderr, last=_last)
     # Everything is written. A thread that still waits for a name to be looked up would hold the exit.

@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ from tests.hostile_run import workflow as hostile_workflow
 from tests.servers import Answer, OpenAIServer, Request
 from tests.workspace import Outcome, Workspace, chain, push, workflow
 
+ROOT = Path(__file__).parents[2]
 COMMAND_FILES = ("GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE")
 ONCE = {"failure_policy": {"retries": 0}}
 
@@ -185,3 +189,17 @@ def test_the_group_is_named_as_the_workflow_is_as_far_as_that_can_be_shown(job: 
     with OpenAIServer() as server:
         outcome = job.run(workflow(server.url, chain("go"), name=NAME))
     assert commands(outcome)[0] == Command("group", {}, f"strands-action: {TITLE}")
+
+
+@pytest.mark.parametrize(("arguments", "one_pipe"), [((), True), (("plan", "w.yaml"), False)])
+def test_as_the_action_all_that_is_printed_has_one_order(
+    workspace: Workspace, arguments: tuple[str, ...], one_pipe: bool
+) -> None:
+    """Of a command line in a `run:` step the answer is another program's to read."""
+    workspace.write("w.yaml", workflow("http://127.0.0.1:9", chain("a")))
+    asked = {"INPUT_SPEC": "w.yaml", "INPUT_MODE": "plan", "GITHUB_ACTIONS": "true", "PATH": os.defpath}
+    command = [sys.executable, str(ROOT / "entrypoint.py"), *arguments]
+    done = subprocess.run(command, cwd=workspace.root, env=asked, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stderr
+    assert ("steps[0]" in done.stderr, done.stdout == "") == (one_pipe, one_pipe)
