@@ -50,7 +50,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
             raise ConstructorError(None, None, f"this cannot be read as {kind}", node.start_mark) from None
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        text = node.value
+        text = str(self.construct_scalar(node))
         number = int(text, 0) if text[:2] in ("0o", "0x") else int(text)
         str(number)  # no message could name what Python reads and does not write
         return number

@@ -243,6 +243,13 @@ def test_a_scalar_that_its_own_tag_cannot_read_is_refused(scalar: str) -> None:
     assert found.startswith("workflow.yaml:2:7: not valid YAML: this cannot be read as ")
 
 
+@pytest.mark.parametrize("tag", ["int", "float", "bool", "null", "str"])
+@pytest.mark.parametrize(("written", "kind"), [("{a: 1}", "mapping"), ("[1]", "sequence")])
+def test_a_scalars_tag_on_what_is_none_is_refused(tag: str, written: str, kind: str) -> None:
+    (found,) = changed("name: test", f"name: !!{tag} {written}")
+    assert found == f"workflow.yaml:2:7: not valid YAML: expected a scalar node, but found {kind}"
+
+
 @pytest.mark.parametrize("text", ["[" * 100_000, "a: {" * 100_000, "- " * 100_000, "? " * 100_000])
 def test_what_is_nested_too_deeply_is_refused_and_does_not_end_the_process(text: str) -> None:
     (found,) = findings_of(text)
