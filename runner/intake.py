@@ -46,6 +46,11 @@ def plan_of_file(
 ) -> Plan:
     """The plan of one file by its name in the workspace."""
     path = workspace / name
+    if read_only and not _lies_in(path, workspace):
+        raise UsageError(
+            f"spec '{name}' leads out of the repository; for an untrusted run it is a path in it, such as "
+            ".github/agents/triage.yaml"
+        )
     document = read(path, name)
     source, findings = read_through(document)
     if source is None:
@@ -70,6 +75,14 @@ def plan_of_file(
     if findings:
         raise SpecError(sorted(dict.fromkeys(findings), key=lambda finding: finding.at))
     return _bounded(plan)
+
+
+def _lies_in(path: Path, directory: Path) -> bool:
+    """Whether a path leads below a directory, through all links."""
+    try:
+        return path.resolve().is_relative_to(directory.resolve())
+    except (OSError, RuntimeError, ValueError):  # a null byte, a loop of links
+        return False
 
 
 def files_of(inputs: ActionInputs, workspace: Path) -> list[str]:

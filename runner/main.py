@@ -147,7 +147,10 @@ class Door:
         """Do what the inputs ask for. Raises RunnerError for what cannot be done at all."""
         self.scrub.learn([inputs.github_token] if inputs.github_token else [])
         self.standing = standing_of(inputs, self.environ, self.host.workspace, hosted=self.host.present)
-        self._believe(self.standing.trust)
+        trust = self.standing.trust
+        self._believe(trust)
+        # Stands when we are killed: the last value of a name wins.
+        self.host.write_outputs({"status": "failed", "trust": trust.word})
         self.standing.refuse()
         modes = {"validate": self.validate, "plan": self.plan, "test": self.test}
         serve = self.test if inputs.records_cases else modes.get(inputs.mode, self.run)
@@ -180,7 +183,6 @@ class Door:
             plan, self.environ, self.host.workspace, self.scrub, models=asks, tools=asks, mask=self.host.mask
         )
         tracing = Tracing(self.environ, plan.telemetry, enabled=inputs.trace, scrub=self.scrub)
-        self.host.write_outputs({"status": "failed"})  # stands when we are killed; the last value of a name wins
         artifacts = Folder.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
         warn = partial(self.log.line, "WARNING")
         with ExitStack() as handing_over:  # also what was written before it turned out that nothing can run
@@ -256,7 +258,6 @@ class Door:
             self.log.line("ERROR", str(why or "a run has ended and does not let go"))
             return 70 if why is None else why.exit_code
 
-        self.host.write_outputs({"status": "failed"})
         artifacts = Folder.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
         try:
             with Watchdog(self.stop, give_up, os._exit) as watchdog, self.host.quiet():
@@ -325,7 +326,7 @@ class Door:
         from runner.report.planned import as_json, as_markdown, as_mermaid, as_text
 
         plan = plan_of(inputs, self.host.workspace, need_values=False)
-        self._learn(plan)
+        self._learn(self.standing.fitted(plan))
         matrix = _matrix(plan, inputs)
         self._advise(plan, inputs)
         writers = {"text": as_text, "json": as_json, "mermaid": as_mermaid}

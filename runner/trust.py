@@ -18,7 +18,7 @@ from runner.ci.api import Api, NoAnswer, api_of
 from runner.ci.checkout import Checkout, checkouts
 from runner.ci.event import Event, event_of
 from runner.ci.rules import Asking, doubt_of
-from runner.errors import UsageError
+from runner.errors import FileProblem, UsageError
 from runner.plan.telemetry import Telemetry
 from runner.report.results import Trust
 
@@ -32,9 +32,10 @@ ASKING: Final = ("live", "resume")
 WHY_NOT: Final = "https://securitylab.github.com/resources/github-actions-preventing-pwn-requests/"
 
 READ_ONLY: Final = (
-    "a read-only run: workflow files are those of the base revision, no secret of theirs is read, and no tool is "
-    "given that changes anything or reaches anybody"
+    "a read-only run: none of the workflow file's secrets is read, and no tool is given that changes anything or "
+    "reaches anybody"
 )
+OF_THE_BASE: Final = "; workflow files are those of the base revision"
 NOBODY_ASKED: Final = "no model is asked, no tool is used, and no secret is read"
 
 
@@ -66,9 +67,10 @@ class Standing:
         """Raise UsageError for what is never done for a stranger."""
         if self._holds_the_forks_head():
             raise UsageError(
-                "this is 'pull_request_target' with a checkout of the fork's head: a stranger's files beside the "
-                "secrets and the write token of this repository, which whatever reads them may hand out. Leave out "
-                "that checkout; or run on 'pull_request', with mode: replay or test, which need no secret; or let one "
+                "this is 'pull_request_target' with a checkout of the fork's head, or one that nobody can tell from "
+                "it: a stranger's files beside the secrets and the write token of this repository, which whatever "
+                "reads them may hand out. Leave out that checkout; or run on 'pull_request', with mode: replay or "
+                "test, which need no secret; or let one "
                 f"job without secrets look at the files and another one act on its outputs. See {WHY_NOT}"
             )
         if self.inputs.mode == "record" and not self.trust.trusted:
@@ -92,7 +94,15 @@ class Standing:
             return
         with TemporaryDirectory(prefix="base-") as directory:
             self._fetch_base(Path(directory))
-            yield Path(directory)
+            try:
+                yield Path(directory)
+            except FileProblem as problem:
+                raise FileProblem(
+                    f"{problem.message}. This run is untrusted ({self.trust.why}), so its files are those of the base "
+                    f"revision {self._base[:12]}, by their paths in the repository and as the host packs them: without "
+                    "links, and without what .gitattributes leaves out",
+                    at=problem.at,
+                ) from None
 
     # -- the workspace's files ----------------------------------------------------------------------------------------
 
@@ -105,20 +115,24 @@ class Standing:
         """The commit of the base; empty where the event does not say it. GITHUB_SHA is that of the event's own
         repository, but of a pull request it is the merge."""
         assert self.event is not None
-        merged = self.event.name != "pull_request_target" and self.event.at("pull_request") is not None
+        merged = self.event.name != "pull_request_target" and (
+            self.event.name.startswith("pull_request") or self.event.at("pull_request") is not None
+        )
         return self.event.commit("pull_request", "base", "sha") if merged else self.event.sha
 
     def _at_base(self) -> bool:
-        """Whether the workspace is the base revision and nothing else: paths may lead into another checkout."""
-        found = [(one.directory, one.head) for one in self._checkouts]
-        return bool(self._base) and found == [(self.workspace, self._base)]
+        """Whether the file is in a checkout of the base revision, and there is none of another commit: paths may lead
+        there."""
+        above = [*(self.workspace / "".join(self.inputs.spec[:1])).parents]
+        there = any(one.directory in above for one in self._checkouts)
+        return there and all(one.head == self._base != "" for one in self._checkouts)
 
     def _fetch_base(self, into: Path) -> None:
         from runner.ci.archive import NotUnpacked, unpack
 
         try:
             if not self._base:
-                raise NoAnswer("the event does not say which commit that is")
+                raise NoAnswer("neither GITHUB_SHA nor the event's payload says which commit that is")
             with TemporaryFile() as archive:
                 self.api.archive(self._base, archive)
                 archive.seek(0)
@@ -126,8 +140,9 @@ class Standing:
         except (NoAnswer, NotUnpacked) as problem:
             raise UsageError(
                 f"this run is untrusted ({self.trust.why}), so its workflow file comes from the base revision, which "
-                f"cannot be had: {problem}. Set 'github-token', or check out the base revision and nothing else, or "
-                "use mode: replay, which asks nobody"
+                f"cannot be had: {problem}. Set 'github-token' to one with `contents: read`, or check out the base "
+                "revision and nothing else, or use mode: replay, which asks nobody; where nobody but you can start "
+                "this, as under act, say trust: trusted"
             ) from None
 
     def _strange_files(self) -> str:
@@ -141,22 +156,32 @@ class Standing:
         try:
             fork = type(number) is not int or self.api.is_fork(number)
         except NoAnswer as problem:
-            return f"a checkout in the workspace may be that of a fork, and nobody can tell: {problem}"
+            told = "a checkout in the workspace may be that of a fork, and nobody can tell"
+            return f"{told} (with `pull-requests: read`, github-token can): {problem}"
         return "a checkout in the workspace may be that of the fork whose pull request is commented on" if fork else ""
 
     def _holds_the_forks_head(self) -> bool:
-        """Whether a `pull_request_target` from a fork has the fork's files beside it."""
+        """Whether a `pull_request_target` from a fork has the fork's files beside it, or nobody can tell."""
         event = self.event
-        if event is None or event.name != "pull_request_target" or event.at("pull_request") is None:
+        if event is None or event.name != "pull_request_target":
             return False
         if event.id("pull_request", "head", "repo") == event.id("pull_request", "base", "repo") is not None:
             return False
-        heads = {event.commit("pull_request", "head", "sha"), event.commit("pull_request", "merge_commit_sha")} - {""}
+        return any(self._may_be_the_forks(one) for one in self._checkouts)
+
+    def _may_be_the_forks(self, one: Checkout) -> bool:
+        event = self.event
+        assert event is not None
+        if one.head == event.sha != "":  # also where the fork's commits have been merged by now
+            return False
+        head, merge = event.commit("pull_request", "head", "sha"), event.commit("pull_request", "merge_commit_sha")
         fork = event.text("pull_request", "head", "repo", "full_name").lower()
-        return any(one.head in heads or one.refs or _is_of(one, fork) for one in self._checkouts)
+        return not (one.head and head) or one.head in (head, merge) or one.knows_pulls or _is_of(one, fork)
 
     def _trust(self, trusted: bool, why: str) -> Trust:
-        return Trust(trusted, why, "" if trusted else READ_ONLY if self.inputs.mode in ASKING else NOBODY_ASKED)
+        base = OF_THE_BASE if self.event is not None and self.inputs.prompt is None else ""
+        otherwise = READ_ONLY + base if self.inputs.mode in ASKING else NOBODY_ASKED
+        return Trust(trusted, why, "" if trusted else otherwise)
 
 
 def standing_of(inputs: ActionInputs, environ: Mapping[str, str], workspace: Path, *, hosted: bool) -> Standing:

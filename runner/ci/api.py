@@ -104,7 +104,7 @@ class Api:
         until = time.monotonic() + WHOLE_S
         try:
             with self._opener(asked).open(self._request(asked), timeout=TIMEOUT_S) as answer:
-                while piece := answer.read(PIECE):
+                while piece := answer.read1(PIECE):  # what is there: a trickle must not hold up the clock
                     if into.tell() + len(piece) > most:
                         raise NoAnswer(f"the host's answer is larger than {most // 1024 // 1024} MiB")
                     if time.monotonic() > until:

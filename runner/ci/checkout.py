@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,12 +18,13 @@ _SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 
 @dataclass(frozen=True)
 class Checkout:
-    """One checkout. `head` is its commit, empty where it cannot be told; `refs` are the names it knows of pull
-    requests, and `remotes` the addresses it was fetched from."""
+    """One checkout. `head` is its commit, empty where it cannot be told; `remotes` are the addresses it was fetched
+    from."""
 
     directory: Path
     head: str
-    refs: tuple[str, ...] = ()
+    knows_pulls: bool = False
+    """Whether pull requests were fetched into it."""
     remotes: tuple[str, ...] = ()
 
 
@@ -63,9 +64,14 @@ def _checkout(directory: Path) -> Checkout | None:
         git = directory / _text(git).removeprefix("gitdir:").strip()
     shared = git / (_text(git / "commondir").strip() or ".")
     packed = dict(_packed(_text(shared / "packed-refs")))
-    loose = [path.relative_to(shared).as_posix() for path in shared.glob("refs/remotes/pull/*/*")]
-    pulls = (name for name in (*loose, *packed) if name.startswith("refs/remotes/pull/"))
-    return Checkout(directory, _head(git, shared, packed), tuple(pulls), tuple(_remotes(_text(shared / "config"))))
+    knows = "'refs/pull/" in _text(git / "FETCH_HEAD") or any(_of_pulls(shared, packed))
+    return Checkout(directory, _head(git, shared, packed), knows, tuple(_remotes(_text(shared / "config"))))
+
+
+def _of_pulls(shared: Path, packed: Iterable[str]) -> Iterator[bool]:
+    """Whether each place where names of pull requests are kept has any."""
+    for place in ("refs/pull", "refs/remotes/pull"):
+        yield os.path.isdir(shared / place) or any(name.startswith(f"{place}/") for name in packed)
 
 
 def _head(git: Path, shared: Path, packed: dict[str, str]) -> str:

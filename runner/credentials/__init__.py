@@ -6,7 +6,7 @@ Those that a file declares are fetched in `secrets`, and from AWS in `aws`.
 from __future__ import annotations
 
 import importlib.util
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from runner.credentials.environment import secrets_in
 from runner.credentials.scrub import Scrubber
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from runner.plan.plan import ModelRecipe, Step
+
+
+NOT_GIVEN: Final = "secrets are not given to pull requests from forks, nor to Dependabot's"
 
 
 class Unavailable(Exception):
@@ -45,7 +48,7 @@ def _missing(model: ModelRecipe, environ: Mapping[str, str]) -> Iterator[str]:
         otherwise = "" if facts.needs_host else ", or set host for a server that needs none"
         yield (
             f"provider '{name}' needs a key: set the environment variable {' or '.join(facts.keys)} "
-            f"(secrets are not given to pull requests from forks){otherwise}"
+            f"({NOT_GIVEN}; mode: replay needs none){otherwise}"
         )
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from runner.credentials import Unavailable, require
+from runner.credentials import NOT_GIVEN, Unavailable, require
 from runner.credentials.scrub import SHORTEST_SECRET
 from runner.errors import Finding, SecretsMissing
 
@@ -115,9 +115,7 @@ def _at_hand(one: Secret, environ: Mapping[str, str], workspace: Path) -> str:
     if one.source == "file":
         return _content(one.path or "", workspace)
     if not environ.get(one.key):
-        raise Unavailable(
-            f"the environment variable {one.key} is not set (secrets are not given to pull requests from forks)"
-        )
+        raise Unavailable(f"the environment variable {one.key} is not set ({NOT_GIVEN})")
     return environ[one.key]
 
 

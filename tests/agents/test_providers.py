@@ -102,7 +102,7 @@ def test_without_a_host_the_provider_itself_is_asked_whatever_the_process_inheri
 @pytest.mark.parametrize(
     ("provider", "said"),
     [
-        ("anthropic", "variable ANTHROPIC_API_KEY (secrets are not given to pull requests from forks), or set host"),
+        ("anthropic", f"variable ANTHROPIC_API_KEY ({credentials.NOT_GIVEN}; mode: replay needs none), or set host"),
         ("gemini", "variable GEMINI_API_KEY or GOOGLE_API_KEY (secrets are not"),
         ("azure_openai", "variable AZURE_OPENAI_API_KEY or AZURE_OPENAI_AD_TOKEN (secrets are not"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from tests.build import as_text
 from tests.ci import events
 from tests.ci.events import BASE, FORK, HEAD, HERE, MERGE, OWNER, STRANGER, TOKEN, GitHub, user
 from tests.servers import OpenAIServer, Request
-from tests.workspace import Outcome, Workspace, chain, workflow
+from tests.workspace import Outcome, Workspace, chain, read_outputs, workflow
 
 SPEC = "agents/flow.yaml"
 LEFT = {"file_read", "grep", "calculator"}
@@ -143,6 +144,55 @@ def test_a_second_checkout_that_paths_could_lead_into_is_not_taken_for_the_base(
 
     assert outcome.exit_code == 12
     assert f"there is no file pr/{SPEC}" in outcome.log
+    assert f"its files are those of the base revision {BASE[:12]}, by their paths in the repository" in outcome.log
+    assert model.requests == []
+
+
+@pytest.mark.parametrize(
+    "path", [f"{{root}}/{SPEC}", f"../../../{{root}}/{SPEC}", "{root}/ag*/flow.yaml", "link/flow.yaml"]
+)
+@pytest.mark.parametrize("checked_out", [MERGE, BASE], ids=["fetched", "there"])
+def test_no_path_leads_out_of_the_base(workspace: Workspace, model: OpenAIServer, path: str, checked_out: str):
+    with GitHub({SPEC: as_text(flow(model))}) as github, TemporaryDirectory() as elsewhere:
+        workspace.event("pull_request", events.pull_request(FORK, STRANGER), **host(github, MERGE))
+        git(workspace.root, checked_out)
+        root = workspace.root if checked_out == MERGE else Path(elsewhere)
+        (root / "agents").mkdir()
+        (root / SPEC).write_text(as_text(flow(model, "You are of the fork.")))
+        (workspace.root / "link").symlink_to(root / "agents")
+        outcome = act(workspace, spec=path.format(root=root))
+
+    linked_and_fetched = path.startswith("link") and checked_out == MERGE  # links are not fetched
+    why = "there is no file link" if linked_and_fetched else "leads out of the repository"
+    assert outcome.exit_code == (12 if linked_and_fetched else 2)
+    assert why in outcome.log
+    assert model.requests == []
+
+
+@pytest.mark.parametrize("spec", ["repo/" + SPEC, SPEC])
+def test_a_checkout_in_a_directory_is_the_base_where_the_file_is_in_it(
+    workspace: Workspace, model: OpenAIServer, spec: str
+):
+    with GitHub({SPEC: as_text(flow(model, "You were fetched."))}) as github:
+        workspace.event("issues", events.issue(STRANGER), **host(github))
+        git(workspace.root / "repo", BASE)
+        workspace.write(spec, flow(model, "You were there."))
+        outcome = act(workspace, spec=spec)
+
+    assert outcome.exit_code == 0, outcome.log
+    assert prompts(model) == ["You were there." if spec.startswith("repo") else "You were fetched."]
+
+
+@pytest.mark.parametrize("payload", ["", "{}"], ids=["none", "empty"])
+def test_the_merge_is_not_taken_for_the_base_where_the_payload_says_nothing(
+    workspace: Workspace, model: OpenAIServer, payload: str
+):
+    workspace.event("pull_request", payload, SHA=MERGE, REPOSITORY="octocat/hello")
+    git(workspace.root, MERGE)
+    workspace.write(SPEC, flow(model, "You are of the fork."))
+    outcome = act(workspace)
+    assert outcome.exit_code == 2
+    assert "neither GITHUB_SHA nor the event's payload says which commit that is" in outcome.log
     assert model.requests == []
 
 
@@ -163,7 +213,7 @@ def test_without_the_base_nothing_runs_and_what_would_help_is_said(
         outcome = act(workspace, github_token=token)
 
     assert (outcome.exit_code, outcome.outputs["status"], outcome.outputs["trust"]) == (2, "invalid", "untrusted")
-    assert f"cannot be had: {why}. Set 'github-token', or check out the base revision" in outcome.log
+    assert f"cannot be had: {why}. Set 'github-token' to one with `contents: read`" in outcome.log
     assert model.requests == []
 
 
@@ -325,8 +375,34 @@ def beside_the_spec(root: Path) -> None:
     git(root / "a/b/c/agents", HEAD)
 
 
+def fetched_and_moved_on(root: Path) -> None:
+    git(root, "e" * 40)
+    (root / ".git/FETCH_HEAD").write_text(f"{'e' * 40}\t\t'refs/pull/7/head' of https://github.com/octocat/hello\n")
+
+
+def mirrored(root: Path) -> None:
+    git(root, "e" * 40)
+    (root / ".git/refs/pull/7").mkdir(parents=True)
+
+
+def in_a_format_that_nobody_can_read(root: Path) -> None:
+    git(root, HEAD)
+    (root / ".git/HEAD").write_text("ref: refs/heads/.invalid\n")  # as git writes it beside a reftable
+
+
 @pytest.mark.parametrize(
-    "lay_out", [at_head, at_merge_below, of_the_fork, knows_the_pull, loose_and_linked, beside_the_spec]
+    "lay_out",
+    [
+        at_head,
+        at_merge_below,
+        of_the_fork,
+        knows_the_pull,
+        loose_and_linked,
+        beside_the_spec,
+        fetched_and_moved_on,
+        mirrored,
+        in_a_format_that_nobody_can_read,
+    ],
 )
 @pytest.mark.parametrize(
     "inputs", [{}, {"trust": "trusted"}, {"mode": "validate"}], ids=["live", "trusted", "validate"]
@@ -352,6 +428,26 @@ def test_the_base_alone_is_not_refused(workspace: Workspace, model: OpenAIServer
     outcome = workspace.run(flow(model))
     assert outcome.exit_code == 0, outcome.log
     assert outcome.outputs["trust"] == ("untrusted" if head == FORK else "trusted")
+
+
+def test_a_checkout_that_nobody_can_tell_from_the_forks_is_refused(workspace: Workspace, model: OpenAIServer):
+    workspace.event("pull_request_target", "", SHA=BASE)
+    git(workspace.root, HEAD)
+    assert workspace.run(flow(model), mode="validate").exit_code == 2
+    git(workspace.root / "new", BASE)
+    (workspace.root / ".git/packed-refs").write_text(f"{BASE} refs/heads/main\n")
+    assert workspace.run(flow(model), mode="validate").exit_code == 0
+
+
+def test_what_has_been_merged_is_the_base_also_where_pulls_were_fetched_before(
+    workspace: Workspace, model: OpenAIServer
+):
+    """After a merge the host runs for it; and a machine of one's own keeps what earlier jobs have fetched."""
+    workspace.event("pull_request_target", events.pull_request(FORK), SHA=MERGE)
+    git(workspace.root, MERGE, pulls=("6/merge",))
+    outcome = workspace.run(flow(model))
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.outputs["trust"] == "untrusted"
 
 
 def test_a_head_of_this_repository_is_nobody_elses(workspace: Workspace, model: OpenAIServer):
@@ -405,8 +501,20 @@ def test_elsewhere_than_on_a_host_a_run_is_trusted_unless_somebody_says_otherwis
     workspace.environ["DESK"] = "secret-of-the-desk"
     workspace.write(SPEC, armed(model))
     assert workspace.command("run", SPEC).exit_code == 0
-    assert workspace.command("run", SPEC, "--trust", "untrusted").exit_code == 0
+    outcome = workspace.command("run", SPEC, "--trust", "untrusted")
+    assert outcome.exit_code == 0
+    assert "base revision" not in outcome.log  # there is none: the file is its user's
     assert [given(request) == LEFT for request in model.requests] == [False, True]
+
+
+def test_a_run_that_is_killed_has_said_for_whom_it_was(workspace: Workspace):
+    def said(_request: Request) -> str:
+        return read_outputs((workspace.root / ".github-output").read_text())["trust"]
+
+    workspace.event("issues", events.issue(STRANGER))
+    with OpenAIServer(reply=said) as model:
+        outcome = workspace.action(prompt="Hello?", provider="openai", model_id="m", host=model.url)
+    assert outcome.outputs["response"] == "untrusted"
 
 
 def test_a_bot_is_let_in_by_its_number(workspace: Workspace, model: OpenAIServer):

@@ -79,7 +79,7 @@ def test_a_secret_of_the_environment_is_found_by_its_name_or_its_key() -> None:
 def test_every_secret_that_is_missing_is_told_with_its_source_and_line_and_none_with_a_value() -> None:
     secrets = [{"key": key, "source": "env"} for key in ("GIVEN", "EMPTY", "ABSENT")]
     said = refusal(*secrets, environ={"GIVEN": "a-value", "EMPTY": ""})
-    why = "is not set (secrets are not given to pull requests from forks)"
+    why = "is not set (secrets are not given to pull requests from forks, nor to Dependabot's)"
     assert said == (
         f"secret 'EMPTY' (source env): the environment variable EMPTY {why} at workflow.yaml:19:5; "
         f"secret 'ABSENT' (source env): the environment variable ABSENT {why} at workflow.yaml:21:5"
