@@ -55,7 +55,9 @@ estimate: nobody can know how many.
 FILES = """
 ## Files of a run
 
-Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`, … in it.
+Below `artifacts-dir`; when that is taken by another run, below `run-2`, `run-3`, … in it. A relative path, or one in
+the workspace, has to be there really: to write to another disk, name it by its absolute path and not by a link in the
+workspace. Below the directory nothing is written through a link.
 
 | file | |
 |---|---|

@@ -91,8 +91,6 @@ class Ending:
             self.now(),
             self.tracing.service,
         )
-        self.tapes.hand_over()
-        self.artifacts.hand_over()
         self._code = report.exit_code  # nothing is missing any more but what the log says
         self.delivery.tell(report)
         self._last_words(report, files)

@@ -1,27 +1,25 @@
 """Files that a run leaves, below a directory: its own, or one of the repository's.
 
-Written whole or not at all, never through a link that somebody planted, and given to the owner of the workspace:
-the container runs as root, and root's files break the job's later steps.
+Written whole or not at all, never through a link that somebody planted, and given to the owner of the workspace.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import itertools
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from runner import walk
 from runner.errors import FileProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
 CLAIM = "results.json"
-
-UNFINISHED: Final = re.compile(r"\.[0-9a-f]{16}\.part")
-"""The name of a file that is being written. Made by chance: in a container every run has the same process number, and
-what one that was killed left there must not be in the way of the next."""
 
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,:\[\]{}"]+')
 _LITERAL: Final = re.compile(r'".*|-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null|NaN|-?Infinity', re.DOTALL)
@@ -40,7 +38,6 @@ class Folder:
     ) -> None:
         self.directory, self.base = directory, base or directory
         self._workspace, self._scrub = workspace, scrub
-        self._created: list[Path] = []
 
     @classmethod
     def at(cls, workspace: Path, wanted: str, what: str) -> Folder:
@@ -55,46 +52,39 @@ class Folder:
         """Take a directory for one run: the one that is wanted, or `run-2`, `run-3`, … below it when it is taken. Two
         runs that share a workspace never get the same. Raises FileProblem."""
         base = _inside(workspace, wanted, "artifacts-dir")
-        number = 1
-        while True:
+        owner = walk.owner_of(workspace)
+        for number in itertools.count(1):
             directory = base if number == 1 else base / f"run-{number}"
-            artifacts = cls(workspace, directory, scrub, base)
-            if directory.is_symlink():
-                number += 1
-                continue
             try:
-                artifacts._make(directory)
-                with open(directory / CLAIM, "x", encoding="utf-8") as file:
+                with (
+                    walk.directory(directory, make=True, owner=owner) as here,
+                    open(walk.create(CLAIM, here, os.O_WRONLY, owner), "w", encoding="utf-8") as file,
+                ):
                     file.write(placeholder)
             except FileExistsError:
-                number += 1
                 continue
             except OSError as error:
+                if error.errno == errno.ELOOP and number > 1:
+                    continue
                 raise FileProblem(f"artifacts-dir '{wanted}' cannot be written: {error.strerror}") from error
-            artifacts._created.append(directory / CLAIM)
-            return artifacts
+            return cls(workspace, directory, scrub, base)
+        raise AssertionError
 
     def write(self, name: str, text: str) -> Path:
         """Write one file, whole. `name` may have been made by a model: it stays inside the directory, and out of
         a repository's `.git`. Raises FileProblem when it does not, or when it cannot be written.
         """
-        target = self.directory / name
-        found = _resolved(target)
-        if not name.strip() or found is None or self.directory not in found.parents:
+        plain = os.path.normpath(name) if _can_be(name) else ""
+        if not plain or plain == "." or plain.startswith(("/", "../")) or plain == "..":
             raise FileProblem("an artifact's path leads out of the artifacts directory")
-        if any(part.casefold() == ".git" for part in found.relative_to(self.directory).parts):
+        if any(map(walk.is_git, plain.split("/"))):
             raise FileProblem("an artifact's path leads into .git, where git finds commands to run")
-        temporary = target.with_name(f".{os.urandom(8).hex()}.part")
+        target, owner = self.directory / plain, walk.owner_of(self._workspace)
         try:
-            self._make(target.parent)
-            with open(temporary, "xb") as file:
-                file.write(self._clean(name, text).encode(errors="replace"))
-            os.replace(temporary, target)
+            with walk.directory(target.parent, make=True, owner=owner) as here:
+                walk.put(self._clean(name, text).encode(errors="replace"), target.name, here, owner)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
             raise FileProblem(f"{self.shown(target)} cannot be written: {error.strerror}") from error
-        self._created.append(target)
         return target
 
     def _clean(self, name: str, text: str) -> str:
@@ -104,17 +94,18 @@ class Folder:
             return clean
         return _TOKEN.sub(lambda found: found[0] if _LITERAL.fullmatch(found[0]) else f'"{found[0]}"', clean)
 
-    def unfinished(self) -> list[Path]:
-        """Files that are being written, or never will be: those of a run that was killed."""
+    def unfinished(self) -> list[str]:
+        """The names of files that are being written, or never will be: those of a run that was killed."""
         with contextlib.suppress(OSError):
-            return [path for path in self.directory.iterdir() if UNFINISHED.fullmatch(path.name)]
+            return [name for name in os.listdir(self.directory) if walk.UNFINISHED.fullmatch(name)]
         return []
 
-    def clear(self, files: Iterable[Path]) -> None:
+    def clear(self, names: Iterable[str]) -> None:
         """Delete those of these files that are still there."""
-        for path in files:
-            with contextlib.suppress(OSError):
-                path.unlink()
+        with contextlib.suppress(OSError), walk.directory(self.directory) as here:
+            for name in names:
+                with contextlib.suppress(OSError):
+                    os.unlink(name, dir_fd=here)
 
     def below(self, name: str) -> Folder:
         """A directory in this one, for files that have no secret in them any more."""
@@ -125,29 +116,16 @@ class Folder:
         root = self._workspace.resolve()
         return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
-    def hand_over(self) -> None:
-        """Give everything that was made to the workspace's owner, when we are somebody else and may."""
-        owner = self._workspace.stat()
-        if os.geteuid() != 0 or owner.st_uid == 0:
-            return
-        for path in self._created:
-            with contextlib.suppress(OSError):
-                os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-
-    def _make(self, directory: Path) -> None:
-        missing = []
-        while not directory.exists():
-            missing.append(directory)
-            directory = directory.parent
-        for path in reversed(missing):
-            path.mkdir(exist_ok=True)
-            self._created.append(path)
-
 
 def _inside(workspace: Path, wanted: str, what: str) -> Path:
-    found = _resolved(workspace / wanted)
-    if found is None or (not os.path.isabs(wanted) and not found.is_relative_to(workspace.resolve())):
-        raise FileProblem(f"{what} '{wanted}' leads out of the workspace")
+    """Where a directory really is. One that is named as if it were in the workspace has to be there: what leads out of
+    it then is a link, and the repository's."""
+    found, root = _resolved(workspace / wanted), workspace.resolve()
+    named = Path(os.path.normpath(workspace / wanted))
+    elsewhere = os.path.isabs(wanted) and not (named.is_relative_to(workspace) or named.is_relative_to(root))
+    if found is None or (not elsewhere and not found.is_relative_to(root)):
+        told = "for a directory elsewhere give its absolute path, and not that of a link to it"
+        raise FileProblem(f"{what} '{wanted}' leads out of the workspace; {told}")
     try:
         os.lstat(found)
     except (FileNotFoundError, NotADirectoryError):
@@ -155,6 +133,14 @@ def _inside(workspace: Path, wanted: str, what: str) -> Path:
     except OSError as error:
         raise FileProblem(f"{what} '{wanted}' cannot be a directory: {error.strerror}") from error
     return found
+
+
+def _can_be(name: str) -> bool:
+    """Whether a text can be the name of a file at all."""
+    try:
+        return bool(name.strip()) and b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
 
 
 def _resolved(path: Path) -> Path | None:

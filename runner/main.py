@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 import traceback
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -185,24 +185,21 @@ class Door:
         tracing = Tracing(self.environ, plan.telemetry, enabled=inputs.trace, scrub=self.scrub)
         artifacts = Folder.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
         warn = partial(self.log.line, "WARNING")
-        with ExitStack() as handing_over:  # also what was written before it turned out that nothing can run
-            handing_over.callback(artifacts.hand_over)
-            tapes = tapes_of(inputs, plan, self.host.workspace, artifacts, self.scrub, warn)
-            handing_over.callback(tapes.hand_over)
-            deck = tapes.deck(plan, inputs)
-            gates = gates_on_tape(deck, inputs.hitl_response, self.now)
-            ending = Ending(
-                inputs, self.delivery, self.host, self.log, self.stdout, self.now, artifacts, tapes, deck, tracing
-            )
-            with Watchdog(self.stop, ending.cut_off, os._exit) as watchdog:
-                self.host.group(f"strands-action: {plan.name}")
-                if plan.shard is not None:
-                    self.log.line("INFO", plan.shard.told)
-                with self.host.quiet():
-                    with self.last(plan.limits.timeout_s):
-                        report = self._executed(plan, secrets, gates, ending, watchdog)
-                    code = ending.of(report)
-                tracing.flush()
+        tapes = tapes_of(inputs, plan, self.host.workspace, artifacts, self.scrub, warn)
+        deck = tapes.deck(plan, inputs)
+        gates = gates_on_tape(deck, inputs.hitl_response, self.now)
+        ending = Ending(
+            inputs, self.delivery, self.host, self.log, self.stdout, self.now, artifacts, tapes, deck, tracing
+        )
+        with Watchdog(self.stop, ending.cut_off, os._exit) as watchdog:
+            self.host.group(f"strands-action: {plan.name}")
+            if plan.shard is not None:
+                self.log.line("INFO", plan.shard.told)
+            with self.host.quiet():
+                with self.last(plan.limits.timeout_s):
+                    report = self._executed(plan, secrets, gates, ending, watchdog)
+                code = ending.of(report)
+            tracing.flush()
         return code
 
     def _executed(
@@ -259,26 +256,21 @@ class Door:
             return 70 if why is None else why.exit_code
 
         artifacts = Folder.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
-        try:
-            with Watchdog(self.stop, give_up, os._exit) as watchdog, self.host.quiet():
-                emit = self.log.event if self.log.debug else unheard
-                watched = partial(self._watched, watchdog)
-                harness = Harness(
-                    self.host.workspace, self.environ, self.now, self.scrub, emit, watched, self.host.mask
-                )
-                trusted = self.standing.trust.trusted
-                done = trial(inputs, harness, tell, trusted=trusted)
-                if done.left_out:
-                    kind = "live cases" if trusted else "cases that are live or use real tools"
-                    self.log.line("WARNING", f"{done.left_out} {kind} were left out")
-                exit_code, files = self.delivery.tested(done.session, inputs, artifacts)
-                for problem in files.trouble:
-                    self.log.line("ERROR", problem)
-                last = cases.last_line(done.session)
-                self.log.line(last.level, f"{last.text} · Results: {files.results} · Summary: {files.summary}")
-                return exit_code
-        finally:
-            artifacts.hand_over()
+        with Watchdog(self.stop, give_up, os._exit) as watchdog, self.host.quiet():
+            emit = self.log.event if self.log.debug else unheard
+            watched = partial(self._watched, watchdog)
+            harness = Harness(self.host.workspace, self.environ, self.now, self.scrub, emit, watched, self.host.mask)
+            trusted = self.standing.trust.trusted
+            done = trial(inputs, harness, tell, trusted=trusted)
+            if done.left_out:
+                kind = "live cases" if trusted else "cases that are live or use real tools"
+                self.log.line("WARNING", f"{done.left_out} {kind} were left out")
+            exit_code, files = self.delivery.tested(done.session, inputs, artifacts)
+            for problem in files.trouble:
+                self.log.line("ERROR", problem)
+            last = cases.last_line(done.session)
+            self.log.line(last.level, f"{last.text} · Results: {files.results} · Summary: {files.summary}")
+            return exit_code
 
     # -- validate and plan --------------------------------------------------------------------------------------------
 

@@ -13,9 +13,10 @@ import re
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from runner import walk
 from runner.errors import FileProblem
 
 if TYPE_CHECKING:
@@ -132,53 +133,28 @@ class Notebook:
     @contextmanager
     def _opened(self, flags: int) -> Iterator[int]:
         """The file, each part of its path opened below the one before: a link leads nowhere, whenever it was made."""
-        *parents, name = PurePosixPath(self._name).parts
-        opened = [os.open(self._workspace, os.O_RDONLY | os.O_DIRECTORY)]
-        owner = os.fstat(opened[0])
-        try:
-            for part in parents:
-                if flags & os.O_CREAT:
-                    _make_directory(part, opened[-1], owner)
-                opened.append(os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=opened[-1]))
-            file = _open_file(name, flags, opened[-1], owner)
-            opened.append(file)
-            if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise OSError("it is not a file")
-            yield file
-        finally:
-            for one in reversed(opened):
-                os.close(one)
+        parent, name = os.path.split(self._workspace.resolve() / self._name)
+        making = bool(flags & os.O_CREAT)
+        owner = walk.owner_of(self._workspace) if making else None
+        with walk.directory(parent, make=making, owner=owner) as here:
+            file = _open_file(name, flags, here, owner)
+            try:
+                if not stat.S_ISREG(os.fstat(file).st_mode):
+                    raise OSError("it is not a file")
+                yield file
+            finally:
+                os.close(file)
 
 
-def _open_file(name: str, flags: int, parent: int, owner: os.stat_result) -> int:
+def _open_file(name: str, flags: int, parent: int, owner: walk.Owner) -> int:
     # What is no file, such as a pipe, would have us wait for its other end.
-    flags |= os.O_NOFOLLOW | os.O_NONBLOCK
+    flags |= walk.NO_LINK | os.O_NONBLOCK
     try:
         return os.open(name, flags & ~os.O_CREAT, dir_fd=parent)
     except FileNotFoundError:
         if not flags & os.O_CREAT:
             raise
-    made = os.open(name, flags | os.O_EXCL, 0o644, dir_fd=parent)
-    _give(made, owner)
-    return made
-
-
-def _make_directory(name: str, parent: int, owner: os.stat_result) -> None:
-    try:
-        os.mkdir(name, dir_fd=parent)
-    except FileExistsError:
-        return
-    made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-    try:
-        _give(made, owner)
-    finally:
-        os.close(made)
-
-
-def _give(file: int, owner: os.stat_result) -> None:
-    """What root made would break the job's later steps."""
-    if os.geteuid() == 0 != owner.st_uid:
-        os.fchown(file, owner.st_uid, owner.st_gid)
+    return walk.create(name, parent, flags, owner)
 
 
 def _why(error: OSError) -> str:

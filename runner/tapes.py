@@ -50,7 +50,7 @@ class Tapes:
     warn: Callable[[str], None]
     baseline: Mapping[str, Recording] | None = None
     """Recordings that those of this run are held against; those that there were, where it is left out."""
-    unfinished: Sequence[Path] = ()
+    unfinished: Sequence[str] = ()
     """Files among the fixtures that somebody had begun to write when the run began. Where they are still there at its
     end, it was one that was killed."""
 
@@ -91,12 +91,6 @@ class Tapes:
         if not whole:  # what it did not come to is neither here nor there
             before = {path: one for path, one in before.items() if path in deck.standing}
         return _reviewed(report, review(before, deck.standing, report.started), inputs)
-
-    def hand_over(self) -> None:
-        """Give what was written to the workspace's owner."""
-        for folder in (self.fixtures, self.own):
-            if folder is not None:
-                folder.hand_over()
 
     def _earlier(self, mode: Mode, again: str, plan: Plan) -> dict[str, Recording]:
         if mode == "resume" and self.own is not None and self.runs is not None:

@@ -161,12 +161,16 @@ def child(asked: Asked, told_in: int) -> None:
 
 def deadly(asked: Asked, count: list[int]) -> Any:
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if not changes(event, arguments) or not str(arguments[0]).startswith(asked.cwd):
+        if not changes(event, arguments):
+            return
+        name = str(arguments[0])  # of a file in a directory of ours, or its whole path
+        if name.startswith("/") and not name.startswith(asked.cwd):
             return
         count[0] += 1
         if count[0] == asked.at_change:
             if event == "os.rename":
-                os.truncate(arguments[0], os.path.getsize(arguments[0]) // 2)
+                half = os.path.join(f"/proc/self/fd/{arguments[2]}", name)
+                os.truncate(half, os.path.getsize(half) // 2)
             os.kill(os.getpid(), signal.SIGKILL)
 
     return hook

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from runner import walk
 from runner.errors import RecordingProblem
 from runner.plan.fingerprint import text_digest
 from runner.tape.recording import load
@@ -50,9 +52,7 @@ def read(directory: Path, shown: str) -> dict[str, Recording]:
     for file in _files(directory, shown):
         name = f"{shown}/{file.name}"
         try:
-            if not stat.S_ISREG(file.stat().st_mode):
-                raise RecordingProblem(f"{name} is not a file; take it out of the directory")
-            recording = load(file.read_bytes(), name)
+            recording = load(_content(file, name), name)
         except OSError as error:
             raise RecordingProblem(f"{name} cannot be read: {error.strerror}") from None
         if file_name(recording.path) != file.name:
@@ -80,13 +80,22 @@ def read_all(base: Path, shown: str, asked: Collection[str]) -> dict[str, Record
 
 def remove(directory: Path, recordings: Mapping[str, Recording], paths: Iterable[str]) -> None:
     """Delete the files of these paths, but for one that somebody else has written since it was read."""
-    for path in paths:
-        file = directory / file_name(path)
-        try:
-            if load(file.read_bytes(), file.name) == recordings[path]:
-                file.unlink()
-        except (OSError, RecordingProblem):
-            continue
+    with contextlib.suppress(OSError), walk.directory(directory) as here:
+        for path in paths:
+            name = file_name(path)
+            with contextlib.suppress(OSError, RecordingProblem):
+                if load(_content(name, name, walk.NO_LINK, here), name) == recordings[path]:
+                    os.unlink(name, dir_fd=here)
+
+
+def _content(file: Path | str, shown: str, flags: int = 0, parent: int | None = None) -> bytes:
+    # Should it be a pipe, it is opened without waiting for a writer, and not read.
+    opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK | flags, dir_fd=parent)
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise RecordingProblem(f"{shown} is not a file; take it out of the directory")
+    with open(opened, "rb") as content:
+        return content.read()
 
 
 def _finished(recording: Recording) -> bool:

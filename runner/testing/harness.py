@@ -101,10 +101,7 @@ class Harness:
             deck=deck,
             gates=gates,
         )
-        try:
-            report = tapes.ended(_aside(partial(run_plan, plan, around, self.watched)), deck, inputs)
-        finally:
-            tapes.hand_over()
+        report = tapes.ended(_aside(partial(run_plan, plan, around, self.watched)), deck, inputs)
         return Ran(_replayed(clean(report, self.scrub)), deck)
 
 

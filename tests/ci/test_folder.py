@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,9 +62,26 @@ def test_a_directory_elsewhere_may_be_named_outright(tmp_path: Path) -> None:
     assert claimed.shown(claimed.write("a.txt", "a")) == str(elsewhere / "a.txt")
 
 
-@pytest.mark.parametrize("wanted", ["..", "../out", "out/../../x", "link", "link/out"])
+def test_a_link_to_a_directory_elsewhere_may_be_named_outright(tmp_path: Path) -> None:
+    """Such as one to another disk: whoever names it is whoever made it, and not the repository."""
+    workspace, disk = tmp_path / "workspace", tmp_path / "disk"
+    for path in (workspace, disk):
+        path.mkdir()
+    (tmp_path / "link").symlink_to(disk)
+    assert claim(workspace, str(tmp_path / "link/out")).write("a", "a") == disk / "out/a"
+
+
+def test_a_link_in_the_workspace_may_lead_to_another_place_in_it(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("real")
+    assert claim(tmp_path, "link/out").write("a", "a") == tmp_path / "real/out/a"
+
+
+@pytest.mark.parametrize(
+    "wanted", ["..", "../out", "out/../../x", "link", "link/out", "{workspace}/link", "{workspace}/./x/../link/out"]
+)
 def test_a_directory_outside_the_workspace_is_refused(tmp_path: Path, wanted: str) -> None:
     workspace = tmp_path / "workspace"
+    wanted = wanted.replace("{workspace}", str(workspace))
     workspace.mkdir()
     (workspace / "link").symlink_to(tmp_path)
     with pytest.raises(FileProblem, match="leads out of the workspace"):
@@ -109,12 +130,10 @@ def test_only_the_file_itself_is_left(run: Folder) -> None:
 
 
 def test_what_a_killed_run_had_begun_to_write_is_in_nobodys_way(run: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patched:
-        patched.setattr(os, "replace", killed)
-        with pytest.raises(KeyboardInterrupt):
+        for name in ("replace", "unlink"):  # which is what one that is killed does not come to
+            patched.setattr(os, name, lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
             run.write("a.txt", "a")
     (left,) = run.unfinished()
 
@@ -133,21 +152,25 @@ def test_secrets_are_taken_out_of_what_is_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../a", "/etc/passwd", "a/../../b", "..", ".", "", "  ", "a/..", "out/../../../b", "a\0b"]
+    "name",
+    [
+        *("../a", "/etc/passwd", "a/../../b", "..", ".", "", "  ", "a/..", "out/../../../b", "a\0b", "a\ud83d"),
+        "{out}/results.json",
+    ],
 )
 def test_a_path_that_leads_out_is_refused(run: Folder, name: str) -> None:
+    name = name.replace("{out}", str(run.directory))
     with pytest.raises(FileProblem, match="leads out of the artifacts directory"):
         run.write(name, "a")
 
 
 @pytest.mark.parametrize(
-    "name", [".git/config", "a/.git/hooks/pre-commit", ".GIT/config", "b/../.git/x", "link/config"]
+    "name", [".git/config", "a/.git/hooks/pre-commit", ".GIT/config", "b/../.git/x", "git~1/config"]
 )
 def test_a_path_that_leads_into_git_is_refused(tmp_path: Path, name: str) -> None:
     """Where the workspace itself is the directory, or a repository is in it."""
     run = claim(tmp_path, ".")
     (tmp_path / ".git").mkdir()
-    (tmp_path / "link").symlink_to(".git")
     with pytest.raises(FileProblem, match=r"leads into \.git"):
         run.write(name, "a")
     assert [*(tmp_path / ".git").iterdir()] == []
@@ -185,18 +208,85 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_link_to_a_directory_outside_is_not_followed(run: Folder, outside: Path) -> None:
-    (run.directory / "notes").symlink_to(outside)
-    with pytest.raises(FileProblem, match="leads out of the artifacts directory"):
-        run.write("notes/victim", "changed")
+def test_a_link_to_a_directory_is_not_followed(run: Folder, outside: Path) -> None:
+    (run.directory / "tape").mkdir()
+    for target in (outside, run.directory / "tape"):
+        (run.directory / "notes").symlink_to(target)
+        with pytest.raises(FileProblem, match=r"out/notes/victim cannot be written: a link is in the way"):
+            run.write("notes/victim", "changed")
+        (run.directory / "notes").unlink()
     assert (outside / "victim").read_text() == "untouched"
+    assert list((run.directory / "tape").iterdir()) == []
 
 
-def test_a_link_to_a_file_outside_is_not_followed(run: Folder, outside: Path) -> None:
+def test_a_link_to_a_file_makes_way_for_the_file(run: Folder, outside: Path) -> None:
     (run.directory / "a.md").symlink_to(outside / "victim")
-    with pytest.raises(FileProblem, match="leads out of the artifacts directory"):
-        run.write("a.md", "changed")
-    assert (outside / "victim").read_text() == "untouched"
+    assert not run.write("a.md", "ours").is_symlink()
+    assert ((outside / "victim").read_text(), (run.directory / "a.md").read_text()) == ("untouched", "ours")
+
+
+@pytest.mark.parametrize("swapped", ["work", "work/out", "work/out/notes"])
+def test_a_directory_that_becomes_a_link_after_it_was_looked_at_is_not_entered(
+    tmp_path: Path, outside: Path, swapped: str
+) -> None:
+    """Nothing of ours is written or deleted behind it, whichever part of the way it is."""
+    (tmp_path / "work").mkdir()
+    run = claim(tmp_path / "work")
+    run.write("notes/a.md", "a")
+    (run.directory / ".0123456789abcdef.part").write_text("begun")
+    left = run.unfinished()
+    (tmp_path / swapped).rename(tmp_path / "moved")
+    (tmp_path / swapped).symlink_to(outside)
+    for name in ("out/notes", "notes", ""):
+        (outside / name).mkdir(parents=True, exist_ok=True)
+        (outside / name / left[0]).write_text("theirs")
+    before = everything(outside)
+
+    with pytest.raises(FileProblem, match="a link is in the way"):
+        run.write("notes/a.md", "b")
+    if swapped != "work/out/notes":
+        run.clear(left)
+    assert everything(outside) == before
+
+
+def test_a_directory_that_is_swapped_while_we_write_is_left_where_it_was(
+    run: Folder, outside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between any two steps of ours: what was opened stays what it was."""
+    run.write("a/b/old", "old")
+    before = everything(outside)
+    for step in ("mkdir", "replace", "fchown"):
+        for swapped in ("a", "a/b"):
+            way = run.directory / swapped
+            theirs = swapping(getattr(os, step), way, outside)
+            with monkeypatch.context() as patched, contextlib.suppress(FileProblem):
+                patched.setattr(os, step, theirs)
+                run.write("a/b/c/new", "new")
+            if way.is_symlink():
+                way.unlink()
+                way.with_name("moved").rename(way)
+            assert everything(outside) == before, (step, swapped)
+            shutil.rmtree(run.directory / "a/b/c", ignore_errors=True)
+
+
+def swapping(do: Callable[..., Any], way: Path, outside: Path) -> Callable[..., Any]:
+    """The same, after somebody has put a link in the place of a directory."""
+
+    def swapped(*arguments: Any, **named: Any) -> Any:
+        if not way.is_symlink():
+            way.rename(way.with_name("moved"))
+            way.symlink_to(outside)
+        return do(*arguments, **named)
+
+    return swapped
+
+
+def everything(root: Path) -> dict[str, tuple[int, str | None]]:
+    """What is below a directory: whose, and what is in it."""
+    return {
+        str(path.relative_to(root)): (path.lstat().st_uid, path.read_text() if path.is_file() else None)
+        for path in root.rglob("*")
+    }
 
 
 def test_a_link_in_place_of_the_claim_is_not_followed(tmp_path: Path, outside: Path) -> None:
@@ -216,7 +306,7 @@ def test_a_link_in_place_of_a_later_runs_directory_is_not_followed(tmp_path: Pat
 def test_a_loop_of_links_is_refused(run: Folder) -> None:
     (run.directory / "a").symlink_to(run.directory / "b")
     (run.directory / "b").symlink_to(run.directory / "a")
-    with pytest.raises(FileProblem, match="leads out of the artifacts directory"):
+    with pytest.raises(FileProblem, match="a link is in the way"):
         run.write("a/c", "c")
 
 
@@ -241,7 +331,6 @@ def owners(root: Path) -> dict[str, int]:
 def test_everything_made_is_given_to_the_owner_of_the_workspace(strangers: Path) -> None:
     run = claim(strangers, "a/b")
     run.write("notes/a.md", "a")
-    run.hand_over()
     assert owners(strangers) == dict.fromkeys(["a", "a/b", f"a/b/{CLAIM}", "a/b/notes", "a/b/notes/a.md"], STRANGER)
 
 
@@ -250,14 +339,4 @@ def test_what_was_there_before_stays_whose_it_was(strangers: Path) -> None:
     (strangers / "a/old").write_text("old")
     run = claim(strangers, "a")
     run.write("new", "new")
-    run.hand_over()
     assert owners(strangers) == {"a": 0, "a/old": 0, "a/new": STRANGER, f"a/{CLAIM}": STRANGER}
-
-
-def test_a_file_put_in_place_of_ours_is_not_given_away_through_a_link(strangers: Path, outside: Path) -> None:
-    run = claim(strangers)
-    path = run.write("a.md", "a")
-    path.unlink()
-    path.symlink_to(outside / "victim")
-    run.hand_over()
-    assert (outside / "victim").stat().st_uid == 0

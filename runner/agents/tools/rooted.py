@@ -12,16 +12,16 @@ import errno
 import itertools
 import os
 import re
-import secrets
 import stat
-import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from runner import walk
 from runner.agents.tools.tool import ToolProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from runner.agents.tools.bench import Bench
 
@@ -32,8 +32,6 @@ MAX_PATH: Final = 4096
 MAX_ENTRIES: Final = 20_000
 """Names of one directory that are looked at."""
 
-_NO_LINK: Final = os.O_NOFOLLOW | os.O_CLOEXEC
-_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | _NO_LINK
 _CREDENTIALS: Final = re.compile(r"gha-creds-.*\.json")
 """What google-github-actions/auth leaves in a workspace."""
 
@@ -52,23 +50,20 @@ class Rooted:
 
     root: str
     closed: tuple[Parts, ...] = ()
-    owner: tuple[int, int] | None = field(default=None, compare=False)
-    """User and group that new files are given to; None leaves them with us."""
+    owner: walk.Owner = field(default=None, compare=False)
 
     @classmethod
     def of(cls, bench: Bench) -> Rooted:
         root = os.path.realpath(bench.workspace)
         closed = (_below(root, os.path.realpath(one)) for one in bench.closed)
-        home = os.stat(root)
-        theirs = (home.st_uid, home.st_gid) if os.geteuid() == 0 and home.st_uid != 0 else None
-        return cls(root, tuple(one for one in closed if one is not None), theirs)
+        return cls(root, tuple(one for one in closed if one is not None), walk.owner_of(bench.workspace))
 
     def find(self, path: str) -> Parts:
         """Where a path leads: relative to the workspace, or absolute inside it. Raises ToolProblem for every other."""
         shown = repr(path[:200])
         if "\0" in path or len(path) > MAX_PATH or not _writable(path):
             raise ToolProblem(f"{shown} is not a path")
-        if any(_is_git(part) for part in path.split("/")):
+        if any(walk.is_git(part) for part in path.split("/")):
             raise ToolProblem(f"{shown} is in .git, which is not for tools: it holds the checkout's token")
         parts = _below(self.root, os.path.realpath(os.path.join(self.root, path)))
         if parts is None:
@@ -79,7 +74,7 @@ class Rooted:
 
     def hidden(self, parts: Parts) -> str | None:
         """Why no tool may see a path; None when one may."""
-        if any(_is_git(part) for part in parts):
+        if any(walk.is_git(part) for part in parts):
             return "in .git, which is not for tools: it holds the checkout's token"
         if any(parts[: len(one)] == one for one in self.closed):
             return "the run's own or a secret, which is not for tools"
@@ -99,7 +94,7 @@ class Rooted:
         with self._told(parts), self._directory(parts[:-1]) as parent:
             _regular(parts, parent)
             # Should it be a pipe by now: opened so, it does not wait for a writer.
-            fd = os.open(parts[-1], os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | _NO_LINK, dir_fd=parent)
+            fd = os.open(parts[-1], os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | walk.NO_LINK, dir_fd=parent)
             with open(fd, "rb") as file:
                 found = os.fstat(fd)
                 if not stat.S_ISREG(found.st_mode):
@@ -119,25 +114,13 @@ class Rooted:
             new, mode = True, 0o644
             with contextlib.suppress(FileNotFoundError):
                 mode, new = stat.S_IMODE(_regular(parts, parent).st_mode) & 0o777, False
-            temporary = f".{secrets.token_hex(8)}.tmp"
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o600, dir_fd=parent)
-            try:
-                with open(fd, "wb") as file:
-                    file.write(content)
-                    os.fchmod(fd, mode)
-                    if self.owner is not None:
-                        os.fchown(fd, *self.owner)
-                os.rename(temporary, parts[-1], src_dir_fd=parent, dst_dir_fd=parent)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary, dir_fd=parent)
-                raise
+            walk.put(content, parts[-1], parent, self.owner, mode)
             return new
 
     def entries(self, parts: Parts) -> list[Entry]:
         """What a directory holds that tools may see, by name. Raises ToolProblem."""
         with self._told(parts), self._directory(parts) as here:
-            fd = os.open(".", _DIRECTORY, dir_fd=here)
+            fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | walk.NO_LINK, dir_fd=here)
             try:
                 with os.scandir(fd) as found:
                     every = [Entry(one.name, _kind(one)) for one in itertools.islice(found, MAX_ENTRIES)]
@@ -145,26 +128,9 @@ class Rooted:
                 os.close(fd)
         return sorted((one for one in every if not self.hidden((*parts, one.name))), key=lambda one: one.name)
 
-    @contextlib.contextmanager
-    def _directory(self, parts: Parts, *, make: bool = False) -> Iterator[int]:
+    def _directory(self, parts: Parts, *, make: bool = False) -> AbstractContextManager[int]:
         """A directory, held open, reached through no link."""
-        fd = os.open(self.root, _DIRECTORY)
-        try:
-            for part in parts:
-                if make:
-                    self._make(part, fd)
-                below = os.open(part, _DIRECTORY, dir_fd=fd)
-                os.close(fd)
-                fd = below
-            yield fd
-        finally:
-            os.close(fd)
-
-    def _make(self, name: str, parent: int) -> None:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(name, 0o755, dir_fd=parent)
-            if self.owner is not None:
-                os.chown(name, *self.owner, dir_fd=parent, follow_symlinks=False)
+        return walk.directory(os.path.join(self.root, *parts), make=make, owner=self.owner)
 
     @contextlib.contextmanager
     def _told(self, parts: Parts) -> Iterator[None]:
@@ -186,12 +152,6 @@ def _below(root: str, path: str) -> Parts | None:
         return ()
     base = root.rstrip("/") + "/"
     return tuple(path.removeprefix(base).split("/")) if path.startswith(base) else None
-
-
-def _is_git(part: str) -> bool:
-    """Also as file systems that fold case, ignore some characters or have short names would find it."""
-    plain = "".join(one for one in unicodedata.normalize("NFKC", part) if unicodedata.category(one) != "Cf")
-    return plain.casefold().rstrip(" .").partition(":")[0] in (".git", "git~1")
 
 
 def _writable(path: str) -> bool:
