@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.ci.commands import MAX_MESSAGE
 from runner.ci.host import Host
 from runner.ci.voice import Voice
 from runner.errors import FileProblem, Finding, Location
@@ -81,6 +82,13 @@ def test_half_a_surrogate_pair_does_not_end_the_run(tmp_path: Path) -> None:
     one.write_summary("b\ud83d")
     assert parse_file_command(output.read_text()) == {"response": "a?"}
     assert summary.read_text() == "b?"
+
+
+def test_a_secret_is_taken_out_of_a_message_before_that_is_cut(tmp_path: Path) -> None:
+    log = io.StringIO()
+    one = Host({"GITHUB_ACTIONS": "true"}, tmp_path, Voice(log), lambda text: text.replace("hunter22", "***"))
+    one.annotate([Finding("a" * (MAX_MESSAGE - 4) + "hunter22", Location(""))], "t")
+    assert log.getvalue().endswith("a***\n")
 
 
 def test_secrets_are_taken_out_of_whatever_is_said_or_written(tmp_path: Path) -> None:

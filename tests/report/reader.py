@@ -28,7 +28,7 @@ ATTRIBUTES = {
     "td": {"align"},
     "code": {"class"},  # what a fence of Markdown is rendered as
 }
-LIVE = re.compile(r"(?:^|[^0-9A-Za-z_])@[0-9A-Za-z]|#[0-9]|(?:^|[^0-9A-Za-z_])GH-[0-9]", re.IGNORECASE)
+LIVE = re.compile(r"(?:^|(?-i:[^0-9A-Za-z_]))@[0-9A-Za-z]|#[0-9]|(?:^|[^0-9A-Za-z_])GH-[0-9]", re.IGNORECASE)
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 
 
