@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from runner.folder import Folder
 from runner.main import main
+from runner.watchdog import Watchdog
 from tests.agents.using import anybodys_python
 from tests.build import hitl
 from tests.container.runner_parser import Command, in_any_order, parse_log, steering
@@ -93,11 +93,14 @@ def test_what_is_printed_when_a_run_has_ended_goes_through_the_log(
 ) -> None:
     """Such as by a thread that it leaves behind, or of an exception that is found when memory is tidied."""
 
-    def late(_: Folder) -> None:
+    ended = Watchdog.__exit__
+
+    def late(watchdog: Watchdog, *why: object) -> None:
+        ended(watchdog, *why)
         print(LOUD)
         logging.getLogger("a library").error(LOUD)
 
-    monkeypatch.setattr(Folder, "hand_over", late)
+    monkeypatch.setattr(Watchdog, "__exit__", late)
     with OpenAIServer() as server:
         outcome = job.run(workflow(server.url, chain("go")))
     assert "pwned" in outcome.log.rpartition("Results: ")[2]
