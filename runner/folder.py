@@ -126,6 +126,8 @@ def _inside(workspace: Path, wanted: str, what: str) -> Path:
     if found is None or (not elsewhere and not found.is_relative_to(root)):
         told = "for a directory elsewhere give its absolute path, and not that of a link to it"
         raise FileProblem(f"{what} '{wanted}' leads out of the workspace; {told}")
+    if any(map(walk.is_git, found.parts)):
+        raise FileProblem(f"{what} '{wanted}' leads into .git, where git finds commands to run")
     try:
         os.lstat(found)
     except (FileNotFoundError, NotADirectoryError):

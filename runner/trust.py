@@ -121,10 +121,10 @@ class Standing:
         return self.event.commit("pull_request", "base", "sha") if merged else self.event.sha
 
     def _at_base(self) -> bool:
-        """Whether the file is in a checkout of the base revision, and there is none of another commit: paths may lead
-        there."""
+        """Whether the file, if there is one, is in a checkout of the base revision, and there is none of another
+        commit: paths may lead there."""
         above = [*(self.workspace / "".join(self.inputs.spec[:1])).parents]
-        there = any(one.directory in above for one in self._checkouts)
+        there = self.inputs.prompt is not None or any(one.directory in above for one in self._checkouts)
         return there and all(one.head == self._base != "" for one in self._checkouts)
 
     def _fetch_base(self, into: Path) -> None:
@@ -151,14 +151,14 @@ class Standing:
         number = self.event.at("issue", "number")
         if self.event.name != "issue_comment" or self.event.at("issue", "pull_request") is None:
             return ""
-        if all(one.head == self.event.sha != "" for one in self._checkouts):
+        if self._at_base():
             return ""
         try:
             fork = type(number) is not int or self.api.is_fork(number)
         except NoAnswer as problem:
-            told = "a checkout in the workspace may be that of a fork, and nobody can tell"
+            told = "files in the workspace may be those of a fork, and nobody can tell"
             return f"{told} (with `pull-requests: read`, github-token can): {problem}"
-        return "a checkout in the workspace may be that of the fork whose pull request is commented on" if fork else ""
+        return "files in the workspace may be those of the fork whose pull request is commented on" if fork else ""
 
     def _holds_the_forks_head(self) -> bool:
         """Whether a `pull_request_target` from a fork has the fork's files beside it, or nobody can tell."""

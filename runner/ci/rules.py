@@ -127,7 +127,7 @@ RULES: Final = (
     Rule(
         ("issues", "issue_comment", "discussion", "discussion_comment"),
         "who caused it and who wrote the issue, the comment or the discussion may both write; where it is on a pull "
-        "request from a fork, no checkout in the workspace may be of another commit than the event's own",
+        "request from a fork, the file is in a checkout of the event's own commit, and none is of another",
         _said_by_writers,
     ),
     Rule(

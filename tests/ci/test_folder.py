@@ -54,6 +54,15 @@ def test_the_workspace_itself_may_be_the_directory(tmp_path: Path) -> None:
     assert claim(tmp_path, ".").directory == tmp_path
 
 
+@pytest.mark.parametrize("target", [".git", ".git/hooks", "sub/.GIT"])
+def test_no_link_leads_to_where_git_finds_commands(tmp_path: Path, target: str) -> None:
+    (tmp_path / target).mkdir(parents=True)
+    (tmp_path / "out").symlink_to(target)
+    with pytest.raises(FileProblem, match=r"leads into \.git, where git finds commands to run"):
+        claim(tmp_path)
+    assert [*(tmp_path / target).iterdir()] == []
+
+
 def test_a_directory_elsewhere_may_be_named_outright(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     workspace = tmp_path / "workspace"

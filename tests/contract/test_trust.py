@@ -484,6 +484,27 @@ def test_a_writers_comment_directs_a_run_but_does_not_vouch_for_a_forks_files(
     assert ("python_exec" in given(model.requests[0])) == (trust == "trusted")
 
 
+@pytest.mark.parametrize("head", [FORK, HERE], ids=["a fork", "a branch"])
+def test_files_without_a_checkout_may_be_the_forks_on_which_a_writer_comments(
+    workspace: Workspace, model: OpenAIServer, head: int
+):
+    """Where a job has no git, its checkout is an archive that was unpacked."""
+    with GitHub({SPEC: as_text(flow(model))}, head=head) as github:
+        workspace.event("issue_comment", events.comment(user(OWNER), on_pull=True), **host(github))
+        workspace.write(SPEC, flow(model, "You were there."))
+        outcome = act(workspace)
+
+    assert outcome.outputs["trust"] == ("untrusted" if head == FORK else "trusted")
+    assert prompts(model) == ["You are of the base." if head == FORK else "You were there."]
+
+
+def test_a_question_for_a_writer_on_a_forks_pull_request_needs_no_checkout(workspace: Workspace, model: OpenAIServer):
+    with GitHub(head=FORK) as github:
+        workspace.event("issue_comment", events.comment(user(OWNER), on_pull=True), **host(github))
+        outcome = workspace.action(prompt="Hello?", provider="openai", model_id="m", host=model.url, github_token=TOKEN)
+    assert (outcome.exit_code, outcome.outputs["trust"]) == (0, "trusted")
+
+
 # -- what the inputs and the host say ---------------------------------------------------------------------------------
 
 
