@@ -77,11 +77,42 @@ def put(content: bytes, name: str, parent: int, owner: Owner, mode: int | None =
         raise
 
 
+def delete(path: Path) -> None:
+    """Delete a directory with all that is in it, as far as that may be done. Its depth is a stranger's, so nothing here
+    gets deeper with it."""
+    with contextlib.suppress(OSError):
+        top = os.open(path, os.O_RDONLY | _DIRECTORY)
+        try:
+            kept: set[str] = set()
+            while names := {*os.listdir(top)} - kept:
+                kept |= {name for name in names if not _taken_out(name, top)}
+        finally:
+            os.close(top)
+        os.rmdir(path)
+
+
 def is_git(name: str) -> bool:
     """Whether a directory is a repository's own, also as file systems would find it that fold case, ignore some
     characters or have short names."""
     plain = "".join(one for one in unicodedata.normalize("NFKC", name) if unicodedata.category(one) != "Cf")
     return plain.casefold().rstrip(" .").partition(":")[0] in (".git", "git~1")
+
+
+def _taken_out(name: str, parent: int) -> bool:
+    """Delete a file, or a directory when what is in it has been moved to where it is itself."""
+    with contextlib.suppress(OSError):
+        if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+            os.unlink(name, dir_fd=parent)
+            return True
+        here = os.open(name, os.O_RDONLY | _DIRECTORY, dir_fd=parent)
+        try:
+            for child in os.listdir(here):
+                os.rename(child, secrets.token_hex(8), src_dir_fd=here, dst_dir_fd=parent)
+        finally:
+            os.close(here)
+        os.rmdir(name, dir_fd=parent)
+        return True
+    return False
 
 
 def _below(name: str, parent: int, *, make: bool, owner: Owner) -> int:

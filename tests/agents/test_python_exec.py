@@ -207,6 +207,15 @@ def test_nothing_lives_on_when_the_call_is_cancelled(temporary: Path):
     assert list(temporary.iterdir()) == []
 
 
+def test_a_directory_in_a_directory_two_thousand_times_is_deleted(monkeypatch: pytest.MonkeyPatch):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as memory:  # to delete as many from a disk takes seconds
+        os.chmod(memory, 0o755)
+        monkeypatch.setattr(tempfile, "tempdir", memory)
+        code = "import os\nfor _ in range(2000): os.mkdir('d'); os.chdir('d')\nos.mkfifo('p'); os.symlink('/', 'l')"
+        assert run(code).text == "exit code: 0"
+        assert os.listdir(memory) == []
+
+
 # -- where the system gives less --------------------------------------------------------------------------------------
 
 USE = """
@@ -217,10 +226,10 @@ print(asyncio.run(use("python_exec", bench(Path("/tmp"), deny_network=True), cod
 """
 
 
-def run_without(rights: str, code: str, environ: dict[str, str]) -> str:
+def run_without(rights: str, code: str, environ: dict[str, str], script: str = USE) -> str:
     """What is told when the process that uses the tool has all rights of root but these."""
     taken = f"--bounding-set={rights}"
-    command = ["setpriv", taken, "--inh-caps=-all", sys.executable, "-c", USE, code]
+    command = ["setpriv", taken, "--inh-caps=-all", sys.executable, "-c", script, code]
     return subprocess.run(
         command, cwd=HOME, env={"PYTHONPATH": str(HOME), "PATH": "", **environ}, executable=shutil.which("setpriv"),
         capture_output=True, text=True, check=True,
@@ -248,6 +257,23 @@ def test_there_is_no_network_where_there_are_no_namespaces_either():
 def test_it_is_not_run_when_root_cannot_drop_its_privileges():
     told = run_without("-setuid,-setgid", "print('ran')", {})
     assert told.strip() == ("Error: python_exec was not run: its privileges cannot be dropped: Operation not permitted")
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("tool", "given"),
+    [("grep", {"path": ".", "pattern": "a", "is_regex": True}), ("spec_verify", {"spec_content": "version: 1"})],
+)
+def test_neither_are_scripts_of_ours_and_they_say_why(temporary: Path, tool: str, given: dict[str, Any]):
+    use_it = f"""
+import asyncio, sys
+from pathlib import Path
+from tests.agents.using import bench, use
+print(asyncio.run(use({tool!r}, bench(Path({str(temporary)!r})), **{given!r})).text)
+"""
+    (temporary / "a").write_text("a")
+    told = run_without("-setuid,-setgid", "", {}, use_it)
+    assert told == "Error: it was not run: its privileges cannot be dropped: Operation not permitted\n"
 
 
 def test_it_is_not_run_on_a_machine_whose_system_calls_are_not_known():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import sys
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,8 @@ from typing import Final
 from runner.agents.tools.tool import ToolProblem
 
 HERE: Final = Path(__file__).parent
+_REFUSED: Final = re.compile(rb"\n\w*Error: \[Errno \d+\] (.*)\s*\Z")
+"""How the stderr of a script ends that could not give up its rights; nothing else that it asks for is refused."""
 
 
 async def asked(script: str, question: bytes, *, seconds: float, flags: tuple[str, ...] = ()) -> bytes:
@@ -29,14 +32,14 @@ async def asked(script: str, question: bytes, *, seconds: float, flags: tuple[st
         str(HERE / script),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
         env={},
         cwd="/",
         start_new_session=True,
     )
     try:
         async with asyncio.timeout(seconds):
-            answer, _ = await process.communicate(question)
+            answer, told = await process.communicate(question)
     except TimeoutError:
         raise ToolProblem(f"it takes longer than {seconds:g} s; something simpler may not") from None
     finally:
@@ -45,5 +48,7 @@ async def asked(script: str, question: bytes, *, seconds: float, flags: tuple[st
                 process.kill()
             await process.communicate()
     if process.returncode:
+        if (refused := _REFUSED.search(told)) is not None:
+            raise ToolProblem(f"it was not run: its privileges cannot be dropped: {refused[1].decode()}")
         raise ToolProblem("it needs too much memory; something simpler may not")
     return answer

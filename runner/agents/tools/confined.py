@@ -10,12 +10,10 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
 import tempfile
-from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -24,7 +22,7 @@ from runner.agents.tools import rights
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
 
 SCRIPT: Final = Path(__file__).with_name("confine.py")
 MAX_REASON: Final = 4096
@@ -96,16 +94,15 @@ def workspaces_owner(workspace: Path) -> User | None:
     return (owner if bounded else rights.NOBODY), rights.NOBODY
 
 
-@asynccontextmanager
-async def own_directory(prefix: str, user: User | None) -> AsyncIterator[Path]:
-    """An empty directory of that user's, which is deleted afterwards."""
+def own_directory(prefix: str, user: User | None, files: Mapping[str, bytes] | None = None) -> Path:
+    """Make a directory of that user's with these files in it, to be deleted by `walk.delete`."""
     home = Path(tempfile.mkdtemp(prefix=prefix))
-    try:
-        if user is not None:
-            os.chown(home, *user)
-        yield home
-    finally:
-        await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
+    for name, content in (files or {}).items():
+        (home / name).write_bytes(content)
+    if user is not None:
+        for path in (*home.iterdir(), home):  # in this order nobody can put a link in the place of a file
+            os.chown(path, *user)
+    return home
 
 
 def kill(process: Process, number: signal.Signals = signal.SIGKILL) -> None:

@@ -20,6 +20,7 @@ import anyio
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
+from runner import walk
 from runner.agents.tools.confined import Line, Task, kill, own_directory, workspaces_owner
 
 if TYPE_CHECKING:
@@ -89,23 +90,23 @@ class Process:
     async def streams(self, lost: Callable[[], None]) -> AsyncIterator[tuple[Any, Any]]:
         """Start it, for as long as the streams of messages from and to it are used."""
         user = workspaces_owner(self._workspace) if BOUNDED else None
-        async with own_directory("mcp-server-", user) as home:
-            environ = dict.fromkeys(OWN, str(home)) | self._environ
-            line = Line()
-            try:
-                pipes: dict[str, Any] = {"stdin": PIPE, "stdout": PIPE, "stderr": PIPE, "limit": MAX_LINE}
-                child = await (
-                    line.start(self._task(user, home, environ), **pipes)
-                    if BOUNDED
-                    else asyncio.create_subprocess_exec(
-                        str(self._program), *self._arguments,
-                        env=environ, cwd=self._workspace, start_new_session=True, **pipes,
-                    )
-                )  # fmt: skip
-                async with self._spoken_to(child, line, lost) as both:
-                    yield both
-            finally:
-                line.hang_up()
+        home, line = own_directory("mcp-server-", user), Line()
+        environ = dict.fromkeys(OWN, str(home)) | self._environ
+        try:
+            pipes: dict[str, Any] = {"stdin": PIPE, "stdout": PIPE, "stderr": PIPE, "limit": MAX_LINE}
+            child = await (
+                line.start(self._task(user, home, environ), **pipes)
+                if BOUNDED
+                else asyncio.create_subprocess_exec(
+                    str(self._program), *self._arguments,
+                    env=environ, cwd=self._workspace, start_new_session=True, **pipes,
+                )
+            )  # fmt: skip
+            async with self._spoken_to(child, line, lost) as both:
+                yield both
+        finally:
+            line.hang_up()
+            walk.delete(home)
 
     def _task(self, user: User | None, home: Path, environ: Mapping[str, str]) -> Task:
         return Task(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from runner import walk
 from runner.agents.tools import rights
 from runner.agents.tools.confined import Line, Task, kill, own_directory
 from runner.agents.tools.tool import ToolProblem
@@ -69,11 +69,11 @@ async def execute(code: str, seconds: float) -> str:
     if len(code) > MAX_CODE:
         raise ToolProblem(f"the code is longer than {MAX_CODE:,} characters")
     user = rights.unprivileged()
-    async with own_directory("python-exec-", user) as home:
-        (home / "code.py").write_bytes(code.encode("utf-8", "replace"))
-        if user is not None:
-            os.chown(home / "code.py", *user)
+    home = own_directory("python-exec-", user, {"code.py": code.encode("utf-8", "replace")})
+    try:
         return await _run(_task(home, user, seconds), seconds)
+    finally:
+        await asyncio.to_thread(walk.delete, home)
 
 
 def _task(home: Path, user: User | None, seconds: float) -> Task:
