@@ -14,6 +14,7 @@ from runner.ci.commands import (
     MAX_ANNOTATIONS,
     MAX_LINE,
     MAX_MESSAGE,
+    MAX_READ,
     annotate,
     answer,
     command,
@@ -98,6 +99,7 @@ def test_a_harmful_text_can_still_be_read(text: str, line: str) -> None:
 def test_a_long_text_is_cut() -> None:
     assert printable("a" * MAX_LINE) == "a" * MAX_LINE
     assert printable("a" * 10_000) == "a" * (MAX_LINE - 1) + "…"
+    assert printable("\u202e" * (MAX_READ + 1)) == f"⟨U+202E and {MAX_READ - 1:,} more⟩…"
 
 
 # -- answers ----------------------------------------------------------------------------------------------------------
@@ -147,6 +149,11 @@ def test_a_finding_is_put_on_its_line() -> None:
     assert found.name == "error"
     assert found.data == "unknown key"
     assert found.properties == {"title": "Invalid workflow", "file": "flows/w.yaml", "line": "3", "col": "7"}
+
+
+def test_a_finding_behind_a_line_that_somebody_began_is_no_other_command() -> None:
+    (line,) = annotate([Finding("##[add-mask]a", Location("##[add-mask]b.yaml", 1, 1))], "t")
+    assert parse_log(f"no end of a line {line}") == []
 
 
 def test_a_finding_about_no_file_is_on_no_line() -> None:
