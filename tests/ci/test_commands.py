@@ -151,6 +151,11 @@ def test_a_finding_is_put_on_its_line() -> None:
     assert found.properties == {"title": "Invalid workflow", "file": "flows/w.yaml", "line": "3", "col": "7"}
 
 
+def test_a_finding_is_one_line_in_which_everything_is_seen() -> None:
+    (found,) = parse_log("\n".join(annotate([finding("a\u202eb\r\nc\x1bd")], "t")))
+    assert found.data == "a⟨U+202E⟩b c d"
+
+
 def test_a_finding_behind_a_line_that_somebody_began_is_no_other_command() -> None:
     (line,) = annotate([Finding("##[add-mask]a", Location("##[add-mask]b.yaml", 1, 1))], "t")
     assert parse_log(f"no end of a line {line}") == []

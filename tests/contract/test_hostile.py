@@ -64,6 +64,7 @@ def test_a_run_among_hostile_models_tools_and_files_does_to_the_job_what_any_run
     assert outcome.exit_code == 0, outcome.log
     assert sum("pwned" in told for told in hostile.told) == 5, "each tool was told or told something"
     assert outcome.log.count("step_retry") == 3
+    assert outcome.stdout == "", "answers go to files"
     judge(outcome.stdout, outcome.log, files(job, outcome))
     (token,) = tokens(outcome.log)
     written = [path.read_bytes() for path in job.root.rglob("*") if path.is_file()]
