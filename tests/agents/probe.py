@@ -96,6 +96,7 @@ def sockets_had(asked):
     tries = {
         "unix": lambda: socket.socket(socket.AF_UNIX).connect(asked["engine"]),
         "any unix": lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM),
+        "unix from a pair": lambda: socket.socketpair()[0].connect(asked["engine"]),
         "datagrams from a pair": lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM),
         "raw datagrams from a pair": lambda: socket.socketpair(socket.AF_UNIX, 3),
         "tcp": lambda: socket.create_connection(("127.0.0.1", asked["port"]), timeout=1),
@@ -129,8 +130,8 @@ def written(asked):
     """Directories and files outside that could be changed. What could is left as it was."""
     for directory in (*OUTSIDE, *asked["closed"]):
         path = f"{directory}/by-a-stranger-{os.getpid()}"
-        for do in (created, os.mkdir, os.mkfifo, lambda path: os.symlink("/etc/passwd", path)):
-            if can(do, path):
+        for do in (created, os.mkdir, os.mkfifo, lambda path: os.symlink("/etc/passwd", path), moved):
+            if can(do, path) or can(do, f"/proc/self/root{path}"):
                 yield directory
                 os.rmdir(path) if do is os.mkdir else os.unlink(path)
         for file in (f"{directory}/{name}" for name in names(directory)):
@@ -144,6 +145,16 @@ def written(asked):
 
 def created(path):
     os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+
+
+def moved(path):
+    """From our own directory, where we may."""
+    created("moved")
+    try:
+        os.rename("moved", path)
+    finally:
+        if os.path.exists("moved"):
+            os.unlink("moved")
 
 
 def names(directory):

@@ -257,6 +257,20 @@ for directory in (".", os.environ["HOME"], tempfile.gettempdir(), "/tmp", "/dev/
     assert told(workspace, ("python", {"code": code})) == ["yes\nyes\nyes\nno\nno\n"]
 
 
+def test_behind_a_link_that_a_server_puts_in_the_place_of_the_runs_files_nothing_is_written(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    """As root we could, wherever it leads: to the files in which a host is told of the job's variables."""
+    code = f"import os; os.rename('strands-artifacts', 'moved'); os.symlink({str(tmp_path)!r}, 'strands-artifacts')"
+    spec = {"outputs": {"artifacts": [{"path": "set_env", "from": "PATH=/tmp"}]}}
+    with OpenAIServer(reply=uses(("python", {"code": code}))) as model:
+        outcome = workspace.run(asking(model.url, server(), **spec))
+
+    assert [*tmp_path.iterdir()] == []
+    assert (outcome.exit_code, outcome.outputs["status"], outcome.outputs["response"]) == (12, "invalid", "done")
+    assert "strands-artifacts/set_env cannot be written: a link is in the way" in outcome.log
+
+
 @pytest.mark.parametrize(("denied", "said_of_it"), [(True, "PermissionError"), (False, "connected")])
 def test_a_server_has_no_network_where_that_is_denied(workspace: Workspace, denied: bool, said_of_it: str) -> None:
     code = """
