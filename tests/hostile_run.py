@@ -77,6 +77,7 @@ def workflow(host: str, python: str) -> dict[str, Any]:
     asked += [
         {"id": "shaped", "input": "shaped", "agent": "shaped"},
         {"id": "path", "input": "path"},
+        {"id": "long", "input": "long"},
         {"id": "using", "input": "using", "agent": "user"},
         *({"id": f"failing{number}", "input": f"failing{number}"} for number in range(FAILING)),
     ]
@@ -121,6 +122,8 @@ class Hostile:
             return self._using(request)
         if asked == "shaped":
             return json.dumps({"a": LOUD})
+        if asked == "long":
+            return huge()
         return PRINTED if asked == "path" else self._texts.get(asked, LOUD)
 
     def _using(self, request: Request) -> Answer:
