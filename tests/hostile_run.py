@@ -105,10 +105,11 @@ def workflow(host: str, python: str) -> dict[str, Any]:
 
 
 class Hostile:
-    """What the model's server answers. Providers fail with each of the commands."""
+    """What the model's server answers, once with a line of so many characters. Providers fail with each of the
+    commands."""
 
-    def __init__(self) -> None:
-        self._texts = texts()
+    def __init__(self, longest: int = 10_000_000) -> None:
+        self._texts = {**texts(), "long": huge(longest)}
         self._failed: set[str] = set()
         self.told: list[str] = []
 
@@ -122,8 +123,6 @@ class Hostile:
             return self._using(request)
         if asked == "shaped":
             return json.dumps({"a": LOUD})
-        if asked == "long":
-            return huge()
         return PRINTED if asked == "path" else self._texts.get(asked, LOUD)
 
     def _using(self, request: Request) -> Answer:

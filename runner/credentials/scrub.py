@@ -22,7 +22,8 @@ SHORTEST_SECRET: Final = 4
 LONGEST_CUT: Final = 512
 """Characters of a form that are looked for where a text was cut."""
 
-_CUT: Final = re.compile(r"…|\.\.\.|\[…|\[cut|$")
+_CUT: Final = re.compile(r"…|\.\.\.|\[(?:…|cut)")
+"""How a text says that it was cut; where it ends it may have been as well."""
 
 MARKS: Final = ("***", "•••", "███")
 """What stands for a secret: the first that no secret could begin or end with."""
@@ -73,8 +74,7 @@ class Scrubber:
 
     def _cut_off(self, text: str) -> Iterator[tuple[int, int]]:
         """The beginnings of secrets that somebody cut before they came by here."""
-        for cut in _CUT.finditer(text):
-            end = cut.start()
+        for end in (*(cut.start() for cut in _CUT.finditer(text)), len(text)):
             if text[end - SHORTEST : end] in self._pieces:
                 long = max((_shared(form, text, end) for form in self._forms), default=0)
                 if long:

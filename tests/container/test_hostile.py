@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -13,11 +15,14 @@ from tests.servers import OpenAIServer
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(600)]
 
+LONGEST: Final = 10_000_000 if os.environ.get("STRANDS_SOAK") else 500_000
+"""Characters of a line. In ten million that repeat themselves secrets are looked for half a minute."""
+
 KEY = {"OPENAI_API_KEY": "key-of-the-provider"}
 
 
 def test_nothing_that_anybody_else_says_steers_the_job(image: str, tmp_path: Path) -> None:
-    job, hostile = Job(tmp_path, FILES), Hostile()
+    job, hostile = Job(tmp_path, FILES), Hostile(LONGEST)
     with OpenAIServer(reply=hostile) as server:
         (job.workspace / "workflow.yaml").write_text(as_text(workflow(server.url, "python3")))
         outcome = job.run(image, {"spec": "workflow.yaml"}, KEY)
