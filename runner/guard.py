@@ -13,10 +13,9 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from runner.processes import end_all
 
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What a host sends to end a job: https://github.com/actions/runner/blob/main/src/Runner.Sdk/ProcessInvoker.cs."""
@@ -28,7 +27,7 @@ LAST_WORDS_S: Final = 0.5
 """How long it has, after that, to say where it stands."""
 
 ENDING_S: Final = 1.0
-"""What is killed is gone at once, unless the kernel itself hangs."""
+"""How long what is killed has to be gone."""
 
 CANCELLED: Final = 130
 SET_PDEATHSIG, SET_DUMPABLE, SET_CHILD_SUBREAPER = 1, 4, 36  # linux/prctl.h
@@ -53,7 +52,7 @@ def guard() -> None:
     if run:
         _prctl(SET_DUMPABLE, 0)  # its environment holds the run's keys, and tools may run as its user
         code = _to_its_end(run)
-        end_all()
+        end_all(ENDING_S)
         os._exit(code)
     if guarding != 1:
         _prctl(SET_PDEATHSIG, signal.SIGKILL)
@@ -95,32 +94,3 @@ def _reaped() -> dict[int, int]:
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
             found[ended[0]] = ended[1]
     return found
-
-
-def end_all() -> None:
-    """Kill every process below this one, also what was born meanwhile or belongs to another session."""
-    until = time.monotonic() + ENDING_S
-    while time.monotonic() < until:
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            return
-        for process in descendants(os.getpid()):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(process, signal.SIGKILL)
-        time.sleep(0.002)
-
-
-def descendants(of: int) -> Iterator[int]:
-    """Children, their children and so on, from the system's table of processes."""
-    children: dict[int, list[int]] = {}
-    for name in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc") else ()):
-        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
-            parent = int(file.read().rpartition(b")")[2].split()[1])
-            children.setdefault(parent, []).append(int(name))
-    pending = [of]
-    while pending:
-        found = children.get(pending.pop(), [])
-        pending += found
-        yield from found

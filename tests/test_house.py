@@ -26,7 +26,8 @@ HOME = Path(__file__).parent.parent
 
 MAY_IMPORT = {
     "entrypoint": {"guard", "main"},
-    "guard": set(),
+    "guard": {"processes"},
+    "processes": set(),
     "testing": {
         *("run", "intake", "tapes", "deliver", "inputs", "credentials"),
         *("report", "tape", "plan", "spec", "prices", "errors"),
@@ -53,7 +54,7 @@ MAY_IMPORT = {
     },
     "patterns": {"plan", "spec", "errors"},
     "step": {"calls", "plan", "spec", "errors"},
-    "agents": {"calls", "tape", "plan", "spec", "walk", "errors"},
+    "agents": {"calls", "tape", "plan", "spec", "walk", "processes", "errors"},
     "calls": {"tape", "plan", "spec", "prices", "errors"},
     "tape": {"plan", "prices", "walk", "errors"},
     "plan": {"spec", "prices", "errors"},

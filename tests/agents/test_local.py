@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from runner.guard import descendants
 from runner.patterns import registry
+from runner.processes import descendants
 from tests.build import graph, optimizer, routing, way, workers
 from tests.servers import OpenAIServer
 from tests.workspace import Workspace, chain, parallel, tasks, workflow

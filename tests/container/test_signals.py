@@ -21,7 +21,7 @@ from typing import Any, Final
 import pytest
 from docker.errors import APIError
 
-from runner.guard import descendants
+from runner.processes import descendants
 from runner.tape.store import read
 from tests.build import as_text
 from tests.container.job import Job, Outcome

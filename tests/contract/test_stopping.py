@@ -17,7 +17,7 @@ import pytest
 
 from runner import watchdog
 from runner.agents.live import LiveAgents
-from runner.guard import descendants
+from runner.processes import descendants
 from runner.tape.store import read
 from tests.contract.test_reuse import AWS
 from tests.servers import Answer, BedrockServer, OpenAIServer

@@ -21,18 +21,17 @@ import select
 import signal
 import stat
 import sys
-import time
-from collections.abc import Iterator
 from typing import Any, NoReturn
 
 if __name__ == "__main__":
     sys.path.insert(0, os.path.abspath(f"{__file__}/../../../.."))
 
 from runner.agents.tools import rights
+from runner.processes import end_all
 
 SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 NEW_USER, NEW_PID, NEW_NET, NEW_IPC = 0x10000000, 0x20000000, 0x40000000, 0x08000000  # linux/sched.h
-ENDING_S = 5.0  # what is killed is gone at once, unless the kernel itself hangs
+ENDING_S = 5.0
 
 
 def supervise(line: int) -> int:
@@ -61,7 +60,7 @@ def supervise(line: int) -> int:
     if watched not in ready:
         os.kill(child, signal.SIGKILL)
     code = exit_code(os.waitpid(child, 0)[1])
-    end_all()
+    end_all(ENDING_S)
     return code
 
 
@@ -159,35 +158,6 @@ def start(task: Any) -> NoReturn:
 def exit_code(status: int) -> int:
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
-
-
-def end_all() -> None:
-    """Kill everything below this process, also what was born meanwhile or belongs to another session."""
-    until = time.monotonic() + ENDING_S
-    while time.monotonic() < until:
-        for process in descendants(os.getpid()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            return
-        time.sleep(0.002)
-
-
-def descendants(of: int) -> Iterator[int]:
-    """Children, their children and so on, from the system's table of processes."""
-    children: dict[int, list[int]] = {}
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError, IndexError), open(f"/proc/{name}/stat", "rb") as file:
-            parent = int(file.read().rpartition(b")")[2].split()[1])
-            children.setdefault(parent, []).append(int(name))
-    pending = [of]
-    while pending:
-        found = children.get(pending.pop(), [])
-        pending += found
-        yield from found
 
 
 def running(user: int) -> int:
