@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 from runner import errors
-from runner.inputs import INPUTS, schema_text
+from runner.arguments import schema_text
+from runner.inputs import INPUTS
 from runner.report.results import OUTPUTS
 from runner.testing import shapes
 

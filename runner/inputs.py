@@ -1,10 +1,9 @@
-"""The inputs of the action and the flags of the command line: the same names, read once, from strings to types."""
+"""The inputs of the action, read once, from strings to types. As flags of a command line they are in `arguments`."""
 
 from __future__ import annotations
 
-import argparse
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -90,7 +89,7 @@ def _percent(value: str) -> float:
     return number
 
 
-_WORDS: Final = {
+WORDS: Final = {
     "true": True,
     "false": False,
     "1": True,
@@ -102,10 +101,10 @@ _WORDS: Final = {
 }
 
 
-def _flag(value: str) -> bool:
-    if value.lower() not in _WORDS:
+def flag(value: str) -> bool:
+    if value.lower() not in WORDS:
         raise ValueError(f"should be true or false, not '{value}'")
-    return _WORDS[value.lower()]
+    return WORDS[value.lower()]
 
 
 def _choice(*choices: str) -> Callable[[str], str]:
@@ -161,7 +160,7 @@ INPUTS: Final = (
     Input("artifacts-dir", "where results, summary and trace are written, relative to the workspace", _text,
           "strands-artifacts"),
     Input("summary", "the job summary: full, brief or off", _choice("full", "brief", "off"), "full"),
-    Input("trace", "write the trace files", _flag, "true"),
+    Input("trace", "write the trace files", flag, "true"),
     Input("hitl-response", "the answer to a human gate; where several are open, a YAML or JSON map of path to answer",
           _text),
     Input("trust", "auto (from the event: untrusted ones get a read-only run), trusted or untrusted",
@@ -170,7 +169,7 @@ INPUTS: Final = (
           _accounts),
     Input("github-token", "asks the host who may write, and for the files of the base revision; given to no tool",
           _text, "${{ github.token }}"),
-    Input("debug", "log cache look-ups and starts too; also on when the runner's debug is on", _flag, "false"),
+    Input("debug", "log cache look-ups and starts too; also on when the runner's debug is on", flag, "false"),
 )  # fmt: skip
 
 ONLY_IN: Final[Mapping[str, tuple[str, ...]]] = {
@@ -311,105 +310,3 @@ def _check_gates(inputs: ActionInputs) -> None:
         if limit is not None and not reviews:
             told = f"input '{name}' is a gate of mode: record, or of a 'baseline' beside mode: replay"
             raise UsageError(f"{told}; mode: {inputs.mode} records nothing anew")
-
-
-def from_arguments(arguments: Sequence[str]) -> ActionInputs | str:
-    """The inputs as flags of a command line, or the text to print when it asks for nothing to be run.
-
-    Raises UsageError for arguments that do not fit.
-    """
-    parser = _parser()
-    try:
-        found = vars(parser.parse_args([*_with_values(arguments)]))
-    except argparse.ArgumentError as error:
-        raise UsageError(f"{error}; see --help") from None
-    except _Help as asked:
-        return asked.text
-    command, paths = found.pop("command"), found.pop("files", [])
-    if command is None:
-        return parser.format_help()
-    if command == "schema":
-        return schema_text()
-    plan_as = found.pop("plan_as", None) or "text"
-    given = {name: value for name, value in found.items() if isinstance(value, str)}
-    given["mode"] = given.get("mode", "live") if command == "run" else command
-    if paths:
-        given["spec"] = "\n".join(paths)
-    return from_strings(given, plan_as=plan_as)
-
-
-def _with_values(arguments: Sequence[str]) -> Iterator[str]:
-    """The arguments, with `true` behind a flag that is true or false and was given without a value."""
-    flags = {f"--{one.name}" for one in INPUTS if one.read is _flag}
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        bare = argument in flags and following.lower() not in _WORDS
-        yield f"{argument}=true" if bare else argument
-
-
-def schema_text() -> str:
-    """The JSON Schema of the language, for editors."""
-    import json
-
-    from runner.spec.models import Spec
-
-    schema = Spec.model_json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "strands-action workflow"
-    return json.dumps(schema, indent=2) + "\n"
-
-
-class _Help(Exception):
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse that neither prints nor exits: the door does both."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(exit_on_error=False, allow_abbrev=False, **kwargs)
-
-    def error(self, message: str) -> Any:
-        raise UsageError(f"{message}; see --help")
-
-    def print_help(self, file: Any = None) -> None:
-        raise _Help(self.format_help())
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="strands-action",
-        description="Run declarative agent workflows. Without arguments the inputs are read from INPUT_* variables.",
-        epilog="Exit codes: 0 success, 2 inputs, 3 invalid workflow, 10 a step failed, 12 files, 14 recordings, "
-        "19 paused, 20 budget, 21 timeout, 70 a bug, 130 cancelled.",
-    )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    for name, what, count in (
-        ("run", "run a workflow file (or --prompt)", "?"),
-        ("validate", "check workflow files without running them", "+"),
-        ("plan", "print what would run", "?"),
-        ("test", "run test cases (*.test.yaml), also of directories and of workflow files", "+"),
-    ):
-        command = commands.add_parser(name, help=what, description=what)
-        command.add_argument("files", metavar="SPEC", nargs=count, action=_Files)
-        for one in INPUTS:
-            if one.name not in ("spec", "mode") or (one.name == "mode" and name == "run"):
-                default = f" (default: {one.default})" if one.default else ""
-                command.add_argument(f"--{one.name}", dest=one.name, metavar="VALUE", help=one.help + default)
-        if name == "plan":
-            for shape, told in (
-                ("json", "print the plan as JSON"),
-                ("mermaid", "print the plan as Mermaid"),
-                ("matrix", "print its shards as the matrix of a job, one line of JSON"),
-            ):
-                command.add_argument(f"--{shape}", dest="plan_as", action="store_const", const=shape, help=told)
-    commands.add_parser("schema", help="print the JSON Schema of the language")
-    return parser
-
-
-class _Files(argparse.Action):
-    """One file or several, always as a list."""
-
-    def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
-        setattr(namespace, self.dest, [values] if isinstance(values, str) else values or [])

@@ -26,7 +26,7 @@ from runner.ending import Ending
 from runner.errors import RunCancelled, RunnerError, SpecError, UsageError
 from runner.folder import Folder
 from runner.guard import STOPPING, guard
-from runner.inputs import TESTS, ActionInputs, from_arguments, from_environ
+from runner.inputs import TESTS, ActionInputs, from_environ
 from runner.log import Log, Patient
 from runner.report.events import unheard
 from runner.report.results import Failure, RunReport
@@ -111,7 +111,7 @@ def main(
     with log.taking_over():
         try:
             with stop.catching():
-                asked = from_arguments(arguments) if arguments else from_environ(environ)
+                asked = _asked(arguments, environ)
                 if isinstance(asked, str):
                     stdout.write(asked)
                     return 0
@@ -371,6 +371,15 @@ class Door:
         findings = tuple(finding for error in errors for finding in error.findings)
         failure = Failure(worst.title, worst.message, findings=findings)
         return replace(report, status=worst.status, exit_code=worst.exit_code, failure=failure)
+
+
+def _asked(arguments: Sequence[str], environ: Mapping[str, str]) -> ActionInputs | str:
+    """What is to be done, or what to print where nothing is."""
+    if not arguments:
+        return from_environ(environ)
+    from runner.arguments import from_arguments
+
+    return from_arguments(arguments)
 
 
 def _matrix(plan: Plan, inputs: ActionInputs) -> str:

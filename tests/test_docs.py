@@ -18,8 +18,9 @@ import yaml
 
 from docs.write_reference import written
 from runner import onion
+from runner.arguments import from_arguments
 from runner.errors import Finding, Location
-from runner.inputs import INPUTS, from_arguments
+from runner.inputs import INPUTS
 from runner.main import main
 from runner.plan.catalogue import LANGUAGE_TOOLS, PROVIDERS
 from runner.plan.scope import ANSWER_FIELDS, OWN_NAMES, RESERVED

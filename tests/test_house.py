@@ -33,7 +33,7 @@ MAY_IMPORT = {
         *("report", "tape", "plan", "spec", "prices", "errors"),
     },
     "main": {
-        *("run", "intake", "tapes", "deliver", "inputs", "folder", "credentials", "telemetry", "log"),
+        *("run", "intake", "tapes", "deliver", "inputs", "arguments", "folder", "credentials", "telemetry", "log"),
         *("ending", "stopping", "watchdog", "guard", "testing", "trust", "ci", "report", "plan", "errors"),
     },
     "trust": {"inputs", "ci", "plan", "report", "errors"},
@@ -65,6 +65,7 @@ MAY_IMPORT = {
     "ci": {"report", "errors"},
     "log": {"ci", "report", "errors"},
     "inputs": {"spec", "errors"},
+    "arguments": {"inputs", "spec", "errors"},
     "folder": {"walk", "errors"},
     "notes": {"walk", "errors"},
     "credentials": {"plan", "errors"},

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from runner.arguments import from_arguments
 from runner.errors import UsageError
-from runner.inputs import INPUTS, NOT_OF_CASES, NOT_OFFERED, ONLY_IN, ActionInputs, from_arguments, from_environ
+from runner.inputs import INPUTS, NOT_OF_CASES, NOT_OFFERED, ONLY_IN, ActionInputs, from_environ
 from runner.report.results import OUTPUTS
 
 ACTION = yaml.safe_load((Path(__file__).parents[2] / "action.yml").read_text())
