@@ -148,7 +148,7 @@ class Door:
         self.scrub.learn([inputs.github_token] if inputs.github_token else [])
         self.standing = standing_of(inputs, self.environ, self.host.workspace, hosted=self.host.present)
         trust = self.standing.trust
-        self._believe(trust)
+        self._believe(trust, trust.told)
         # Stands when we are killed: the last value of a name wins.
         self.host.write_outputs({"status": "failed", "trust": trust.word})
         self.standing.refuse()
@@ -156,10 +156,10 @@ class Door:
         serve = self.test if inputs.records_cases else modes.get(inputs.mode, self.run)
         return serve(inputs)
 
-    def _believe(self, trust: Trust) -> None:
-        """Say for whom the run is, here and in all that it leaves."""
+    def _believe(self, trust: Trust, told: str) -> None:
+        """Say for whom the run is in all that it leaves, and here what is new of it."""
         self.delivery = replace(self.delivery, trust=trust)
-        self.log.line("DEBUG" if trust.trusted else "WARNING", trust.told)
+        self.log.line("DEBUG" if trust.trusted else "WARNING", told)
 
     # -- run ----------------------------------------------------------------------------------------------------------
 
@@ -174,8 +174,9 @@ class Door:
         plan = self.standing.fitted(plan)
         self._learn(plan)
         if plan.withheld:
+            trust = self.standing.trust
             told = f"not given to agents: {', '.join(plan.withheld)}"
-            self._believe(replace(self.standing.trust, otherwise=told))
+            self._believe(replace(trust, otherwise=f"{trust.otherwise}; {told}"), told)
         self._advise(plan, inputs, annotate=False)
         asks = inputs.mode != "replay"
         # From here on nothing that is printed or written holds one.

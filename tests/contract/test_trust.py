@@ -234,9 +234,11 @@ def test_a_strangers_run_has_no_tool_with_effects_no_secret_and_no_notes(workspa
     assert outcome.exit_code == 0, outcome.log  # DESK, which is not set, was not asked for
     assert given(model.requests[0]) == LEFT
     assert not (workspace.root / "notes.md").exists()
-    told = "untrusted: the pull request is from a fork; not given to agents: desk, file_write, http_request"
-    assert f"WARNING {told}, python_exec, web_fetch" in outcome.log
-    assert told.replace("_", "\\_") in outcome.summary
+    why = "untrusted: the pull request is from a fork; a read-only run: none of the workflow file's secrets is read"
+    kept = "not given to agents: desk, file_write, http_request, python_exec, web_fetch"
+    assert outcome.log.count(why) == outcome.log.count(f"WARNING {kept}") == 1
+    [told] = [line for line in outcome.summary.splitlines() if why in line]
+    assert told.endswith(f"; {kept}".replace("_", "\\_"))
 
 
 def test_the_same_run_for_a_writer_has_all_of_it(workspace: Workspace, model: OpenAIServer):
