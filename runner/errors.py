@@ -144,6 +144,13 @@ class Rejected(StepFailed):
         self.response = response
 
 
+class PostProblem(RunnerError):
+    """What was to be posted is not, or is not known to be, what stands at the host now."""
+
+    exit_code = 11
+    title = "Not posted"
+
+
 class FileProblem(RunnerError):
     """A file could not be read or written."""
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from runner.agents.wrapped import WrappedModel
 from runner.calls.budget import Turn
-from runner.calls.tokens import tokens, tokens_sent
 from runner.errors import BudgetExceeded, ModelProblem
 from runner.report.results import Bill, Usage
+from runner.tokens import tokens, tokens_sent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable

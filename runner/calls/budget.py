@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from runner.calls.tokens import Surplus
 from runner.errors import BudgetExceeded
 from runner.prices import amount, of_limit
 from runner.report.events import BudgetReached, BudgetWarning, UsageUnknown
 from runner.report.results import BudgetStatistics, Usage
+from runner.tokens import Surplus
 
 if TYPE_CHECKING:
     from runner.calls.call import Call, Invoke, Reply

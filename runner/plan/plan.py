@@ -174,6 +174,27 @@ NO_POLICY: Final = ContextPlan()
 
 
 @dataclass(frozen=True)
+class DiffRecipe:
+    """What models are shown of a diff: at most `max_tokens` (estimated), without the files that `ignore` names as
+    .gitignore would, and with `incremental` only what has changed since the last review."""
+
+    max_tokens: int = 50_000
+    ignore: tuple[str, ...] = ()
+    incremental: bool = False
+
+
+@dataclass(frozen=True)
+class PostRecipe:
+    """What of an answer is posted, where somebody asks for that. `source` is an expression over answers; None is the
+    run's answer. Of the `labels` some may be set and no others. `check` is the name of a check run; None makes none."""
+
+    source: str | None = None
+    labels: tuple[str, ...] = ()
+    check: str | None = None
+    max_comments: int = 25
+
+
+@dataclass(frozen=True)
 class Plan:
     name: str
     file: str
@@ -193,6 +214,11 @@ class Plan:
     """Nothing that a tool starts may reach a network."""
     withheld: tuple[str, ...] = ()
     """Tools that agents ask for and are not given, for the run is read-only."""
+    facts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """What templates ask of the event that nobody has given them: `pr`, say, and of it `title` and `diff`. A name
+    without any is asked for as a whole."""
+    diff: DiffRecipe = DiffRecipe()
+    post: PostRecipe = PostRecipe()
     shard: Shard | None = None
     """Which share of a larger plan this is. The hashes are those of the whole."""
 

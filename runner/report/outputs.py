@@ -48,6 +48,8 @@ def outputs(report: RunReport, paths: Paths) -> dict[str, str]:
         "tests-passed": "",
         "tests-failed": "",
         "tape-path": report.tape,
+        "post-plan-path": report.post_plan,
+        "posted-url": report.posted.url if report.posted else "",
         "input-tokens": usage.input,
         "output-tokens": usage.output,
         "total-tokens": usage.total,

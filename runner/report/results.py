@@ -34,6 +34,8 @@ OUTPUTS: Final[dict[str, str]] = {
     "tests-passed": "test cases that passed",
     "tests-failed": "test cases that did not",
     "tape-path": "directory of the recordings that this run made, or that it was replayed from",
+    "post-plan-path": "what was to be posted, as JSON (with the input post)",
+    "posted-url": "where it was posted: the address of the comment that is kept up to date",
     "input-tokens": "tokens sent, as the providers counted them",
     "output-tokens": "tokens received",
     "total-tokens": "both",
@@ -225,6 +227,20 @@ class Trust:
 
 
 @dataclass(frozen=True, slots=True)
+class Posted:
+    """What became of a post, read back from the host. `written` counts requests that changed something there."""
+
+    url: str
+    comments: int = 0
+    """New ones at lines or files of the diff."""
+    known: int = 0
+    """Those that had been said before."""
+    resolved: int = 0
+    written: int = 0
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a run did not succeed, in plain words."""
 
@@ -267,6 +283,11 @@ class RunReport:
     matrix: str = ""
     """Of a plan that was shown: its shards as JSON, where it has some."""
     trust: Trust | None = None
+    to_post: Any = None
+    """What the file says is to be posted: data, or a text."""
+    post_plan: str = ""
+    """Where the plan of it was written, relative to the workspace."""
+    posted: Posted | None = None
 
     @property
     def questions(self) -> tuple[Question, ...]:

@@ -66,6 +66,8 @@ def test_the_outputs_say_what_the_report_says() -> None:
         "tests-passed": "",
         "tests-failed": "",
         "tape-path": "out/tape",
+        "post-plan-path": "",
+        "posted-url": "",
         "input-tokens": "110",
         "output-tokens": "22",
         "total-tokens": "132",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.calls.tokens import Surplus, tokens, tokens_sent
+from runner.tokens import Surplus, tokens, tokens_sent
 
 CHINESE = "人工智能代理在持续集成中运行时，必须遵守令牌和费用的预算限制，否则账单会令人意外。" * 20  # noqa: RUF001
 
