@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/dev.txt
 STAMP := $(VENV)/.installed
+DESCRIBED := $(VENV)/descriptions/.fetched
 UV = $(BIN)/uv
 
 .DEFAULT_GOAL := help
@@ -12,7 +13,7 @@ UV = $(BIN)/uv
 help:  ## list the targets
 	@awk -F':.*## *' '/^[a-z]+:.*##/ {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP)  ## make .venv with the locked dependencies
+setup: $(STAMP) $(DESCRIBED)  ## make .venv with the locked dependencies, and what the host says of its API
 
 $(STAMP): $(LOCK) requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -22,7 +23,11 @@ $(STAMP): $(LOCK) requirements/uv.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r $(LOCK)
 	@touch $@
 
-demo: setup  ## run a real workflow on the embedded model
+$(DESCRIBED): $(STAMP) tests/servers/github/fetch.py tests/servers/github/descriptions.json
+	$(BIN)/python tests/servers/github/fetch.py
+	@touch $@
+
+demo: $(STAMP)  ## run a real workflow on the embedded model
 	$(BIN)/python entrypoint.py run examples/hello/workflow.yaml
 
 test: setup  ## the whole suite; container tests run where an engine is or can be started

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
+import json
+import os
 import re
+import subprocess
+import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.fuzz.target import NAMES
+from tests.servers.github import fetch
 
 ROOT = Path(__file__).parents[1]
 OURS = "org/strands-action"
@@ -61,6 +71,37 @@ def test_an_action_has_the_same_version_wherever_it_is_named() -> None:
     assert all(
         re.fullmatch(r"[0-9a-f]{40} # v[\d.]+", *versions) for action, versions in named.items() if action != OURS
     )
+
+
+def test_what_the_host_publishes_is_fetched_by_name_at_a_version_and_a_hash_from_nowhere_in_particular() -> None:
+    pinned = json.loads(fetch.PINNED.read_text(encoding="utf-8"))
+    assert pinned
+    for pin in pinned.values():
+        assert pin.keys() == {"version", "integrity", "file"}
+        assert re.fullmatch(r"[\d.]+", pin["version"])
+        assert re.fullmatch(r"sha512-[A-Za-z0-9+/]{86}==", pin["integrity"])
+
+
+def test_a_package_with_another_hash_is_not_unpacked(tmp_path: Path) -> None:
+    package = tmp_path / "package.tgz"
+    with tarfile.open(package, "w:gz") as tar:
+        member = tarfile.TarInfo("package/api.json")
+        member.size = 2
+        tar.addfile(member, io.BytesIO(b"{}"))
+    pinned = "sha512-" + base64.b64encode(hashlib.sha512(package.read_bytes()).digest()).decode()
+    assert fetch.unpacked(package, pinned, "package/api.json") == b"{}"
+
+    package.write_bytes(package.read_bytes() + b"\0")
+    with pytest.raises(SystemExit, match=r"package\.tgz is sha512-.+, but descriptions\.json says sha512-"):
+        fetch.unpacked(package, pinned, "package/api.json")
+
+
+def test_without_a_registry_set_up_says_what_it_did_not_get() -> None:
+    environ = {**os.environ, "npm_config_registry": "http://127.0.0.1:9/", "npm_config_fetch_retries": "0"}
+    ended = subprocess.run([sys.executable, fetch.__file__], env=environ, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr.endswith(", which the tests need; is its registry reached?\n")
+    assert "npm could not get @octokit/" in ended.stderr
 
 
 def test_every_target_is_fuzzed_every_week() -> None:

@@ -1,0 +1,1 @@
+"""GitHub to test against."""
