@@ -6,12 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from runner.diff.change import Change
-
-NAMES: Final = ("github", "pr", "ci")
-"""What templates call facts. A file that declares an input of such a name, or is given a variable, has that instead."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,79 @@
+"""Which pull request or issue an event is about. Facts are asked of it, and what is posted goes there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from runner.ci.event import Told
+from runner.facts.facts import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runner.ci.event import Event
+
+OF_A_PULL: Final = ("pull_request", "pull_request_target", "pull_request_review", "pull_request_review_comment")
+OF_AN_ISSUE: Final = ("issues", "issue_comment")
+
+
+class Asked(Protocol):
+    """What answers a question about the repository, by its path below that."""
+
+    def get(self, path: str, **query: Any) -> Any: ...
+
+
+def target_of(event: Event, api: Asked) -> Target | None:
+    """What an event is about; None where that is neither a pull request nor an issue.
+
+    The host is asked where the payload does not say it: for the head of a pull request that was commented on, and for
+    the pull request of a run. Raises NoAnswer.
+    """
+    if not event.repository:
+        return None
+    if event.name in OF_A_PULL:
+        return _pull(event, Told(_mapping(event.at("pull_request"))))
+    if event.name in OF_AN_ISSUE:
+        number = _number(event.at("issue", "number"))
+        if number is None:
+            return None
+        if event.at("issue", "pull_request") is None:
+            return Target(event.repository, number)
+        return _pull(event, Told(_mapping(api.get(f"pulls/{number}"))))
+    return _of_a_run(event, api) if event.name == "workflow_run" else None
+
+
+def _of_a_run(event: Event, api: Asked) -> Target | None:
+    """The pull request whose head a run was for. That of a fork is not in the payload: the host is asked for what is
+    open from that branch, and the commit and the repository decide."""
+    run = "workflow_run"
+    head, branch = event.commit(run, "head_sha"), event.text(run, "head_branch")
+    if not head:
+        return None
+    own = event.id("repository")
+    for told in _all(event.at(run, "pull_requests")):
+        if told.commit("head", "sha") == head and told.id("base", "repo") == own:
+            return _pull(event, told)
+    owner, repository = event.text(run, "head_repository", "owner", "login"), event.id(run, "head_repository")
+    if not owner or not branch or repository is None:
+        return None
+    for told in _all(api.get("pulls", state="open", head=f"{owner}:{branch}")):
+        if told.commit("head", "sha") == head and told.id("head", "repo") == repository:
+            return _pull(event, told)
+    return None
+
+
+def _pull(event: Event, told: Told) -> Target | None:
+    number, head = _number(told.at("number")), told.commit("head", "sha")
+    return None if number is None or not head else Target(event.repository, number, head, is_pull=True)
+
+
+def _all(found: Any) -> Iterable[Told]:
+    return [Told(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _mapping(found: Any) -> dict[str, Any]:
+    return found if isinstance(found, dict) else {}
+
+
+def _number(found: Any) -> int | None:
+    return found if type(found) is int and found > 0 else None
