@@ -14,9 +14,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Final
 
-from runner.ci.api import Api, NoAnswer, api_of
+from runner.ci.api import Api, api_of
 from runner.ci.checkout import Checkout, checkouts
 from runner.ci.event import Event, event_of
+from runner.ci.refusal import NoAnswer
 from runner.ci.rules import Asking, doubt_of
 from runner.errors import FileProblem, UsageError
 from runner.plan.telemetry import Telemetry

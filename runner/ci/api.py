@@ -1,55 +1,120 @@
-"""The host's own API, asked for two things: who may write to the repository, and its files at one commit.
+"""The host's own API: questions and wishes to it, and what it answers. Nobody else talks to the host.
 
-It is asked before a run and seldom, so the standard library does; what it takes to start is loaded when it is asked.
+Answers are somebody else's words: they come as `Told`, which believes no shape. It is asked seldom, so the standard
+library does; what it takes to start is loaded when it is asked.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field, replace
+from io import BytesIO
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from runner.ci.event import Told
+from runner.ci.refusal import Asked, NoAnswer, broken, refused, refused_in_graphql
+from runner.ci.waiting import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import IO
-    from urllib.request import OpenerDirector, Request
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import IO, Any
 
     from runner.ci.event import Account
+    from runner.ci.http import Ask, Heard, Sink
 
-TIMEOUT_S: Final = 10.0
-"""How long the host may keep silent."""
-
-WHOLE_S: Final = 60.0
-"""How long one answer may take as a whole."""
-
-MAX_ANSWER: Final = 1024 * 1024
+MAX_ANSWER: Final = 32 * 1024 * 1024
 MAX_ARCHIVE: Final = 200 * 1024 * 1024
-PIECE: Final = 64 * 1024
+MAX_TEXT: Final = 200 * 1024 * 1024
+KEPT: Final = 1024 * 1024
+"""Bytes of the end of a text that are kept."""
+
+PAGE: Final = 100
+MOST: Final = 3000
+"""Things on all pages of a list; the host tells no more files of a pull request than this."""
 
 WRITES: Final = ("admin", "maintain", "write")
 
-
-class NoAnswer(Exception):
-    """The host did not say; the half sentence tells why."""
+_PATH: Final = re.compile(r"/?(?!\.\.?(/|$))[\w.%:@=+~,-]+(/(?!\.\.?(/|$))[\w.%:@=+~,-]+)*", re.ASCII)
+_NEXT: Final = re.compile(r'<([^<>]+)>\s*;[^,<]*\brel="?next"?', re.ASCII)
+_TOKEN: Final = re.compile(r"[!-~]+", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Api:
-    """`token` is sent to `url` and to nowhere else, also where the host sends us on."""
+    """The API at `url`, as the job's own repository sees it. Paths are of the repository; one with a slash before it is
+    of the whole host. What a caller puts into a path is quoted by the caller.
+
+    `token` is sent to the host and to nowhere else, also where the host sends us on. Without a `patience` that says
+    otherwise nothing is waited for, and what fails is tried once more.
+    """
 
     url: str
     repository: str
-    token: str
-    proxies: Mapping[str, str]
+    token: str = field(repr=False)
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    graphql: str = ""
+    """The address of its GraphQL; empty where that is where it usually is."""
+    from_fork: bool = False
+    """Whether the job is for a pull request from a fork: its token may not write."""
+    patience: Patience = field(default=Patience(), repr=False)
+
+    def waiting(self, patience: Patience) -> Api:
+        """The same, and as patient as this."""
+        return replace(self, patience=patience)
+
+    # -- what can be asked of any API ---------------------------------------------------------------------------------
+
+    def get(self, path: str, /, **query: str | int) -> Told:
+        """The JSON object at a path. Raises NoAnswer."""
+        return _object(self._json(Asked("GET", path, writes=False), self._address(path, query))[0])
+
+    def pages(self, path: str, /, *, within: str = "", most: int = MOST, **query: str | int) -> Iterator[Told]:
+        """The objects of a list, over all its pages, and `most` of them; `within` names the key of the list where it
+        stands in an object. Raises NoAnswer, also behind the first ones."""
+        asked = Asked("GET", path, writes=False)
+        url = self._address(path, {"per_page": min(PAGE, most), **query})
+        left = most
+        for _ in range(-(-most // PAGE) + 1):  # a page may have less than we ask for, but not every one
+            found, heard = self._json(asked, url)
+            items = found.get(within) if within and isinstance(found, dict) else found
+            if not isinstance(items, list):
+                raise NoAnswer("the host's answer is not a list")
+            yield from map(_object, items[:left])
+            left -= len(items)
+            further = _NEXT.search(heard.headers.get("link", ""))
+            if left <= 0 or further is None:
+                return
+            url = self._here(url, further[1])
+
+    def send(self, method: str, path: str, body: Mapping[str, Any] | None = None, /) -> Told:
+        """Have the host change something, once, and the object that it answers; empty where that is none. Raises
+        NoAnswer, `lost` where nobody knows whether it has."""
+        asked = Asked(method, path, writes=True, from_fork=self.from_fork)
+        found, _ = self._json(asked, self._address(path, {}), {} if body is None else body)
+        return Told(found if isinstance(found, dict) else {})
+
+    def ask(self, query: str, /, **variables: Any) -> Told:
+        """The data of a query or a mutation of GraphQL; errors beside it are none. Raises NoAnswer as `send` does."""
+        writes = query.lstrip().startswith("mutation")
+        asked = Asked("POST", "graphql", writes=writes, from_fork=self.from_fork)
+        url = self.graphql or _graphql_of(self.url)
+        found, _ = self._json(asked, url, {"query": query, "variables": variables})
+        return _object(_object(found).at("data"))
+
+    def text(self, path: str, /, *, kept: int = KEPT) -> str:
+        """The end of a text, such as a log, at most `kept` bytes of it. Raises NoAnswer."""
+        end = _End(kept)
+        self._fetch(path, end.begin, MAX_TEXT)
+        return end.content.decode("utf-8", errors="replace")
+
+    # -- what is asked before a run -----------------------------------------------------------------------------------
 
     def may_write(self, account: Account) -> str:
         """Why an account may not write, or why nobody can tell; empty where it may."""
         try:
-            told = self._told(f"collaborators/{quote(account.login, safe='')}/permission")
+            told = self.get(f"collaborators/{quote(account.login, safe='')}/permission")
         except NoAnswer as problem:
             return f"nobody can tell whether {account.login} may write: {problem}"
         if told.id("user") != account.id:
@@ -58,90 +123,129 @@ class Api:
 
     def is_fork(self, number: int) -> bool:
         """Whether a pull request comes from another repository than this. Raises NoAnswer."""
-        told = self._told(f"pulls/{number}")
+        told = self.get(f"pulls/{number}")
         head = told.id("head", "repo")
         return head is None or head != told.id("base", "repo")
 
     def archive(self, commit: str, into: IO[bytes]) -> None:
         """Write the repository's files at a commit, as a compressed tar archive. Raises NoAnswer."""
-        self._fetch(f"tarball/{commit}", into, MAX_ARCHIVE)
 
-    def _told(self, path: str) -> Told:
-        from io import BytesIO
-
-        into = BytesIO()
-        self._fetch(path, into, MAX_ANSWER)
-        try:
-            found = json.loads(into.getvalue())
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
-            raise NoAnswer("the host's answer is not a JSON object")
-        return Told(found)
-
-    def _fetch(self, path: str, into: IO[bytes], most: int) -> None:
-        if not self.token:
-            raise NoAnswer("there is no github-token to ask the host with")
-        if not self.repository:
-            raise NoAnswer("GITHUB_REPOSITORY does not say which repository this is")
-        asked = f"{self.url.rstrip('/')}/repos/{self.repository}/{path}"
-        if urlsplit(asked).scheme not in ("http", "https"):
-            raise NoAnswer("GITHUB_API_URL is not the address of an API")
-        for attempt in (1, 2):
+        def begin() -> Sink:
             into.seek(0)
             into.truncate()
-            try:
-                return self._try(asked, into, most)
-            except _Passing as problem:
-                if attempt == 2:
-                    raise NoAnswer(str(problem)) from None
-        return None
+            return into
 
-    def _try(self, asked: str, into: IO[bytes], most: int) -> None:
-        from http.client import HTTPException
-        from urllib.error import HTTPError
+        self._fetch(f"tarball/{commit}", begin, MAX_ARCHIVE)
 
-        until = time.monotonic() + WHOLE_S
+    # -- how ----------------------------------------------------------------------------------------------------------
+
+    def _address(self, path: str, query: Mapping[str, str | int]) -> str:
+        if not self.repository and not path.startswith("/"):
+            raise NoAnswer("GITHUB_REPOSITORY does not say which repository this is")
+        if not _PATH.fullmatch(path):
+            raise NoAnswer("what is asked for is no path of the API")
+        base = "" if path.startswith("/") else f"/repos/{self.repository}/"
+        return f"{self.url.rstrip('/')}{base}{path}" + (f"?{urlencode(query)}" if query else "")
+
+    def _here(self, url: str, further: str) -> str:
+        """The address of a next page, if it is the host's. Raises NoAnswer."""
+        from runner.ci.http import origin
+
         try:
-            with self._opener(asked).open(self._request(asked), timeout=TIMEOUT_S) as answer:
-                while piece := answer.read1(PIECE):  # what is there: a trickle must not hold up the clock
-                    if into.tell() + len(piece) > most:
-                        raise NoAnswer(f"the host's answer is larger than {most // 1024 // 1024} MiB")
-                    if time.monotonic() > until:
-                        raise NoAnswer(f"the host's answer takes longer than {WHOLE_S:g} s")
-                    into.write(piece)
-        except HTTPError as error:
-            error.close()
-            told = f"the host answers with status {error.code}"
-            raise (_Passing if error.code >= 500 else NoAnswer)(told) from None
-        except (OSError, HTTPException) as error:
-            reason = getattr(error, "reason", None) or type(error).__name__
-            raise _Passing(f"the host cannot be asked: {reason}") from None
-        except ValueError:  # where it sends us on is no address
-            raise NoAnswer("the host's answer cannot be read") from None
+            there = urljoin(url, further)
+            if origin(there) == origin(self.url):
+                return there
+        except ValueError:
+            pass
+        raise NoAnswer("the next page of the host's answer is said to be somewhere else")
 
-    def _request(self, asked: str) -> Request:
-        from urllib.request import Request
+    def _json(self, asked: Asked, url: str, body: Mapping[str, Any] | None = None) -> tuple[Any, Heard]:
+        from runner.ci.http import Ask
 
-        headers = {"User-Agent": "strands-action", "Accept": "application/vnd.github+json"}
-        request = Request(asked, headers=headers)  # noqa: S310 - its scheme has been looked at
-        request.add_unredirected_header("Authorization", f"Bearer {self.token}")
-        return request
+        content = None if body is None else json.dumps(body).encode()
+        ask = Ask(asked.method, url, content, MAX_ANSWER)
 
-    def _opener(self, asked: str) -> OpenerDirector:
-        from urllib.request import ProxyHandler, build_opener, proxy_bypass_environment  # type: ignore[attr-defined]
+        def attempt() -> tuple[Any, Heard]:
+            into = BytesIO()
+            heard = self._once(asked, ask, into)
+            found = self._read(asked, into.getvalue())
+            problem = refused_in_graphql(asked, heard, _object(found)) if asked.path == "graphql" else None
+            if problem is not None:
+                raise problem
+            return found, heard
 
-        direct = proxy_bypass_environment(urlsplit(asked).netloc, {"no": "", **self.proxies})
-        return build_opener(ProxyHandler({} if direct else {**self.proxies}))
+        return self.patience.through(asked.path, attempt, again=not asked.writes)
+
+    def _fetch(self, path: str, begin: Callable[[], Sink], most: int) -> None:
+        """Write what is at a path to what each attempt begins anew."""
+        from runner.ci.http import Ask
+
+        asked = Asked("GET", path, writes=False)
+        ask = Ask("GET", self._address(path, {}), most=most)
+        self.patience.through(path, lambda: self._once(asked, ask, begin()), again=True)
+
+    def _once(self, asked: Asked, ask: Ask, into: Sink) -> Heard:
+        """One success. Raises NoAnswer."""
+        from runner.ci.http import Unheard, Wire
+
+        if not self.token:
+            raise NoAnswer("there is no github-token to ask the host with")
+        if not _TOKEN.fullmatch(self.token):
+            raise NoAnswer("the github-token has characters that no token has")
+        if urlsplit(ask.url).scheme not in ("http", "https"):
+            raise NoAnswer("GITHUB_API_URL is not the address of an API")
+        try:
+            heard = Wire(ask.url, self.token, self.proxies).exchange(ask, into, self.patience.left)
+        except Unheard as problem:
+            raise broken(asked, str(problem), passing=problem.passing, arrived=problem.arrived) from None
+        if not heard.good:
+            raise refused(asked, heard)
+        return heard
+
+    def _read(self, asked: Asked, content: bytes) -> Any:
+        """The JSON of an answer; None where it is empty."""
+        try:
+            return json.loads(content.replace(self.token.encode(), b"***")) if content else None
+        except (ValueError, RecursionError):
+            raise NoAnswer("the host's answer is not JSON", lost=asked.writes) from None
 
 
-class _Passing(NoAnswer):
-    """What may be otherwise a moment later."""
+class _End:
+    """The last bytes of what is written to it."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept = bytearray()
+
+    def begin(self) -> _End:
+        self._kept.clear()
+        return self
+
+    def write(self, piece: bytes) -> None:
+        self._kept += piece
+        if len(self._kept) > 2 * self._most:
+            del self._kept[: -self._most]
+
+    @property
+    def content(self) -> bytes:
+        return bytes(self._kept[-self._most :])
 
 
-def api_of(environ: Mapping[str, str], repository: str, token: str) -> Api:
+def _object(found: Any) -> Told:
+    if not isinstance(found, dict):
+        raise NoAnswer("the host's answer is not a JSON object")
+    return Told(found)
+
+
+def _graphql_of(url: str) -> str:
+    """Where the GraphQL of an API is: that of a server of one's own has its version in the path, and this has none."""
+    return f"{url.rstrip('/').removesuffix('/v3')}/graphql"
+
+
+def api_of(environ: Mapping[str, str], repository: str, token: str, *, from_fork: bool = False) -> Api:
     """The API of this job's host."""
     names = ("http", "https", "no")
     proxies = {name: environ.get(f"{name}_proxy") or environ.get(f"{name}_proxy".upper(), "") for name in names}
     url = environ.get("GITHUB_API_URL") or "https://api.github.com"
-    return Api(url, repository, token, {name: value for name, value in proxies.items() if value})
+    graphql = environ.get("GITHUB_GRAPHQL_URL") or ""
+    return Api(url, repository, token, {name: one for name, one in proxies.items() if one}, graphql, from_fork)

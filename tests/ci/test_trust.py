@@ -172,12 +172,12 @@ def test_a_host_that_fails_is_asked_once_more() -> None:
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (Answer(status=403), "the host answers with status 403"),
-        (Answer(status=404), "the host answers with status 404"),
-        (Answer("<html>"), "the host's answer is not a JSON object"),
-        (Answer("[" * 100_000), "the host's answer is not a JSON object"),
+        (Answer(status=403), "the token may not read this (status 403)"),
+        (Answer(status=404), "nothing is there (status 404), or the token may not see it"),
+        (Answer("<html>"), "the host's answer is not JSON"),
+        (Answer("[" * 100_000), "the host's answer is not JSON"),
         (Answer("[]"), "the host's answer is not a JSON object"),
-        (Answer(" " * 2_000_000), "the host's answer is larger than 1 MiB"),
+        (Answer(" " * 33 * 1024 * 1024), "the host's answer is larger than 32 MiB"),
         (Answer('{"permission": "admin"}'), "is not the one that caused the event"),
         (Answer('{"permission": "admin", "user": {"id": 1.0}}'), "is not the one that caused the event"),
         (Answer('{"permission": ["admin"], "user": {"id": 1}}'), "may not write to the repository"),
@@ -200,7 +200,7 @@ def test_a_host_that_is_not_there_is_no_permission() -> None:
 
 
 def test_an_answer_that_trickles_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.ci.api.WHOLE_S", 0.1)
+    monkeypatch.setattr("runner.ci.http.WHOLE_S", 0.1)
     asked_for, told = Account(OWNER, "octocat"), ""
     with socket.create_server(("127.0.0.1", 0)) as server:
 

@@ -200,8 +200,12 @@ def test_the_merge_is_not_taken_for_the_base_where_the_payload_says_nothing(
     ("token", "files", "why"),
     [
         ("", {}, "there is no github-token to ask the host with"),
-        ("wrong", {}, "the host answers with status 401"),
-        (TOKEN, None, "the host answers with status 404"),
+        ("wrong", {}, "the host does not take the github-token: it is not one, or has expired (status 401)"),
+        (
+            TOKEN,
+            None,
+            "nothing is there (status 404), or the token may not see it, which takes `permissions: {contents: read}`",
+        ),
     ],
 )
 def test_without_the_base_nothing_runs_and_what_would_help_is_said(
