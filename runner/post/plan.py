@@ -16,21 +16,32 @@ Conclusion = Literal["success", "neutral", "failure"]
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """One finding, as people read it. `said_of` is the place that it was said of, such as src/a.py:12, where it stands
+    elsewhere. `code` is what the lines there should be, where that cannot be offered as a suggestion."""
+
+    body: str
+    title: str = ""
+    severity: str = ""
+    said_of: str = ""
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Comment:
     """A comment at lines of a file of the diff, `start_line` to `line`; at the whole file where there is no line.
 
     `place` is the fingerprint of the path and the text of the line it stands at: what has been said there already is
-    not said again. `suggestion` is what the lines should be instead. `moved` says from where it was brought here.
+    not said again. `suggestion` is what the lines should be instead.
     """
 
     path: str
-    body: str
-    place: str
+    points: tuple[Point, ...]
+    place: str = ""
     line: int | None = None
     start_line: int | None = None
     side: Side = "new"
     suggestion: str | None = None
-    moved: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +59,10 @@ class PostPlan:
     body: str
     head: str = ""
     comments: tuple[Comment, ...] = ()
-    rest: tuple[str, ...] = ()
+    rest: tuple[Point, ...] = ()
     labels: tuple[str, ...] = ()
     check: str = ""
     """The name of a check run; empty for none."""
     conclusion: Conclusion | None = None
+    """What the check run says; None where there is none."""
     remarks: tuple[str, ...] = ()

@@ -1,0 +1,40 @@
+"""What tells our comments from others, and from each other: a line that readers do not see. Whoever posts writes it,
+and whoever reads what was posted looks for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_FOUND: Final = re.compile(
+    r"<!-- strands-action key=([0-9a-f]{16})(?: head=([0-9a-f]{40}|[0-9a-f]{64}))?(?: place=([0-9a-f]{16}))? -->"
+    r"(?:\r?\n|$)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Whose comment it is, by the key of the post; the commit that it is about, or the place at which it stands."""
+
+    key: str
+    head: str = ""
+    place: str = ""
+
+    def __str__(self) -> str:
+        head = f" head={self.head}" if self.head else ""
+        place = f" place={self.place}" if self.place else ""
+        return f"<!-- strands-action key={self.key}{head}{place} -->"
+
+
+def marker_of(text: str) -> Marker | None:
+    """The marker that a comment begins with. What stands further below is somebody's words, and marks nothing."""
+    found = _FOUND.match(text)
+    return Marker(found[1], found[2] or "", found[3] or "") if found else None
+
+
+def key_of(*parts: str) -> str:
+    """The key of a post, of what tells it from others on the same pull request: 16 hex digits."""
+    return hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()[:16]
