@@ -15,12 +15,16 @@ Side = Literal["new", "old"]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a hunk, without its end. `old` and `new` are its numbers there, from 1; None where it is not."""
+    """One line of a hunk, without its end. `old` and `new` are its numbers there, from 1; None where it is not.
+
+    A carriage return before the end is part of the text. `bare` is a file's last line that has no end.
+    """
 
     kind: LineKind
     text: str
     old: int | None
     new: int | None
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
