@@ -101,7 +101,7 @@ class Api:
         asked = Asked("POST", "graphql", writes=writes, from_fork=self.from_fork)
         url = self.graphql or _graphql_of(self.url)
         found, _ = self._json(asked, url, {"query": query, "variables": variables})
-        return _object(_object(found).at("data"))
+        return Told(found["data"])
 
     def text(self, path: str, /, *, kept: int = KEPT) -> str:
         """The end of a text, such as a log, at most `kept` bytes of it. Raises NoAnswer."""
@@ -168,11 +168,7 @@ class Api:
         def attempt() -> tuple[Any, Heard]:
             into = BytesIO()
             heard = self._once(asked, ask, into)
-            found = self._read(asked, into.getvalue())
-            problem = refused_in_graphql(asked, heard, _object(found)) if asked.path == "graphql" else None
-            if problem is not None:
-                raise problem
-            return found, heard
+            return self._read(asked, heard, into.getvalue()), heard
 
         return self.patience.through(asked.path, attempt, again=not asked.writes)
 
@@ -195,19 +191,23 @@ class Api:
         if urlsplit(ask.url).scheme not in ("http", "https"):
             raise NoAnswer("GITHUB_API_URL is not the address of an API")
         try:
-            heard = Wire(ask.url, self.token, self.proxies).exchange(ask, into, self.patience.left)
+            heard = Wire(ask.url, self.token, self.proxies).exchange(ask, into, self.patience.left())
         except Unheard as problem:
             raise broken(asked, str(problem), passing=problem.passing, arrived=problem.arrived) from None
         if not heard.good:
             raise refused(asked, heard)
         return heard
 
-    def _read(self, asked: Asked, content: bytes) -> Any:
-        """The JSON of an answer; None where it is empty."""
+    def _read(self, asked: Asked, heard: Heard, content: bytes) -> Any:
+        """The JSON of a success; None where it is empty. Raises NoAnswer."""
         try:
-            return json.loads(content.replace(self.token.encode(), b"***")) if content else None
+            found = json.loads(content.replace(self.token.encode(), b"***")) if content else None
         except (ValueError, RecursionError):
             raise NoAnswer("the host's answer is not JSON", lost=asked.writes) from None
+        problem = refused_in_graphql(asked, heard, found) if asked.path == "graphql" else None
+        if problem is not None:
+            raise problem
+        return found
 
 
 class _End:

@@ -116,7 +116,7 @@ def _limit(heard: Heard, used_up: bool, after: float | None) -> Limited:
 
 
 def _seconds(value: str | None) -> float | None:
-    return float(value) if value and re.fullmatch(r"[0-9]{1,9}", value) else None
+    return float(value) if value and re.fullmatch(r"[0-9]{1,12}", value) else None
 
 
 def _until_reset(headers: Mapping[str, str]) -> float | None:
@@ -189,21 +189,22 @@ def _as_permissions(told: str) -> str:
     pairs = [(name, level) for name, level in pairs if name != "metadata"]  # which every token has
     if not all(name in _OF_JOBS and level in ("read", "write") for name, level in pairs):
         return ""
-    return ", ".join(_permission(name, level) for name, level in pairs)
+    return _permissions(*pairs)
 
 
 def _wanted(asked: Asked) -> str:
     level = "write" if asked.writes else "read"
     if asked.path == "graphql":
-        return _permission("pull-requests", level)
+        return _permissions(("pull-requests", level))
     first, *others = asked.path.split("/")
     of_commit = _BY_PART.get(others[1]) if first == "commits" and len(others) > 1 else None
     part = of_commit or _BY_PART.get(first)
-    return _permission(part, level) if part else ""
+    return _permissions((part, level)) if part else ""
 
 
-def _permission(name: str, level: str) -> str:
-    return f"`permissions: {{{name}: {level}}}`"
+def _permissions(*pairs: tuple[str, str]) -> str:
+    told = ", ".join(f"{name}: {level}" for name, level in pairs)
+    return f"`permissions: {{{told}}}`" if told else ""
 
 
 # -- the host's own words ---------------------------------------------------------------------------------------------
@@ -243,24 +244,29 @@ _PASSING: Final = frozenset({"SERVICE_UNAVAILABLE", "INTERNAL", "TIMEOUT"})
 _WENT_WRONG: Final = "Something went wrong while executing your query"
 
 
-def refused_in_graphql(asked: Asked, heard: Heard, told: Told) -> NoAnswer | None:
-    """What the errors of GraphQL in a success mean; None where there are none. Data beside them is not whole, and so is
-    no answer.
+def refused_in_graphql(asked: Asked, heard: Heard, found: Any) -> NoAnswer | None:
+    """What it means when a success of GraphQL has errors, or no data; None where it is one. Data beside errors is not
+    whole, and so is no answer.
     https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
     """
-    errors = told.at("errors")
-    said = told.text("message") or "; ".join(_details(errors))
-    if not errors and not said:
-        return None
-    found = [Told(one) for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
-    kinds = frozenset(kind for one in found if _KIND.fullmatch(kind := one.text("type")))
-    untouched = told.at("data") is None or not asked.writes
-    if (kinds & _LIMITS or _LIMIT.search(said)) and untouched:
+    told = Told(found if isinstance(found, dict) else {})
+    data, errors = told.at("data"), _errors(told)
+    said = one_line("; ".join(filter(None, [told.text("message"), *_details(told.at("errors"))])))
+    if not told.at("errors") and not said:
+        return None if isinstance(data, dict) else NoAnswer("the host's answer has no data", lost=asked.writes)
+    kinds = frozenset(kind for one in errors if _KIND.fullmatch(kind := one.text("type")))
+    done = asked.writes and isinstance(data, dict) and any(value is not None for value in data.values())
+    if not done and (kinds & _LIMITS or _LIMIT.search(said)):
         used_up = bool(kinds & _LIMITS) or heard.headers.get("x-ratelimit-remaining") == "0"
         return _limit(heard, used_up, _seconds(heard.headers.get("retry-after")))
     if kinds & _PASSING or _WENT_WRONG in said:
-        return Passing(f"the host fails: {one_line(said)}", status=heard.status, lost=asked.writes, kinds=kinds)
-    return NoAnswer(_why_not(asked, heard, kinds, one_line(said), found), status=heard.status, kinds=kinds)
+        return Passing(f"the host fails: {said}", status=heard.status, lost=asked.writes, kinds=kinds)
+    return NoAnswer(_why_not(asked, heard, kinds, said, errors), status=heard.status, lost=done, kinds=kinds)
+
+
+def _errors(told: Told) -> list[Told]:
+    found = told.at("errors")
+    return [Told(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _why_not(asked: Asked, heard: Heard, kinds: frozenset[str], said: str, errors: list[Told]) -> str:
@@ -268,7 +274,7 @@ def _why_not(asked: Asked, heard: Heard, kinds: frozenset[str], said: str, error
         paths = [one.at("path") for one in errors]
         first = next((path[0] for path in paths if isinstance(path, list) and path and isinstance(path[0], str)), "")
         special = _BY_MUTATION.get(first)
-        wanted = _permission(special, "write") if special else _accepted(heard.headers) or _wanted(asked)
+        wanted = _permissions((special, "write")) if special else _accepted(heard.headers) or _wanted(asked)
         return f"{_denied(asked, wanted)} ({said})"
     if "NOT_FOUND" in kinds:
         return f"the host has nothing there, or nothing that the token may see ({said})"

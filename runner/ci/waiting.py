@@ -41,7 +41,6 @@ class Patience:
     sleep: Callable[[float], object] = time.sleep
     clock: Callable[[], float] = time.monotonic
 
-    @property
     def left(self) -> float:
         """Seconds. Raises NoAnswer where there are none."""
         left = self.until - self.clock()

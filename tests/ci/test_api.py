@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runner.ci.api import Api, api_of
+from runner.ci.http import MOST_TURNS, Unheard, _sent_on
 from runner.ci.refusal import NoAnswer
 from tests.ci.events import TOKEN
 from tests.servers import Answer, WebServer
+from tests.servers.web import redirect
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.servers import Request
 
 
@@ -127,3 +134,129 @@ def test_a_next_page_somewhere_else_is_not_asked_for() -> None:
 def test_what_is_no_list_of_objects_is_no_answer(said: Any) -> None:
     with WebServer(answer(said)) as server, pytest.raises(NoAnswer, match="is not a"):
         list(api(server).pages("issues"))
+
+
+# -- where the host sends us on ---------------------------------------------------------------------------------------
+
+
+def test_a_log_is_fetched_where_the_host_keeps_it_without_the_token() -> None:
+    with WebServer("line 1\nline 2\n") as store, WebServer(redirect(f"{store.url}/log?signed=1")) as server:
+        assert api(server).text("actions/jobs/1/logs") == "line 1\nline 2\n"
+    assert "authorization" in server.requests[0].headers
+    assert "authorization" not in store.requests[0].headers
+    assert TOKEN not in str(store.requests[0])
+
+
+def test_at_the_same_host_the_token_goes_along() -> None:
+    """As to a repository that has another name now."""
+    replies = iter([redirect("/repositories/1/pulls/7", 301), answer({"id": 7})])
+    with WebServer(lambda request: next(replies)) as server:
+        assert api(server).get("pulls/7").id() == 7
+    assert [request.headers["authorization"] for request in server.requests] == [f"Bearer {TOKEN}"] * 2
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_wish_is_not_sent_on(status: int) -> None:
+    """Of a POST that is sent on clients make a GET, whose success says nothing."""
+    with WebServer(answer({"id": 1})) as elsewhere:
+        with WebServer(redirect(elsewhere.url, status)) as server, pytest.raises(NoAnswer, match="has moved"):
+            api(server).send("POST", "issues/7/comments", {})
+        assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize("to", ["file:///etc/passwd", "ftp://127.0.0.1/x", "http://[", "data:,x", "gopher:"])
+def test_what_is_no_address_is_not_followed(to: str) -> None:
+    with WebServer(redirect(to)) as server, pytest.raises(NoAnswer, match="no safe address"):
+        api(server).text("actions/jobs/1/logs")
+
+
+def test_from_a_safe_connection_nothing_leads_to_one_that_is_not() -> None:
+    with pytest.raises(Unheard, match="no safe address"):
+        _sent_on("https://api.github.com/x", "http://api.github.com/x")
+    assert _sent_on("https://api.github.com/x", "//store.example/y") == "https://store.example/y"
+
+
+def test_a_host_that_sends_us_in_a_circle_is_left() -> None:
+    with WebServer(redirect("/again")) as server:
+        with pytest.raises(NoAnswer, match="without an end"):
+            api(server).get("pulls/7")
+        assert len(server.requests) == MOST_TURNS
+
+
+# -- texts and sizes --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("size", "kept"), [(5, 10), (10, 10), (11, 10), (1_000_000, 10), (1_000_000, 300_000)])
+def test_of_a_text_the_end_is_kept(size: int, kept: int) -> None:
+    content = "".join(chr(97 + at % 26) for at in range(size))
+    with WebServer(content) as server:
+        assert api(server).text("actions/jobs/1/logs", kept=kept) == content[-kept:]
+
+
+def test_a_text_that_failed_half_way_is_read_anew() -> None:
+    whole = Answer(raw=b"the whole log")
+    with WebServer([Answer(raw=b"another log", reset="during"), whole]) as server:
+        assert api(server).text("actions/jobs/1/logs") == "the whole log"
+
+
+def test_a_text_is_read_whatever_its_bytes_are() -> None:
+    with WebServer(Answer(raw=b"\xff\xfe ok")) as server:
+        assert api(server).text("actions/jobs/1/logs") == "�� ok"
+
+
+def test_an_answer_that_ends_too_soon_is_none() -> None:
+    cut = b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{}"
+    with closing(cut) as url, pytest.raises(NoAnswer, match="ends too soon"):
+        Api(url, "octocat/hello", TOKEN).get("pulls/7")
+
+
+def test_an_answer_has_a_bound_and_so_has_what_a_failure_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.ci.api.MAX_ANSWER", 2 * 1024 * 1024)
+    with WebServer(Answer(" " * 2 * 1024 * 1024 + "{}")) as server, pytest.raises(NoAnswer, match="larger than 2 MiB"):
+        api(server).get("pulls/7")
+    with WebServer(Answer("x" * 4 * 1024 * 1024, status=422)) as server, pytest.raises(NoAnswer, match="status 422"):
+        api(server).get("pulls/7")
+
+
+@contextmanager
+def closing(said: bytes) -> Iterator[str]:
+    """A host that says this to everybody, and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.recv(65536)
+                        connection.sendall(said)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+
+
+# -- proxies ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_proxy_is_for_every_host_that_is_no_exception() -> None:
+    """Also where the host sends us on."""
+    with WebServer("the log") as store, WebServer(redirect(f"{store.url}/log")) as proxy:
+        around = {"http_proxy": proxy.url.replace("//", "//mona:pass%20word@"), "GITHUB_API_URL": "http://api.example"}
+        one = api_of(around | {"NO_PROXY": "127.0.0.1"}, "octocat/hello", TOKEN)
+        assert one.text("actions/jobs/1/logs") == "the log"
+    assert [request.target for request in proxy.requests] == [
+        "http://api.example/repos/octocat/hello/actions/jobs/1/logs"
+    ]
+    assert proxy.requests[0].headers["proxy-authorization"] == "Basic bW9uYTpwYXNzIHdvcmQ="
+    assert [request.target for request in store.requests] == ["/log"]
+    assert not {"proxy-authorization", "authorization"} & {*store.requests[0].headers}
+
+
+def test_a_safe_connection_goes_through_a_proxy_that_never_sees_the_token() -> None:
+    with WebServer(Answer("", status=503)) as proxy:
+        around = {"https_proxy": proxy.url, "GITHUB_API_URL": "https://api.example"}
+        with pytest.raises(NoAnswer, match="cannot be asked: Tunnel connection failed: 503"):
+            api_of(around, "octocat/hello", TOKEN).get("pulls/7")
+    assert {(request.method, request.target) for request in proxy.requests} == {("CONNECT", "api.example:443")}
+    assert "authorization" not in proxy.requests[0].headers
