@@ -179,8 +179,10 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
             return {_mapped(key, change): _mapped(one, change) for key, one in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         found = {one.name: getattr(value, one.name) for one in fields(value) if one.name not in LEFT_ALONE}
-        clean = {name: _mapped(one, change) for name, one in found.items() if name != "data"}
-        return replace(value, **clean, **({"data": nested.changed(found["data"], change)} if "data" in found else {}))
+        deep = {name: nested.changed(one, change) for name, one in found.items() if name in ("data", "to_post")}
+        return replace(
+            value, **{name: deep[name] if name in deep else _mapped(one, change) for name, one in found.items()}
+        )
     return value
 
 

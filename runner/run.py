@@ -270,7 +270,7 @@ def _notebook(asked: ContextPlan, around: Surroundings, *, once: bool) -> Notebo
 
 def _with_outputs(plan: Plan, report: RunReport, scope: Scope, trace: Callable[[], str] = lambda: "") -> RunReport:
     """The answer of the pattern, and what the file asks to be made of it."""
-    from runner.plan.templates import render
+    from runner.plan.templates import render, value
 
     names = {**_names(plan, report), **scope.for_templates()}
     with_trace = {"TRACE": trace(), **names} if any("TRACE" in text for _, text in plan.artifacts) else names
@@ -282,10 +282,14 @@ def _with_outputs(plan: Plan, report: RunReport, scope: Scope, trace: Callable[[
             if path in artifacts:
                 raise TemplateProblem(f"two artifacts have the path {path!r}")
             artifacts[path] = render(text, with_trace)
+        data: Any = None if scope.joined is not None else scope.last.data if scope.last else None
+        to_post = scope.response if data is None else data
+        if plan.post.source is not None:
+            to_post = value(plan.post.source, names)
     except TemplateProblem as problem:
         return _failed(replace(report, response=scope.response), TemplateProblem(f"outputs: {problem.message}"))
-    data: Any = None if scope.joined is not None else scope.last.data if scope.last else None
-    return replace(report, response=scope.response, data=data, step_outputs=outputs, artifacts=artifacts)
+    report = replace(report, response=scope.response, data=data, to_post=to_post)
+    return replace(report, step_outputs=outputs, artifacts=artifacts)
 
 
 def _names(plan: Plan, report: RunReport) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from runner.plan.catalogue import PROVIDERS
 from runner.plan.context import context_plan
 from runner.plan.money import unpriced
 from runner.plan.plan import Limits, Plan, RetryPolicy, Timeouts
+from runner.plan.posting import post_recipe
 from runner.plan.problems import Problems
 from runner.plan.recipes import Recipes, bad_host
 from runner.plan.scope import reserved
@@ -72,6 +73,7 @@ def make_plan(
     values, wrong = resolve(source.inputs, variables or {}, used, taken, document, need_values=need_values)
     secrets = secrets_of(source, document, problems.find)
     telemetry = telemetry_of(source, problems.find)
+    post = post_recipe(source, problems.find)
     _refuse([*problems.findings, *wrong, *scopes.findings(values, need_values=need_values)])
     plan = Plan(
         name=source.name,
@@ -88,6 +90,7 @@ def make_plan(
         secrets=() if read_only else secrets,
         withheld=tuple(sorted(recipes.withheld)),
         telemetry=telemetry,
+        post=post,
     )
     _refuse(Finding(told, document.locate(("runtime", "budgets", "max_cost_usd"))) for told in unpriced(plan))
     return replace(plan, warnings=(*problems.unread, *lint.warnings(plan, source, document, used)))

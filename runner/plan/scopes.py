@@ -120,6 +120,9 @@ class Scopes:
             place = ("outputs", "artifacts", index)
             yield _Template(artifact.path, here, (*place, "path"), final)
             yield _Template(artifact.from_, here, (*place, "from"), final.plus("TRACE"))
+        post = self._source.outputs.post
+        if post is not None and post.from_ is not None:
+            yield _Template(post.from_, here, ("outputs", "post", "from"), final, references_of_condition)
 
     def _of_step(self, step: Step, names: Names) -> Iterator[_Template]:
         here, place, own = self._document, self._places[step.path], names.plus(*step.vars)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from runner.errors import UsageError
 from runner.plan.flows import Branch, ParallelFlow, WorkflowFlow
 from runner.plan.order import behind
-from runner.plan.plan import Gate
+from runner.plan.plan import Gate, PostRecipe
 from runner.report.results import Shard
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def shard_of(plan: Plan, number: int, of: int) -> Plan:
     found = parts(plan)
     shares = _shared_out(found, min(of, len(found)))
     mine = {one for part in shares[number - 1] for one in part.ids} if number <= len(shares) else set[str]()
-    reduced = replace(plan, flow=_only(_flow(plan), mine), step_outputs={}, artifacts=())
+    reduced = replace(plan, flow=_only(_flow(plan), mine), step_outputs={}, artifacts=(), post=PostRecipe())
     shard = Shard(number, of, steps=len(reduced.rows()), planned=len(plan.rows()), parts=len(found))
     return replace(reduced, tools=_tools_of(reduced.steps(), plan.tools), shard=shard)
 

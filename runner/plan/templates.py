@@ -8,6 +8,7 @@ it is `bounds`.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from jinja2 import Template
 
-__all__ = ["MAX_RENDERED", "References", "condition", "references", "references_of_condition", "render"]
+__all__ = ["MAX_RENDERED", "References", "condition", "references", "references_of_condition", "render", "value"]
 
 MAX_SECONDS: Final = 1.0
 """Seconds that reading a template may take, and rendering it."""
@@ -84,18 +85,36 @@ def references_of_condition(source: str) -> References:
     return references(_as_template(source))
 
 
+def value(source: str, names: Mapping[str, Any]) -> Any:
+    """The value of an expression, with its braces or without; of any other template the text that it makes. Raises
+    TemplateProblem."""
+    template = _as_template(source)
+    _read(template)
+    expression = _expression(template)
+    if expression is None:
+        return render(template, names)
+    return json.loads(render(f"{{{{ ({expression}) | tojson }}}}", names))
+
+
 @lru_cache(maxsize=2_000)
 def _as_template(source: str) -> str:
     if "{{" in source or "{%" in source:
         return source
     if not source.strip():
-        raise TemplateProblem("a condition says when, and this one is empty")
+        raise TemplateProblem("it is empty, and should be an expression")
     whole = f"{{{{ ({source}) }}}}"
     _read(whole)
-    match environment().parse(whole).body:
+    if _expression(whole) is None:
+        raise TemplateProblem("it should be one expression, or a template with its braces")
+    return whole
+
+
+def _expression(template: str) -> str | None:
+    """What is between the braces of a template that is one expression and nothing else."""
+    match environment().parse(template.strip()).body:
         case [nodes.Output(nodes=[found])] if not isinstance(found, nodes.TemplateData):
-            return whole
-    raise TemplateProblem("a condition is one expression, or a template with its braces")
+            return re.sub(r"^\{\{[-+]?|[-+]?\}\}$", "", template.strip())
+    return None
 
 
 def _rendered(template: Template, names: Mapping[str, Any]) -> str:

@@ -132,9 +132,17 @@ class Artifact(Shape):
     from_: Template = Field(validation_alias="from")
 
 
+class Post(Shape):
+    from_: Template | None = Field(None, validation_alias="from")
+    labels: list[NotEmpty] = []
+    check: NotEmpty | None = None
+    max_comments: Positive = 25
+
+
 class Outputs(Shape):
     artifacts: list[Artifact] = []
     step_outputs: dict[Identifier, Template] = {}
+    post: Post | None = None
 
 
 class Guardrails(Shape):

@@ -129,6 +129,10 @@ def answer(template: str, **changes: Any) -> dict[str, Any]:
     return file(outputs={"step_outputs": {"answer": template}}, **changes)
 
 
+def posted(**keys: Any) -> dict[str, Any]:
+    return file(outputs={"post": keys})
+
+
 def artifact(**keys: Any) -> dict[str, Any]:
     return file(outputs={"artifacts": [{"path": "a.out", "from": "{{ last_response }}", **keys}]})
 
@@ -392,10 +396,17 @@ SURROUNDINGS: dict[str, dict[str, Row]] = {
     "Outputs": {
         "artifacts": acts(artifact(), artifacts, {}, {"a.out": "ok"}),
         "step_outputs": acts(answer("{{ last_response }}"), output("answer"), None, "ok"),
+        "post": refused(posted(labels=["x" * 51]), "a label has at most 50 characters"),
     },
     "Artifact": {
         "path": acts(artifact(path="b.out"), artifacts, {"a.out": "ok"}, {"b.out": "ok"}, artifact()),
         "from_": acts(artifact(**{"from": "other"}), artifacts, {"a.out": "ok"}, {"a.out": "other"}, artifact()),
+    },
+    "Post": {
+        "from_": refused(posted(**{"from": "answer"}), "undefined name 'answer'", posted(**{"from": "last_response"})),
+        "labels": refused(posted(labels=["x" * 51]), "a label has at most 50 characters", posted(labels=["x"])),
+        "check": refused(posted(check="x" * 101), "a check's name has at most 100 characters", posted(check="x")),
+        "max_comments": refused(posted(max_comments=101), "at most 100 comments", posted(max_comments=100)),
     },
     "Security": {
         "guardrails": refused(guarded(allow_tools=[]), "is not one of guardrails.allow_tools",

@@ -248,6 +248,13 @@ FIELDS: dict[str, dict[str, Row]] = {
     "Outputs": {
         "artifacts": acts(workflow(outputs={"artifacts": [{"path": "a.md", "from": "text"}]})),
         "step_outputs": acts(workflow(outputs={"step_outputs": {"answer": "text"}})),
+        "post": acts(workflow(outputs={"post": {"from": "last_response"}})),
+    },
+    "Post": {
+        "from_": acts(workflow(outputs={"post": {"from": "last_response"}}), workflow(outputs={"post": {}})),
+        "labels": acts(workflow(outputs={"post": {"labels": ["bug"]}}), workflow(outputs={"post": {}})),
+        "check": acts(workflow(outputs={"post": {"check": "review"}}), workflow(outputs={"post": {}})),
+        "max_comments": acts(workflow(outputs={"post": {"max_comments": 5}}), workflow(outputs={"post": {}})),
     },
     "Artifact": {
         "path": acts(workflow(outputs={"artifacts": [{"path": "b.md", "from": "text"}]}),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from runner.calls.call import Tally
 from runner.errors import TemplateProblem
 from runner.plan.scope import Answers, Scope
-from runner.plan.templates import condition, references, references_of_condition, render
+from runner.plan.templates import condition, references, references_of_condition, render, value
 from runner.run import _with_outputs
 from runner.step import render_call
 from tests.build import agent, plan_of, report, result, step, workflow
@@ -282,6 +282,32 @@ def test_what_is_no_condition_is_a_sentence(source: str) -> None:
 def test_what_is_not_defined_in_a_condition_is_an_error() -> None:
     with pytest.raises(TemplateProblem, match="'x' is undefined"):
         condition("x", {})
+
+
+# -- values -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("told", {"a": [1, "two", None]}),
+        ("told.a[0] > 0", True),
+        ("{{ told.a }}", [1, "two", None]),
+        (" {{- told.a[1] -}} ", "two"),
+        ("{'found': told.a, 'body': 'Hi'}", {"found": [1, "two", None], "body": "Hi"}),
+        ("# {{ told.a[1] }}", "# two"),
+        ("{{ told.a[0] }}{{ told.a[1] }}", "1two"),
+        ("{% if told %}yes{% endif %}", "yes"),
+    ],
+)
+def test_an_expression_has_a_value_and_any_other_template_is_a_text(source: str, found: object) -> None:
+    assert value(source, {"told": {"a": [1, "two", None]}}) == found
+
+
+@pytest.mark.parametrize("source", ["", "  ", "some words", "told.b", "{{ told", "1 }} {{ 2"])
+def test_what_has_no_value_is_a_sentence(source: str) -> None:
+    with pytest.raises(TemplateProblem):
+        value(source, {"told": {}})
 
 
 # -- known without being run ------------------------------------------------------------------------------------------
