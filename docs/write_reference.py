@@ -123,7 +123,7 @@ Of test cases it has `status`, `exit_code`, `mode`, `took_more` (sentences of th
 | `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_SECRETS_MANAGER`, `AWS_ENDPOINT_URL_SSM` | where AWS is asked for secrets of the file |
 | what `env.secrets` names | a run fails without it |
 | `OTEL_SEMCONV_STABILITY_OPT_IN` | with `gen_ai_unredacted_attributes=…` in it, spans hold what that names of prompts and answers; without, none |
-| `GITHUB_EVENT_NAME`, `GITHUB_EVENT_PATH`, `GITHUB_SHA` and their kin, `GITHUB_API_URL` | on a CI host: [who caused the run](trust.md), and where to ask |
+| `GITHUB_EVENT_NAME`, `GITHUB_EVENT_PATH`, `GITHUB_SHA` and their kin, `GITHUB_API_URL`, `GITHUB_GRAPHQL_URL` | on a CI host: [who caused the run](trust.md), and where to ask |
 | `RUNNER_DEBUG` | `1` is `debug: true` |
 
 ## Log lines
@@ -180,7 +180,8 @@ def reference() -> str:
 
 def exit_codes() -> list[str]:
     """A row for each kind of error that ends a run, in the order of their codes."""
-    rows = {(0, "success", "and what `fail-on` forgives; `skipped`, where no step's `when` held or a shard is empty")}
+    idle = "where no step's `when` held, a shard is empty, or `only-writers` kept somebody from it"
+    rows = {(0, "success", f"and what `fail-on` forgives; `skipped`, {idle}")}
     for kind in errors.RunnerError.__subclasses__():
         if kind not in (errors.TemplateProblem, errors.ModelProblem):  # a step makes its own failure of these
             told = " ".join((kind.__doc__ or "").split()).split(". ")[0].rstrip(".")

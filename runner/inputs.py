@@ -167,6 +167,8 @@ INPUTS: Final = (
           _choice("auto", "trusted", "untrusted"), "auto"),
     Input("trusted-bots", "numbers of bot accounts that count as writers, one a line or with commas between",
           _accounts),
+    Input("only-writers", "nothing runs, and the status is skipped, where the account that caused the event may not "
+          "write to the repository", flag, "false"),
     Input("github-token", "asks the host who may write, and for the files of the base revision; given to no tool",
           _text, "${{ github.token }}"),
     Input("debug", "log cache look-ups and starts too; also on when the runner's debug is on", flag, "false"),
@@ -229,6 +231,7 @@ class ActionInputs:
     hitl_response: str | None = None
     trust: str = "auto"
     trusted_bots: tuple[int, ...] = ()
+    only_writers: bool = False
     github_token: str = field(default="", repr=False)
     debug: bool = False
     plan_as: str = "text"

@@ -23,7 +23,7 @@ from runner.credentials import scrubber
 from runner.credentials.secrets import absent, needed, there
 from runner.deliver import Delivery
 from runner.ending import Ending
-from runner.errors import RunCancelled, RunnerError, SpecError, UsageError
+from runner.errors import Finding, Location, RunCancelled, RunnerError, SpecError, UsageError
 from runner.folder import Folder
 from runner.guard import STOPPING, guard
 from runner.inputs import TESTS, ActionInputs, from_environ
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from runner.calls.gates import Gates
     from runner.credentials.scrub import Scrubber
-    from runner.errors import Finding
     from runner.plan.plan import Plan
     from runner.report.results import Trust
     from runner.report.summary import Detail
@@ -151,6 +150,8 @@ class Door:
         self._believe(trust, trust.told)
         # Stands when we are killed: the last value of a name wins.
         self.host.write_outputs({"status": "failed", "trust": trust.word})
+        if why := self.standing.outsider:
+            return self.skip(f"nothing runs, as only writers may start it ('only-writers'): {why}", inputs)
         self.standing.refuse()
         modes = {"validate": self.validate, "plan": self.plan, "test": self.test}
         serve = self.test if inputs.records_cases else modes.get(inputs.mode, self.run)
@@ -344,6 +345,14 @@ class Door:
         except RunnerError as another:  # the run is refused already; this is one thing more to say
             self.log.line("ERROR", another.message)
         return error.exit_code
+
+    def skip(self, why: str, inputs: ActionInputs) -> int:
+        """The way out where nothing is to be run; no failure, and nobody overlooks it."""
+        self.log.line("WARNING", why)
+        self.host.annotate([Finding(why, Location(""), level="warning")], "Skipped")
+        report = self._unrun_report(", ".join(inputs.spec) or "strands-action", inputs.mode, [])
+        self.delivery.unrun(replace(report, status="skipped", idle=why), cast("Detail", inputs.summary))
+        return 0
 
     def _learn(self, plan: Plan) -> None:
         """Keep the file's secrets to ourselves also where nobody is given them."""

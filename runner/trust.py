@@ -18,7 +18,7 @@ from runner.ci.api import Api, api_of
 from runner.ci.checkout import Checkout, checkouts
 from runner.ci.event import Event, event_of
 from runner.ci.refusal import NoAnswer
-from runner.ci.rules import Asking, doubt_of
+from runner.ci.rules import Asking, doubt_of, from_fork, no_starter
 from runner.errors import FileProblem, UsageError
 from runner.plan.telemetry import Telemetry
 from runner.report.results import Trust
@@ -59,6 +59,17 @@ class Standing:
             return self._trust(True, "there is no CI host")
         doubt = doubt_of(self.event, Asking(self.api.may_write, self.inputs.trusted_bots)) or self._strange_files()
         return self._trust(not doubt, doubt or f"only who may write to the repository causes this '{self.event.name}'")
+
+    @property
+    def outsider(self) -> str:
+        """Why nothing runs, as only writers may start a run and somebody else has; empty where it does. Raises
+        UsageError where nobody can tell: a run that is not there must not look as if nobody had asked for it."""
+        if self.event is None or not self.inputs.only_writers:
+            return ""
+        try:
+            return no_starter(self.event, Asking(self.api.no_writer, self.inputs.trusted_bots))
+        except NoAnswer as problem:
+            raise UsageError(f"input 'only-writers' is set, and {problem}") from None
 
     @property
     def read_only(self) -> bool:
@@ -189,7 +200,8 @@ def standing_of(inputs: ActionInputs, environ: Mapping[str, str], workspace: Pat
     """How these inputs stand in this job."""
     event = event_of(environ) if hosted else None
     repository = event.repository if event is not None else ""
-    return Standing(inputs, event, workspace, api_of(environ, repository, inputs.github_token))
+    forked = event is not None and from_fork(event)
+    return Standing(inputs, event, workspace, api_of(environ, repository, inputs.github_token, from_fork=forked))
 
 
 def _is_of(checkout: Checkout, repository: str) -> bool:

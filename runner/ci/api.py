@@ -114,9 +114,19 @@ class Api:
     def may_write(self, account: Account) -> str:
         """Why an account may not write, or why nobody can tell; empty where it may."""
         try:
+            return self.no_writer(account)
+        except NoAnswer as problem:
+            return str(problem)
+
+    def no_writer(self, account: Account) -> str:
+        """Why an account may not write; empty where it may. Raises NoAnswer where nobody can tell."""
+        try:
             told = self.get(f"collaborators/{quote(account.login, safe='')}/permission")
         except NoAnswer as problem:
-            return f"nobody can tell whether {account.login} may write: {problem}"
+            if problem.status == 404:  # as of an app, which is no user
+                return f"the host knows of no permission that {account.login} has"
+            why = f"nobody can tell whether {account.login} may write: {problem}"
+            raise NoAnswer(why, status=problem.status) from None
         if told.id("user") != account.id:
             return f"the account that is called {account.login} now is not the one that caused the event"
         return "" if told.text("permission") in WRITES else f"{account.login} may not write to the repository"

@@ -68,6 +68,26 @@ def doubt_of(event: Event, asking: Asking) -> Doubt:
     return rule.doubt(event, asking)
 
 
+def from_fork(event: Event) -> bool:
+    """Whether the host gives the job of an event a token that may only read, whatever its permissions say.
+    https://docs.github.com/en/actions/reference/workflows-and-actions/events-that-trigger-workflows#pull_request
+    """
+    if event.name not in ("pull_request", "pull_request_review", "pull_request_review_comment"):
+        return False
+    return event.id("pull_request", "head", "repo") != event.id("pull_request", "base", "repo")
+
+
+def no_starter(event: Event, asking: Asking) -> Doubt:
+    """Why an event was not caused by somebody who may write; empty where it was. Whose words it carries is another
+    question: a writer may ask for the review of a stranger's pull request."""
+    if event.trouble:
+        return f"the payload of the event tells nothing: {event.trouble}"
+    if event.name in WRITERS_ONLY:
+        return ""
+    before = [("workflow_run", "triggering_actor")] if event.name == "workflow_run" else []
+    return asking.doubt(event, ("sender",), *before)
+
+
 # -- the rules --------------------------------------------------------------------------------------------------------
 
 

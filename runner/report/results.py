@@ -283,6 +283,8 @@ class RunReport:
     matrix: str = ""
     """Of a plan that was shown: its shards as JSON, where it has some."""
     trust: Trust | None = None
+    idle: str = ""
+    """Why nothing ran, where that is as it should be."""
     to_post: Any = None
     """What the file says is to be posted: data, or a text."""
     post_plan: str = ""

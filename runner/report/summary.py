@@ -65,6 +65,8 @@ def _headline(report: RunReport) -> str:
         told += f"\n\n{report.shard.told}"
     if report.trust is not None:
         told += distrust(report.trust)
+    if report.idle:
+        told += f"\n\n{plain(report.idle)}"
     if report.failure is not None:
         told += f"\n\n**{plain(report.failure.title)}:** {plain(report.failure.message)}"
     return told

@@ -44,6 +44,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "trace": ("false", False),
     "hitl-response": ("Yes, please.", "Yes, please."),
     "trust": ("untrusted", "untrusted"),
+    "only-writers": ("true", True),
     "trusted-bots": ("41898282, 7\n8", (41898282, 7, 8)),
     "github-token": ("ghs_ofTheJob", "ghs_ofTheJob"),
     "debug": ("true", True),

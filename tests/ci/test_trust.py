@@ -173,7 +173,7 @@ def test_a_host_that_fails_is_asked_once_more() -> None:
     ("answer", "why"),
     [
         (Answer(status=403), "the token may not read this (status 403)"),
-        (Answer(status=404), "nothing is there (status 404), or the token may not see it"),
+        (Answer(status=404), "the host knows of no permission that octocat has"),
         (Answer("<html>"), "the host's answer is not JSON"),
         (Answer("[" * 100_000), "the host's answer is not JSON"),
         (Answer("[]"), "the host's answer is not a JSON object"),
