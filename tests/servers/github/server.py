@@ -1,0 +1,324 @@
+"""The socket of the stand-in: tokens, limits, faults and pages around what the operations do, and the account of every
+request and answer that does not fit what the host publishes."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import parse_qsl, unquote, urlencode
+
+from tests.servers.http import Answer
+from tests.servers.web import WebServer
+
+from . import graph
+from .described import UNKNOWN, Operation, described
+from .events import Events
+from .faults import Fault, Limit
+from .operations import OPERATIONS, Asked, Given, Refused
+from .shapes import Shapes
+from .state import ACCOUNTS, Account, Ids, Pull, Repository, account
+
+if TYPE_CHECKING:
+    from tests.servers.http import Request
+
+    from .diff import Tree
+
+TOKEN: Final = "ghs_theTokenOfTheJob0123"
+LIMIT: Final = 5000
+JOBS: Final = {"contents": "read", "pull_requests": "write"}
+"""What the token of a job may, where its workflow says what a review needs."""
+
+
+class Violated(AssertionError):
+    """A request or an answer that the host's description does not allow."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """Whose it is, and what it may."""
+
+    account: Account
+    permissions: Mapping[str, str]
+
+    def may(self, accepted: str) -> bool:
+        """Whether it has all of one of the sets, as `X-Accepted-GitHub-Permissions` tells them."""
+        return not accepted or any(all(map(self._has, one.split(","))) for one in accepted.split("; "))
+
+    def _has(self, needed: str) -> bool:
+        name, _, level = needed.partition("=")
+        has = "read" if name == "metadata" else self.permissions.get(name, "none")
+        return has in ("read", "write") if level == "read" else has == "write"
+
+
+class GitHub(WebServer):
+    """A host with one repository, and more by `also`. `with` starts it; on leaving, all violations are raised."""
+
+    def __init__(
+        self,
+        permissions: Mapping[str, str] = JOBS,
+        *,
+        repository: str = "octocat/hello",
+        files: Tree | None = None,
+        private: bool = False,
+        enterprise: bool = False,
+    ) -> None:
+        super().__init__(self._answer)
+        self._description = described()
+        self.ids = Ids()
+        self.accounts = dict(ACCOUNTS)
+        self.repositories: dict[str, Repository] = {}
+        self.repository = self.also(repository, files=files, private=private)
+        self.tokens = {TOKEN: Token(account("github-actions[bot]"), dict(permissions))}
+        self.violations: list[str] = []
+        self._base, self._graphql = ("/api/v3", "/api/graphql") if enterprise else ("", "/graphql")
+        self._planned: list[tuple[str, Fault]] = []
+        self._limit: Limit | None = None
+        self._spent = 0
+        self._kept: dict[str, bytes] = {}
+        self._storage = WebServer(self._stored)
+
+    def __enter__(self) -> Self:
+        graph.schema()
+        super().__enter__()
+        self._storage.__enter__()
+        self.shapes = Shapes(self.url, self.api_url)
+        self.events = Events(self.shapes)
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        super().__exit__(kind, error, traceback)
+        self._storage.__exit__(kind, error, traceback)
+        told = "\n".join(["GitHub's description of its API does not allow this:", *self.violations])
+        if self.violations and error:
+            error.add_note(told)
+        elif self.violations:
+            raise Violated(told)
+
+    # -- what a test says ---------------------------------------------------------------------------------------------
+
+    def also(self, name: str, *, files: Tree | None = None, private: bool = False, fork: bool = False) -> Repository:
+        """Another repository on the same host."""
+        made = Repository(name, self.ids, files or {}, private=private, fork=fork)
+        self.repositories[name.lower()] = made
+        return made
+
+    def pull(self, files: Mapping[str, tuple[Any, Any]] | None = None, **more: Any) -> Pull:
+        """A pull request in the repository: see `Repository.pull`."""
+        return self.repository.pull(files, **more)
+
+    def token(self, login: str = "mona", **permissions: str) -> str:
+        """A token of somebody's."""
+        made = f"ghp_{login}_{len(self.tokens)}"
+        self.tokens[made] = Token(account(login), permissions)
+        return made
+
+    def fail(self, fault: Fault, on: str = "*", times: int = 1) -> None:
+        """The next requests like `POST */reviews` (a pattern of the method and the path) meet with a fault. A mutation
+        of GraphQL is `MUTATION /graphql`, a query is `QUERY /graphql`."""
+        self._planned += [(on, fault)] * times
+
+    # -- what a test sees ---------------------------------------------------------------------------------------------
+
+    @property
+    def api_url(self) -> str:
+        return self.url + self._base
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What the host's runner says of itself."""
+        return {
+            "GITHUB_API_URL": self.api_url,
+            "GITHUB_GRAPHQL_URL": self.url + self._graphql,
+            "GITHUB_SERVER_URL": self.url,
+            "GITHUB_REPOSITORY": self.repository.full_name,
+        }
+
+    @property
+    def asked(self) -> list[str]:
+        """Every request, as `GET /repos/…`; those of GraphQL as `QUERY` or `MUTATION /graphql`."""
+        return [self._called(request) for request in self.requests]
+
+    @property
+    def writes(self) -> list[str]:
+        """Those requests that ask for a change, also where they were refused."""
+        return [one for one in self.asked if not one.startswith(("GET ", "QUERY "))]
+
+    @property
+    def fetched_elsewhere(self) -> list[str]:
+        """The paths that the store of logs and archives was asked for, which is another host."""
+        return [request.path for request in self._storage.requests]
+
+    def violation(self, told: str) -> None:
+        self.violations.append(told)
+        print(f"GitHub's description does not allow: {told}")  # pytest shows it where the test fails for it
+
+    # -- a request ----------------------------------------------------------------------------------------------------
+
+    def _called(self, request: Request) -> str:
+        if request.path == self._graphql:
+            return f"{'MUTATION' if graph.question(request.body).changes else 'QUERY'} /graphql"
+        return f"{request.method} {request.path.removeprefix(self._base)}"
+
+    def _answer(self, request: Request) -> Answer:
+        self._spent += 1
+        fault = self._fault_of(self._called(request))
+        if fault is not None and not fault.after:
+            return self._broken(fault)
+        if self._limit is not None and self._limit.until > time.time():
+            return self._refused_by(self._limit)
+        given = self._done(request)
+        if fault is None:
+            return given
+        if fault.kind == "slow":
+            return Answer(**{**vars(given), "delay": fault.seconds})
+        return self._broken(fault)
+
+    def _fault_of(self, called: str) -> Fault | None:
+        for at, (pattern, fault) in enumerate(self._planned):
+            if fnmatchcase(called, pattern):
+                del self._planned[at]
+                return fault
+        return None
+
+    def _broken(self, fault: Fault) -> Answer:
+        if fault.kind == "dropped":
+            return Answer(reset="before")
+        if fault.kind == "broken":
+            return self._json({"message": "Server Error"}, fault.status)
+        self._limit = Limit.of(fault, time.time())
+        return self._refused_by(self._limit)
+
+    def _refused_by(self, limit: Limit) -> Answer:
+        told = {"message": limit.message, "documentation_url": "https://docs.github.com/rest"}
+        return self._json(told, 403, limit.headers(time.time()))
+
+    def rate(self) -> dict[str, int]:
+        used = min(self._spent, LIMIT)
+        reset = math.ceil(time.time()) + 3600
+        return {"limit": LIMIT, "used": used, "remaining": LIMIT - used, "reset": reset}
+
+    def _json(self, body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+        rate = self.rate()
+        told = {f"x-ratelimit-{name}": str(rate[name]) for name in ("limit", "used", "remaining", "reset")}
+        text = "" if body is UNKNOWN else json.dumps(body)
+        kind = "application/json; charset=utf-8"
+        return Answer(text, status=status, headers={**told, **(headers or {})}, content_type=kind)
+
+    def _done(self, request: Request) -> Answer:
+        """Carry it out, and see that it and its answer fit."""
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        token = self.tokens.get(secret) if scheme.lower() in ("bearer", "token") else None
+        if token is None:
+            return self._json({"message": "Bad credentials", "documentation_url": "https://docs.github.com/rest"}, 401)
+        if not request.headers.get("user-agent"):
+            return self._json({"message": "Request forbidden by administrative rules: no User-Agent"}, 403)
+        if request.path == self._graphql:
+            return self._asked_in_graphql(request, token)
+        if not request.path.startswith(f"{self._base}/"):
+            return self._json({"message": "Not Found"}, 404)
+        return self._asked_in_rest(request, token)
+
+    def _asked_in_graphql(self, request: Request, token: Token) -> Answer:
+        asked = graph.question(request.body)
+        for wrong in asked.wrong:
+            self.violation(f"POST {request.path}: {wrong}")
+        return self._json(graph.answer(self, token, asked))
+
+    def _asked_in_rest(self, request: Request, token: Token) -> Answer:
+        path = self._by_name(request.path.removeprefix(self._base))
+        found = self._description.operation(request.method, path)
+        if found is None:
+            self.violation(f"{request.method} {path} is no operation")
+            return self._json({"message": "Not Found"}, 404)
+        operation, params = found
+        called = f"{request.method} {path} ({operation.id})"
+        query = dict(parse_qsl(request.query, keep_blank_values=True))
+        body = json.loads(request.content) if request.content else UNKNOWN
+        wrong = [*operation.wrong_in(params, query, body)]
+        for one in wrong:
+            self.violation(f"{called}: {one}")
+        if wrong:
+            return self._json({"message": "Invalid request.\n\n" + "\n".join(wrong)}, 422)
+        if operation.id not in OPERATIONS:
+            self.violation(f"the stand-in does not know {operation.id}; teach it in operations.py")
+            return self._json({"message": "Not Found"}, 404)
+        asked = Asked(self, token, params, query, None if body is UNKNOWN else body, request.headers.get("accept", ""))
+        return self._checked(called, operation, *self._carried_out(operation.id, asked))
+
+    def _by_name(self, path: str) -> str:
+        """Links to further pages name a repository by its number."""
+        parts = path.split("/", 3)
+        if len(parts) < 3 or parts[1] != "repositories":
+            return path
+        names = {str(one.id): one.full_name for one in self.repositories.values()}
+        return "/".join(["/repos", names.get(parts[2], "nobody/nothing"), *parts[3:]])
+
+    def _carried_out(self, name: str, asked: Asked) -> tuple[Given, Asked]:
+        carry_out, accepts = OPERATIONS[name]
+        try:
+            self._see_permission(accepts, asked)
+            return carry_out(asked), asked
+        except Refused as refused:
+            return Given(refused.body, refused.status, refused.headers), asked
+
+    def _see_permission(self, accepts: str, asked: Asked) -> None:
+        """What is public anybody may read."""
+        if "repo" not in asked.path or not accepts:
+            return
+        if "issues=" in accepts and asked.path.keys() & {"issue_number", "comment_id"}:
+            accepts = accepts if isinstance(asked.issue, Pull) else accepts.partition("; ")[0]
+        public = not asked.repository.private and "=write" not in accepts
+        if not public and not asked.token.may(accepts):
+            header = {"x-accepted-github-permissions": accepts}
+            raise Refused(403, "Resource not accessible by integration", **header)
+
+    def _checked(self, called: str, operation: Operation, given: Given, asked: Asked) -> Answer:
+        if given.text is not None:
+            return Answer(given.text, content_type="application/vnd.github.raw+json; charset=utf-8")
+        headers = dict(given.headers)
+        body = UNKNOWN if given.status in (204, 302) else given.body
+        if given.items is not None:
+            items, links = self._page(given.items, asked)
+            headers |= links
+            body = {**given.body, given.within: items} if given.within else items
+        body = body if body is UNKNOWN else operation.whole(given.status, body)
+        if wrong := operation.wrong_answer(given.status, body):
+            self.violation(f"the answer {given.status} to {called}: {wrong}")
+        return self._json(body, given.status, headers)
+
+    def _page(self, items: Sequence[Any], asked: Asked) -> tuple[list[Any], dict[str, str]]:
+        size = min(int(asked.query.get("per_page", 30)), 100)
+        page, last = int(asked.query.get("page", 1)), max(1, -(-len(items) // max(size, 1)))
+        url = self._link(asked)
+        further = {"prev": page - 1, "next": page + 1, "last": last, "first": 1}
+        if page >= last:
+            further.pop("next"), further.pop("last")
+        if page <= 1:
+            further.pop("prev"), further.pop("first")
+        links = [f'<{url}?{urlencode({**asked.query, "page": to})}>; rel="{rel}"' for rel, to in further.items()]
+        return list(items[(page - 1) * size : page * size]), {"link": ", ".join(links)} if links else {}
+
+    def _link(self, asked: Asked) -> str:
+        """Where further pages are: the host names the repository by its number there."""
+        path = unquote(self.requests[-1].path).removeprefix(self._base)
+        parts = self._by_name(path).split("/", 4)
+        return f"{self.api_url}/repositories/{asked.repository.id}/{'/'.join(parts[4:])}"
+
+    # -- another host -------------------------------------------------------------------------------------------------
+
+    def elsewhere(self, path: str, content: bytes) -> Given:
+        """Content that is kept on another host, which must not be told the token."""
+        self._kept[path] = content
+        return Given(status=302, headers={"location": f"{self._storage.url}{path}?sig=signed"})
+
+    def _stored(self, request: Request) -> Answer:
+        if "authorization" in request.headers:
+            self.violation(f"GET {request.path}: another host is told the token")
+        if request.path not in self._kept:
+            return Answer("no such thing", status=404)
+        return Answer(raw=self._kept[request.path], content_type="text/plain; charset=utf-8")
