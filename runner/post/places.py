@@ -6,6 +6,7 @@ does take. The host wants both ends of a comment in one hunk, on the side where 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 NEAR: Final = 10
 """A finding is moved by so many lines at most: what is farther away is another matter."""
 
-_FARTHEST: Final = 1_000  # lines of a range that are looked at for one in the diff
+_MOST_LINES: Final = 1_000  # of a comment, and of a range that are looked at for one in the diff
 _DEEPEST: Final = 50  # directories of an absolute path
 
 
@@ -57,6 +58,7 @@ class Ground:
 
     def __init__(self, change: Change) -> None:
         self._change, self._places = change, Places(change)
+        self._read: dict[str, _Read] = {}
         self._renamed = {one.old_path: one for one in change.files if one.status == "renamed"}
 
     def spot(self, finding: Finding) -> tuple[Spot | None, str]:
@@ -115,7 +117,8 @@ class Ground:
 
     def _within(self, file: FileChange, first: int, last: int, side: Side) -> list[Place]:
         """The last lines of these that are in one hunk."""
-        for end in range(last, max(first, last - _FARTHEST) - 1, -1):
+        last = min(last, self._all(file).ends[side])
+        for end in range(last, max(first, last - _MOST_LINES) - 1, -1):
             if found := self._upwards(file, first, end, side):
                 return found
         return []
@@ -123,31 +126,45 @@ class Ground:
     def _upwards(self, file: FileChange, first: int, last: int, side: Side) -> list[Place]:
         """The lines that end with `last` and are in one hunk and on one side, from `first` on."""
         found: list[Place] = []
-        for number in range(last, first - 1, -1):
+        for number in range(last, max(first, last - _MOST_LINES + 1) - 1, -1):
             place = self._places.at(file.path, number, side)
             if place is None or (found and (place.hunk, place.side) != (found[-1].hunk, found[-1].side)):
                 break
             found.append(place)
         return found[::-1]
 
+    def _all(self, file: FileChange) -> _Read:
+        if file.path not in self._read:
+            self._read[file.path] = _Read(file)
+        return self._read[file.path]
+
     def _spot(self, file: FileChange, found: list[Place], *, takes_suggestions: bool = False) -> Spot:
         first, last = found[0], found[-1]
         start = first.line if first.line < last.line else None
         texts = tuple(one.text for one in found)
-        return Spot(file.path, _mark(file, last), last.line, start, last.side, texts, takes_suggestions)
+        mark = self._all(file).marks[last.side == "new", last.line]
+        return Spot(file.path, mark, last.line, start, last.side, texts, takes_suggestions)
 
 
-def _mark(file: FileChange, at: Place) -> str:
-    """The fingerprint of a line. Of several that read alike those below the first have one each: what was said of one
-    `return` is not said of the next."""
-    text, before = at.text.strip(), 0
-    for hunk in file.hunks:
-        for line in hunk.lines:
-            new = line.kind != "removed"
-            if (new, line.new if new else line.old) == (at.side == "new", at.line):
-                return fingerprint(file.path, f"{text}\n{before}" if before else text)
-            before += new == (at.side == "new") and line.text.strip() == text
-    return fingerprint(file.path, text)
+class _Read:
+    """What is known of all lines of a file together, once it was gone through.
+
+    `marks` are the fingerprints of lines, by whether they are new ones and their numbers. Of lines that read alike each
+    has another: what was said of one `return` is not said of the next. `ends` are the last lines in the diff.
+    """
+
+    def __init__(self, file: FileChange) -> None:
+        self.marks: dict[tuple[bool, int | None], str] = {}
+        before: Counter[tuple[bool, str]] = Counter()
+        lines = [line for hunk in file.hunks for line in hunk.lines]
+        for line in lines:
+            new, text = line.kind != "removed", line.text.strip()
+            count = before[new, text]
+            before[new, text] += 1
+            mark = fingerprint(file.path, f"{text}\n{count}" if count else text)
+            self.marks[new, line.new if new else line.old] = mark
+        old = max((line.old for line in lines if line.old is not None), default=0)
+        self.ends: dict[Side, int] = {"old": old, "new": max((line.new or 0 for line in lines), default=0)}
 
 
 def _spellings(path: str) -> Iterator[str]:

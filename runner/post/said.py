@@ -137,7 +137,8 @@ def _told(error: ErrorDetails) -> str:
         case "model_type" | "model_attributes_type":
             return f"{place} is {_kind(error['input'])}, and should be an object"
         case _:
-            return f"{place} is {_kind(error['input'])}, and should be a text"
+            right = "the number of a line" if error["loc"][-1] in ("line", "start_line") else "a text"
+            return f"{place} is {_kind(error['input'])}, and should be {right}"
 
 
 def _kind(value: Any) -> str:

@@ -60,7 +60,7 @@ def counted(plan: PostPlan) -> str:
     """How many findings are where; empty where there are none."""
     at_lines = sum(len(one.points) for one in plan.comments)
     rest = len(plan.rest)
-    told = [f"{_findings(at_lines)} at the diff"] if at_lines else []
+    told = [f"{_findings(at_lines)} in the diff"] if at_lines else []
     told += [f"{rest} below" if at_lines else _findings(rest)] if rest else []
     return ", ".join(told)
 
