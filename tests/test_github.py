@@ -19,6 +19,7 @@ from tests.servers.github import (
     primary,
     secondary,
     slow,
+    stale,
 )
 from tests.servers.github.shapes import Shapes
 
@@ -303,6 +304,17 @@ def test_an_answer_is_slow_and_a_limit_of_unknown_length_refuses_once() -> None:
         assert time.monotonic() - began >= 0.1
 
 
+def test_what_is_read_lags_behind_what_was_written() -> None:
+    with host() as (github, ask):
+        pull = github.pull(FILES)
+        pull.comment("There before.")
+        github.fail(stale(), on="GET */comments")
+        ask("POST", f"{HERE}/issues/1/comments", {"body": "Hello."})
+        told = [[one["body"] for one in ask("GET", f"{HERE}/issues/1/comments").json()] for _ in range(2)]
+        assert told == [["There before."], ["There before.", "Hello."]]
+        assert [one.body for one in pull.comments] == told[1]
+
+
 def test_logs_and_archives_are_kept_on_another_host() -> None:
     with host(WRITER, files={"a.py": "1\n"}) as (github, ask):
         run = github.repository.run([Job("test", log="boom\n")])
@@ -402,6 +414,35 @@ def test_a_request_that_the_description_does_not_allow_fails_the_test(
         assert (pull.comments, pull.reviews) == ([], [])
 
     assert told in violated(talk)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        (
+            "accept",
+            "application/vnd.github.diff",
+            "the stand-in does not know how to answer as application/vnd.github.diff",
+        ),
+        ("x-github-api-version", "2022-11-29", "2022-11-29 is no version of the API"),
+    ],
+)
+def test_a_header_that_would_be_taken_no_notice_of_fails_the_test(name: str, value: str, told: str) -> None:
+    def talk(github: GitHub, ask: Client) -> None:
+        github.pull(FILES)
+        ask.http.headers[name] = value
+        assert ask("GET", f"{HERE}/pulls/1").status_code == 422
+
+    assert told in violated(talk)
+
+
+def test_a_file_is_read_raw_and_a_fork_may_be_gone() -> None:
+    with host(files={"a.py": "one\n"}) as (github, ask):
+        github.pull().head_repository = None
+        assert ask("GET", f"{HERE}/pulls/1").json()["head"]["repo"] is None
+        ask.http.headers["accept"] = "application/vnd.github.raw+json"
+        assert ask("GET", f"{HERE}/contents/a.py").text == "one\n"
+        assert ask("GET", f"{HERE}/contents/b.py").status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import json
-import re
-import tarfile
 from typing import TYPE_CHECKING, Any
 
-from tests.servers import Answer, WebServer
+from tests.servers.github import TOKEN as TOKEN
+from tests.servers.github import GitHub as Host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from tests.servers import Request
 
 OWNER, WRITER, READER, STRANGER, DEPENDABOT, BOT = 1, 2, 3, 4, 49699333, 41898282
 LOGINS = {
@@ -24,10 +19,8 @@ LOGINS = {
     DEPENDABOT: "dependabot[bot]",
     BOT: "github-actions[bot]",
 }
-PERMISSIONS = {"octocat": "admin", "mona": "write", "hubot": "read"}
 HERE, FORK = 100, 200
 BASE, HEAD, MERGE = "b" * 40, "c" * 40, "d" * 40
-TOKEN = "ghs_theTokenOfTheJob0123"
 
 
 def user(number: int, login: str | None = None) -> dict[str, Any]:
@@ -106,47 +99,20 @@ def workflow_run(head: int | None = HERE, event: str = "pull_request", actor: in
     return {"action": "completed", "workflow_run": run, "repository": repository(), "sender": user(WRITER)}
 
 
-def archive(files: Mapping[str, str | bytes | tarfile.TarInfo], top: str = "octocat-hello-bbbbbbb") -> bytes:
-    """A commit's files as the host packs them; a TarInfo stands for what is no regular file."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-        for name, content in files.items():
-            if isinstance(content, tarfile.TarInfo):
-                tar.addfile(content)
-                continue
-            data = content if isinstance(content, bytes) else content.encode()
-            member = tarfile.TarInfo(f"{top}/{name}")
-            member.size = len(data)
-            tar.addfile(member, io.BytesIO(data))
-    return packed.getvalue()
-
-
-class GitHub(WebServer):
-    """The host's API for one repository: who may write, where a pull request comes from, and the base's files.
-
-    Whoever comes without the token gets nothing.
-    """
+class GitHub(Host):
+    """The host with pull request 5, which comes from the repository `head` (None: one that was deleted since), and the
+    base's files; without any the base is not there."""
 
     def __init__(self, files: Mapping[str, str] | None = None, *, head: int | None = HERE) -> None:
-        super().__init__(self._answer)
-        self.ids = {login: number for number, login in LOGINS.items()}
-        self._files, self._head = files, head
+        super().__init__({"contents": "read", "pull_requests": "read"}, private=True)
+        self.repository.id = HERE
+        fork = self.also("stranger/hello", fork=True)
+        fork.id = FORK
+        pull = self.repository.pull(number=5)
+        pull.head_repository = {HERE: self.repository, FORK: fork, None: None}[head]
+        if files is not None:
+            self.repository.commit(files, (), "The base", sha=BASE)
 
     @property
     def environ(self) -> dict[str, str]:
-        return {"GITHUB_API_URL": self.url, "GITHUB_REPOSITORY": "octocat/hello", "GITHUB_SHA": BASE}
-
-    def _answer(self, request: Request) -> Answer:
-        if request.headers.get("authorization") != f"Bearer {TOKEN}":
-            return Answer(json.dumps({"message": "Bad credentials"}), status=401)
-        if found := re.fullmatch(r"/repos/octocat/hello/collaborators/([^/]+)/permission", request.path):
-            login = found[1].replace("%5B", "[").replace("%5D", "]")
-            if login not in self.ids:
-                return Answer(json.dumps({"message": "Not Found"}), status=404)
-            said = {"permission": PERMISSIONS.get(login, "read"), "user": user(self.ids[login], login)}
-            return Answer(json.dumps(said))
-        if request.path == "/repos/octocat/hello/pulls/5":
-            return Answer(json.dumps(pull_request(self._head)["pull_request"]))
-        if request.path == f"/repos/octocat/hello/tarball/{BASE}" and self._files is not None:
-            return Answer(raw=archive(self._files))
-        return Answer(json.dumps({"message": "Not Found"}), status=404)
+        return {**super().environ, "GITHUB_SHA": BASE}

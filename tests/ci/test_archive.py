@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from runner.ci import archive
 from runner.ci.archive import NotUnpacked, unpack
-from tests.ci.events import archive as packed
+from tests.servers.github.archive import archive as packed
 
 
 def odd(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:

@@ -20,7 +20,7 @@ repository can be read with any token, a private one (`private=True`) needs the 
 
 from __future__ import annotations
 
-from .faults import Fault, broken, dropped, primary, secondary, slow
+from .faults import Fault, broken, dropped, primary, secondary, slow, stale
 from .server import TOKEN, GitHub, Violated
 from .state import Issue, Job, Pull, Repository, Run, Spot, Thread
 
@@ -41,4 +41,5 @@ __all__ = [
     "primary",
     "secondary",
     "slow",
+    "stale",
 ]

@@ -44,7 +44,16 @@ def described() -> Description:
     """The description that set-up fetched, read once in a process."""
     path = KEPT / "api.github.com.json"
     assert path.exists(), f"{path} is missing: `make setup` fetches it"
-    return Description(json.loads(path.read_bytes()))
+    return Description(mended(json.loads(path.read_bytes())))
+
+
+def mended(told: Json) -> Json:
+    """What it forgets: a fork that was deleted is null. https://github.com/github/rest-api-description/issues/1811"""
+    schemas = told["components"]["schemas"]
+    ends = [schemas[name]["properties"]["head"]["properties"] for name in ("pull-request", "pull-request-simple")]
+    for end, name in [*((end, "repo") for end in ends), (schemas["workflow-run"]["properties"], "head_repository")]:
+        end[name] = {"allOf": [end[name]], "nullable": True}
+    return told
 
 
 class Description:

@@ -12,7 +12,7 @@ class Fault:
     """What becomes of a request, `after` it has had its effect or before; `seconds` are how long a limit holds, or an
     answer takes."""
 
-    kind: Literal["primary", "secondary", "broken", "dropped", "slow"]
+    kind: Literal["primary", "secondary", "broken", "dropped", "slow", "stale"]
     after: bool = False
     seconds: float = 0
     status: int = 0
@@ -42,6 +42,11 @@ def dropped(*, after: bool = True) -> Fault:
 def slow(seconds: float) -> Fault:
     """The answer is late."""
     return Fault("slow", after=True, seconds=seconds)
+
+
+def stale() -> Fault:
+    """What is read is what there was before the last write: the host has copies that lag behind."""
+    return Fault("stale", after=True)
 
 
 @dataclass(frozen=True)

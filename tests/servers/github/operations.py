@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from .archive import archive
 from .state import LONGEST, Account, Check, Comment, Issue, Pull, Repository, ReviewComment, Spot, account
 
 if TYPE_CHECKING:
@@ -445,8 +446,6 @@ def get_log(at: Asked) -> Given:
 
 @operation("repos/download-tarball-archive", "contents=read")
 def get_tarball(at: Asked) -> Given:
-    from tests.ci.events import archive
-
     sha = at.commit(at.path["ref"] or at.repository.default_branch)
     top = f"{at.repository.owner}-{at.repository.name}-{sha[:7]}"
     return at.host.elsewhere(f"/{at.repository.full_name}/legacy.tar.gz/{sha}", archive(at.repository.tree(sha), top))

@@ -1,12 +1,15 @@
 """The socket of the stand-in: tokens, limits, faults and pages around what the operations do, and the account of every
-request and answer that does not fit what the host publishes."""
+request and answer that does not fit what the host publishes. GraphQL is loaded where it is used: it takes a while, and
+most who import this only collect tests.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -15,7 +18,6 @@ from urllib.parse import parse_qsl, unquote, urlencode
 from tests.servers.http import Answer
 from tests.servers.web import WebServer
 
-from . import graph
 from .described import UNKNOWN, Operation, described
 from .events import Events
 from .faults import Fault, Limit
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 TOKEN: Final = "ghs_theTokenOfTheJob0123"
 LIMIT: Final = 5000
+READS: Final = ("GET ", "QUERY ")
+KINDS: Final = {"", "*/*", "application/json", "application/vnd.github+json", "application/vnd.github.v3+json"}
+VERSIONS: Final = {"", "2022-11-28"}
 JOBS: Final = {"contents": "read", "pull_requests": "write"}
 """What the token of a job may, where its workflow says what a review needs."""
 
@@ -78,12 +83,15 @@ class GitHub(WebServer):
         self._base, self._graphql = ("/api/v3", "/api/graphql") if enterprise else ("", "/graphql")
         self._planned: list[tuple[str, Fault]] = []
         self._limit: Limit | None = None
+        self._before = self.repositories
         self._spent = 0
         self._kept: dict[str, bytes] = {}
         self._storage = WebServer(self._stored)
 
     def __enter__(self) -> Self:
-        graph.schema()
+        from . import graph
+
+        graph.schema()  # once in a process, and not while a client waits
         super().__enter__()
         self._storage.__enter__()
         self.shapes = Shapes(self.url, self.api_url)
@@ -146,7 +154,7 @@ class GitHub(WebServer):
     @property
     def writes(self) -> list[str]:
         """Those requests that ask for a change, also where they were refused."""
-        return [one for one in self.asked if not one.startswith(("GET ", "QUERY "))]
+        return [one for one in self.asked if not one.startswith(READS)]
 
     @property
     def fetched_elsewhere(self) -> list[str]:
@@ -161,22 +169,37 @@ class GitHub(WebServer):
 
     def _called(self, request: Request) -> str:
         if request.path == self._graphql:
+            from . import graph
+
             return f"{'MUTATION' if graph.question(request.body).changes else 'QUERY'} /graphql"
         return f"{request.method} {request.path.removeprefix(self._base)}"
 
     def _answer(self, request: Request) -> Answer:
         self._spent += 1
-        fault = self._fault_of(self._called(request))
+        called = self._called(request)
+        fault = self._fault_of(called)
+        if any(planned.kind == "stale" for _, planned in self._planned) and not called.startswith(READS):
+            self._before = deepcopy(self.repositories)
         if fault is not None and not fault.after:
             return self._broken(fault)
         if self._limit is not None and self._limit.until > time.time():
             return self._refused_by(self._limit)
+        if fault is not None and fault.kind == "stale":
+            return self._done_before(request)
         given = self._done(request)
         if fault is None:
             return given
         if fault.kind == "slow":
             return Answer(**{**vars(given), "delay": fault.seconds})
         return self._broken(fault)
+
+    def _done_before(self, request: Request) -> Answer:
+        """What would have been answered before the last write."""
+        now, self.repositories = self.repositories, self._before
+        try:
+            return self._done(request)
+        finally:
+            self.repositories = now
 
     def _fault_of(self, called: str) -> Fault | None:
         for at, (pattern, fault) in enumerate(self._planned):
@@ -224,6 +247,8 @@ class GitHub(WebServer):
         return self._asked_in_rest(request, token)
 
     def _asked_in_graphql(self, request: Request, token: Token) -> Answer:
+        from . import graph
+
         asked = graph.question(request.body)
         for wrong in asked.wrong:
             self.violation(f"POST {request.path}: {wrong}")
@@ -239,7 +264,7 @@ class GitHub(WebServer):
         called = f"{request.method} {path} ({operation.id})"
         query = dict(parse_qsl(request.query, keep_blank_values=True))
         body = json.loads(request.content) if request.content else UNKNOWN
-        wrong = [*operation.wrong_in(params, query, body)]
+        wrong = [*operation.wrong_in(params, query, body), *wrong_headers(request.headers, operation.id)]
         for one in wrong:
             self.violation(f"{called}: {one}")
         if wrong:
@@ -322,3 +347,13 @@ class GitHub(WebServer):
         if request.path not in self._kept:
             return Answer("no such thing", status=404)
         return Answer(raw=self._kept[request.path], content_type="text/plain; charset=utf-8")
+
+
+def wrong_headers(headers: Mapping[str, str], operation: str) -> Iterator[str]:
+    """What of the headers the stand-in would take no notice of, and the host would."""
+    accept, version = headers.get("accept", ""), headers.get("x-github-api-version", "")
+    raw = operation == "repos/get-content" and accept == "application/vnd.github.raw+json"
+    if accept not in KINDS and not raw:
+        yield f"the stand-in does not know how to answer as {accept}"
+    if version not in VERSIONS:
+        yield f"{version} is no version of the API"

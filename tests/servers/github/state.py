@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any, Final
 
 from .diff import File, Place, Tree, between, files_of
@@ -30,11 +29,12 @@ class Ids:
     """Numbers and times of one host, the same in each run: every one is later than the last."""
 
     def __init__(self) -> None:
-        self._numbers = count(1001)
+        self._last = 1000
         self._time = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
     def number(self) -> int:
-        return next(self._numbers)
+        self._last += 1
+        return self._last
 
     def time(self) -> str:
         self._time += timedelta(seconds=1)
@@ -383,8 +383,10 @@ class Repository:
         self.runs: dict[int, Run] = {}
         self.branches["main"] = self.commit(files, (), "First")
 
-    def commit(self, tree: Tree | None, parents: tuple[str, ...], message: str, by: str = "mona") -> str:
-        made = Commit(self.ids.sha(message), tree, parents, message, account(by), self.ids.time())
+    def commit(
+        self, tree: Tree | None, parents: tuple[str, ...], message: str, by: str = "mona", *, sha: str = ""
+    ) -> str:
+        made = Commit(sha or self.ids.sha(message), tree, parents, message, account(by), self.ids.time())
         self.commits[made.sha] = made
         return made.sha
 
