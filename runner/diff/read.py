@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from runner.diff.change import FileChange, Hunk, Line, Status
+from runner.diff.quoted import QUOTED, unquoted
 from runner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ _HEADER: Final = re.compile(
     r"|dissimilarity index|index|---|\+\+\+) (.*)",
     re.DOTALL,
 )
-_QUOTED: Final = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"')
-_ESCAPE: Final = re.compile(r"((?:\\[0-3][0-7][0-7])+)|\\(.)")
-_SIGNS: Final = {"a": "\a", "b": "\b", "t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r"}
 _SUBMODULE: Final = "160000"
 _EMPTY_BLOB: Final = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 
@@ -108,10 +106,12 @@ def _paths(first: str, told: Mapping[str, str], at: int) -> tuple[str, str]:
     old = told.get("rename from") or told.get("copy from")
     new = told.get("rename to") or told.get("copy to")
     if old and new:
-        return _name(old), _name(new)
+        return unquoted(old), unquoted(new)
     sides = [(told.get("---"), "a/"), (told.get("+++"), "b/")]
     names = [
-        _name(name.removesuffix("\t")).removeprefix(prefix) for name, prefix in sides if name not in _NO_NAME and name
+        unquoted(name.removesuffix("\t")).removeprefix(prefix)
+        for name, prefix in sides
+        if name not in _NO_NAME and name
     ]
     if not names:
         names = [_only_name(first.removeprefix("diff --git "), at)]
@@ -123,24 +123,12 @@ _NO_NAME: Final = (None, "/dev/null")
 
 def _only_name(both: str, at: int) -> str:
     """The name in `a/name b/name`, which is nowhere else told where no line is shown and the name is no other."""
-    if found := _QUOTED.match(both):
-        return _name(found[0]).removeprefix("a/")
+    if found := QUOTED.match(both):
+        return unquoted(found[0]).removeprefix("a/")
     name = both[2 : len(both) // 2]
     if both != f"a/{name} b/{name}":
         raise _Malformed(at, "it names no file")
     return name
-
-
-def _name(text: str) -> str:
-    """A name as git writes it: in quotes, with escapes, where it has signs that are not plain."""
-    found = _QUOTED.fullmatch(text)
-    return _ESCAPE.sub(_sign, found[1]) if found else text
-
-
-def _sign(escape: re.Match[str]) -> str:
-    if escape[1]:
-        return bytes(int(one, 8) for one in escape[1].split("\\")[1:]).decode(errors="replace")
-    return _SIGNS.get(escape[2], escape[2])
 
 
 def _joined(files: Iterator[FileChange]) -> Iterator[FileChange]:
