@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode, urljoin, urlsplit
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
     from runner.ci.event import Account
-    from runner.ci.http import Ask, Heard, Sink
+    from runner.ci.http import Ask, Heard, Sink, Wire
 
 MAX_ANSWER: Final = 32 * 1024 * 1024
 MAX_ARCHIVE: Final = 200 * 1024 * 1024
@@ -99,8 +100,7 @@ class Api:
         """The data of a query or a mutation of GraphQL; errors beside it are none. Raises NoAnswer as `send` does."""
         writes = query.lstrip().startswith("mutation")
         asked = Asked("POST", "graphql", writes=writes, from_fork=self.from_fork)
-        url = self.graphql or _graphql_of(self.url)
-        found, _ = self._json(asked, url, {"query": query, "variables": variables})
+        found, _ = self._json(asked, self._graphql, {"query": query, "variables": variables})
         return Told(found["data"])
 
     def text(self, path: str, /, *, kept: int = KEPT) -> str:
@@ -149,6 +149,16 @@ class Api:
 
     # -- how ----------------------------------------------------------------------------------------------------------
 
+    @cached_property
+    def _wire(self) -> Wire:
+        from runner.ci.http import Wire
+
+        return Wire((self.url, self._graphql), self.token, self.proxies)
+
+    @property
+    def _graphql(self) -> str:
+        return self.graphql or _graphql_of(self.url)
+
     def _address(self, path: str, query: Mapping[str, str | int]) -> str:
         if not self.repository and not path.startswith("/"):
             raise NoAnswer("GITHUB_REPOSITORY does not say which repository this is")
@@ -192,16 +202,16 @@ class Api:
 
     def _once(self, asked: Asked, ask: Ask, into: Sink) -> Heard:
         """One success. Raises NoAnswer."""
-        from runner.ci.http import Unheard, Wire
+        from runner.ci.http import Unheard
 
         if not self.token:
             raise NoAnswer("there is no github-token to ask the host with")
         if not _TOKEN.fullmatch(self.token):
             raise NoAnswer("the github-token has characters that no token has")
-        if urlsplit(ask.url).scheme not in ("http", "https"):
+        if not _is_web(ask.url):
             raise NoAnswer("GITHUB_API_URL is not the address of an API")
         try:
-            heard = Wire(ask.url, self.token, self.proxies).exchange(ask, into, self.patience.left())
+            heard = self._wire.exchange(ask, into, self.patience.left())
         except Unheard as problem:
             raise broken(asked, str(problem), passing=problem.passing, arrived=problem.arrived) from None
         if not heard.good:
@@ -245,6 +255,14 @@ def _object(found: Any) -> Told:
     if not isinstance(found, dict):
         raise NoAnswer("the host's answer is not a JSON object")
     return Told(found)
+
+
+def _is_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _graphql_of(url: str) -> str:

@@ -9,9 +9,10 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.client import HTTPException
 from socket import gaierror
-from ssl import SSLCertVerificationError
+from ssl import SSLCertVerificationError, create_default_context
 from typing import TYPE_CHECKING, Final
 from urllib.error import URLError
 from urllib.parse import urljoin, urlsplit
@@ -87,10 +88,14 @@ class Heard:
 
 @dataclass(frozen=True)
 class Wire:
-    """The way to one host. `token` is sent to it and to nobody else, also where it sends us on."""
+    """The way to one host. `token` is sent to it and to nobody else, also where it sends us on.
 
-    home: str
-    """Any address at the host."""
+    Every request has a connection of its own: they are few, and of one that was kept open and closes nobody could say
+    whether it took a wish along.
+    """
+
+    homes: tuple[str, ...]
+    """Addresses at the host, one for each origin."""
     token: str = field(repr=False)
     proxies: Mapping[str, str] = field(repr=False)
 
@@ -111,7 +116,7 @@ class Wire:
         if left <= 0:
             raise Unheard(f"the host's answer takes longer than {WHOLE_S:g} s", arrived=False)
         try:
-            with self._opener().open(self._request(ask, url), timeout=min(SILENT_S, left)) as answer:
+            with self._opener.open(self._request(ask, url), timeout=min(SILENT_S, left)) as answer:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 if 200 <= answer.status < 300:
                     _copy(answer, into, ask.most, until)
@@ -133,14 +138,16 @@ class Wire:
         }
         if ask.body is not None:
             headers["Content-Type"] = "application/json"
-        if origin(url) == origin(self.home):
+        if origin(url) in map(origin, self.homes):
             headers["Authorization"] = f"Bearer {self.token}"
         return Request(url, ask.body, headers, method=ask.method)  # noqa: S310 - nothing else than HTTP is opened
 
+    @cached_property
     def _opener(self) -> OpenerDirector:
-        """One that knows HTTP and proxies and nothing else: no file, no cookie, and no sending on of its own."""
+        """One that knows HTTP and proxies and nothing else: no file, no cookie, and no sending on of its own. To load
+        whom it trusts takes longer than most answers, so that is done once."""
         opener = OpenerDirector()
-        for handler in (_Proxies(self.proxies), HTTPHandler(), HTTPSHandler()):
+        for handler in (_Proxies(self.proxies), HTTPHandler(), HTTPSHandler(context=create_default_context())):
             opener.add_handler(handler)
         return opener
 

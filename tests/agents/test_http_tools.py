@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import ssl
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +21,7 @@ from tests.agents.toolwork import Used, use
 from tests.build import secrets as declare
 from tests.servers import Answer, Internet, WebServer
 from tests.servers.internet import PUBLIC
+from tests.servers.tls import certified
 from tests.servers.web import redirect
 from tests.workspace import Workspace
 
@@ -389,22 +386,6 @@ def test_a_file_that_denies_the_network_has_no_executors(workspace: Workspace):
 
 
 # -- TLS and proxies --------------------------------------------------------------------------------------------------
-
-
-def certified(name: str, root: Path) -> ssl.SSLContext:
-    """A server's side of TLS with a certificate for a name, which `root / "ca.pem"` vouches for."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    made = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-    made = made.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-    pem = serialization.Encoding.PEM
-    (root / "ca.pem").write_bytes(made.sign(key, hashes.SHA256()).public_bytes(pem))
-    plain = serialization.NoEncryption()
-    (root / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(root / "ca.pem", root / "key.pem")
-    return context
 
 
 @pytest.mark.parametrize(("name", "trusted"), [("api.test", True), ("other.test", False)])

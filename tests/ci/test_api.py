@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner.ci.api import Api, api_of
-from runner.ci.http import MOST_TURNS, Unheard, _sent_on
+from runner.ci.http import MOST_TURNS
 from runner.ci.refusal import NoAnswer
+from runner.ci.waiting import Patience
 from tests.ci.events import TOKEN
 from tests.servers import Answer, WebServer
+from tests.servers.tls import certified
 from tests.servers.web import redirect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.servers import Request
 
@@ -170,17 +173,25 @@ def test_what_is_no_address_is_not_followed(to: str) -> None:
         api(server).text("actions/jobs/1/logs")
 
 
-def test_from_a_safe_connection_nothing_leads_to_one_that_is_not() -> None:
-    with pytest.raises(Unheard, match="no safe address"):
-        _sent_on("https://api.github.com/x", "http://api.github.com/x")
-    assert _sent_on("https://api.github.com/x", "//store.example/y") == "https://store.example/y"
-
-
 def test_a_host_that_sends_us_in_a_circle_is_left() -> None:
     with WebServer(redirect("/again")) as server:
         with pytest.raises(NoAnswer, match="without an end"):
             api(server).get("pulls/7")
         assert len(server.requests) == MOST_TURNS
+
+
+def test_a_safe_connection_is_one_to_whom_somebody_vouches_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with WebServer([answer({"id": 1}), redirect("http://127.0.0.1:9/log")], certified("localhost", tmp_path)) as server:
+        one = Api(f"https://localhost:{server.port}", "octocat/hello", TOKEN)
+        with pytest.raises(NoAnswer, match="certificate verify failed") as caught:
+            one.send("POST", "issues/7/comments", {})
+        assert not caught.value.lost
+        assert server.requests == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        one = one.waiting(Patience())
+        assert one.get("pulls/7").id() == 1
+        with pytest.raises(NoAnswer, match="no safe address"):
+            one.text("actions/jobs/1/logs")
 
 
 # -- texts and sizes --------------------------------------------------------------------------------------------------

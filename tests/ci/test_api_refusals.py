@@ -195,6 +195,13 @@ def test_without_a_token_nothing_is_asked(token: str, told: str) -> None:
         assert server.requests == []
 
 
+@pytest.mark.parametrize("url", ["", "file:///etc", "http://[", "http://", "api.github.com", "http://a b"])
+@pytest.mark.parametrize("question", ["GET pulls/7", "query { a }"])
+def test_an_address_that_is_none_is_no_answer(url: str, question: str) -> None:
+    with pytest.raises(NoAnswer):
+        ask(Api(url, "octocat/hello", TOKEN), question)
+
+
 def test_the_token_is_not_in_how_the_client_is_shown() -> None:
     proxies = {"http": "http://user:password@proxy.example"}
     shown = repr(Api("https://api.github.com", "octocat/hello", TOKEN, proxies))
