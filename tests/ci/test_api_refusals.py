@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runner.ci.api import Api
 from runner.ci.refusal import NoAnswer
-from tests.ci.events import TOKEN
+from runner.inputs import ActionInputs
+from runner.trust import standing_of
+from tests.ci.events import FORK, HERE, TOKEN, pull_request
 from tests.ci.test_api import answer, api
 from tests.servers import Answer, WebServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 INTEGRATION = "Resource not accessible by integration"
 
@@ -207,3 +213,25 @@ def test_the_token_is_not_in_how_the_client_is_shown() -> None:
     shown = repr(Api("https://api.github.com", "octocat/hello", TOKEN, proxies))
     assert TOKEN not in shown
     assert "password" not in shown
+
+
+# -- whose token it is ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "forked"),
+    [
+        ("pull_request", FORK, True),
+        ("pull_request", None, True),
+        ("pull_request", HERE, False),
+        ("pull_request_review", FORK, True),
+        ("pull_request_target", FORK, False),
+        ("push", HERE, False),
+    ],
+)
+def test_a_token_that_may_never_write_is_known_by_its_event(
+    tmp_path: Path, name: str, head: int | None, forked: bool
+) -> None:
+    (tmp_path / "event.json").write_text(json.dumps(pull_request(head)))
+    environ = {"GITHUB_EVENT_NAME": name, "GITHUB_EVENT_PATH": str(tmp_path / "event.json")}
+    assert standing_of(ActionInputs(), environ, tmp_path, hosted=True).api.from_fork == forked
