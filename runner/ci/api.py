@@ -93,7 +93,7 @@ class Api:
         """Have the host change something, once, and the object that it answers; empty where that is none. Raises
         NoAnswer, `lost` where nobody knows whether it has."""
         asked = Asked(method, path, writes=True, from_fork=self.from_fork)
-        found, _ = self._json(asked, self._address(path, {}), {} if body is None else body)
+        found, _ = self._json(asked, self._address(path, {}), body)
         return Told(found if isinstance(found, dict) else {})
 
     def ask(self, query: str, /, **variables: Any) -> Told:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from email.utils import formatdate
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import parse_qsl, unquote, urlencode
@@ -228,6 +229,7 @@ class GitHub(WebServer):
     def _json(self, body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
         rate = self.rate()
         told = {f"x-ratelimit-{name}": str(rate[name]) for name in ("limit", "used", "remaining", "reset")}
+        told["date"] = formatdate(usegmt=True)
         text = "" if body is UNKNOWN else json.dumps(body)
         kind = "application/json; charset=utf-8"
         return Answer(text, status=status, headers={**told, **(headers or {})}, content_type=kind)

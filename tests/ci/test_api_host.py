@@ -1,0 +1,88 @@
+"""The client and a host that checks every request and every answer against what GitHub publishes of its API."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runner.ci.api import Api, api_of
+from runner.ci.refusal import NoAnswer
+from runner.ci.waiting import patient
+from tests.servers.github import TOKEN, GitHub, Job, broken, dropped, primary, secondary
+
+if TYPE_CHECKING:
+    from tests.servers.github.server import Fault
+
+WRITER = {"contents": "write", "pull_requests": "write", "issues": "write", "actions": "read"}
+FILES = {f"{number:03}.py": ("one\n", "two\n") for number in range(120)}
+RESOLVE = "mutation($id: ID!) { resolveReviewThread(input: {threadId: $id}) { thread { isResolved } } }"
+
+
+def client(github: GitHub) -> Api:
+    return api_of(github.environ, "octocat/hello", TOKEN)
+
+
+@pytest.mark.parametrize("enterprise", [False, True], ids=["github.com", "a server of one's own"])
+def test_all_that_can_be_asked_is_as_the_host_wants_it(enterprise: bool) -> None:
+    with GitHub(WRITER, enterprise=enterprise) as github:
+        github.pull(FILES)
+        run = github.repository.run([Job("test", log="boom\n")])
+        api = client(github)
+        assert api.get("pulls/1").text("base", "ref") == "main"
+        assert [one.text("filename") for one in api.pages("pulls/1/files")] == [*FILES]
+        assert [one.text("name") for one in api.pages(f"actions/runs/{run.id}/jobs", within="jobs")] == ["test"]
+        assert api.text(f"actions/jobs/{run.jobs[0].id}/logs") == "boom\n"
+        number = api.send("POST", "issues/1/comments", {"body": "Hello."}).id()
+        api.send("DELETE", f"issues/comments/{number}")
+        found = api.ask('query($name: String!) { repository(owner: $name, name: "hello") { name } }', name="octocat")
+        assert found.text("repository", "name") == "hello"
+
+
+def test_a_permission_is_named_as_the_host_names_it() -> None:
+    with GitHub({"contents": "read", "pull_requests": "write"}) as github:
+        thread = github.pull({"a.py": ("one\n", "two\n")}).say_at("a.py", 1, "Two?")
+        with pytest.raises(NoAnswer) as resolving:
+            client(github).ask(RESOLVE, id=f"PRRT_{thread.id}")
+        with pytest.raises(NoAnswer) as checking:
+            client(github).send("POST", "check-runs", {"name": "review", "head_sha": "a" * 40})
+    told = (
+        "the token may not do this: give the job `permissions: {%s: write}` (%sResource not accessible by integration)"
+    )
+    assert str(resolving.value) == told % ("contents", "")
+    assert str(checking.value) == told % ("checks", "status 403: ")
+
+
+@pytest.mark.parametrize(
+    ("limit", "on", "lasts"),
+    [(primary(0.1), "POST *", 1.1), (secondary(0.1), "POST *", 0.1), (secondary(0.1), "QUERY *", 0.1)],
+)
+def test_behind_a_limit_the_host_answers_at_the_second_time(limit: Fault, on: str, lasts: float) -> None:
+    """The host tells the end of a limit in whole seconds; here it is not waited for longer than it `lasts`."""
+    with GitHub(WRITER) as github:
+        pull = github.pull({"a.py": ("one\n", "two\n")})
+        slept: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            time.sleep(lasts)
+
+        api = client(github).waiting(patient(60, lambda told: None, sleep=sleep))
+        github.fail(limit, on=on)
+        api.send("POST", "issues/1/comments", {"body": "Hello."})
+        assert api.ask("query { viewer { login } }").text("viewer", "login")
+        assert len(pull.comments) == 1
+    assert len(slept) == 1
+    assert 1 <= slept[0] <= 3
+
+
+@pytest.mark.parametrize("fault", [dropped(after=True), broken(502, after=True)], ids=["dropped", "502"])
+def test_a_wish_that_was_done_without_an_answer_is_done_once(fault: Fault) -> None:
+    with GitHub(WRITER) as github:
+        pull = github.pull({"a.py": ("one\n", "two\n")})
+        github.fail(fault, on="POST *")
+        with pytest.raises(NoAnswer) as caught:
+            client(github).send("POST", "issues/1/comments", {"body": "Once."})
+        assert caught.value.lost
+        assert [one.body for one in pull.comments] == ["Once."]
