@@ -76,7 +76,7 @@ def _files(lines: Sequence[str]) -> Iterator[FileChange]:
 
 def _file(paths: tuple[str, str], told: Mapping[str, str], hunks: tuple[Hunk, ...], *, binary: bool) -> FileChange:
     old, new = paths
-    added, removed = _counts(hunks)
+    added, removed = counts(hunks)
     status: Status = "modified" if hunks or binary else "unchanged"
     for header, one in _STATUS_OF_HEADER.items():
         status = one if header in told else status
@@ -162,7 +162,7 @@ def file_of_host(told: Mapping[str, Any]) -> FileChange:
     except _Malformed:
         hunks = ()
     if hunks:
-        added, removed = _counts(hunks)
+        added, removed = counts(hunks)
     status = _status(_text(told, "status", "modified"), any_lines=bool(patch or added or removed))
     silent = not hunks and not added and not removed
     return FileChange(
@@ -252,7 +252,7 @@ def _hunk(lines: Sequence[str], at: int, header: re.Match[str]) -> tuple[Hunk, i
     return Hunk(tuple(told), (header[5] or "").strip()), at
 
 
-def _counts(hunks: tuple[Hunk, ...]) -> tuple[int, int]:
+def counts(hunks: tuple[Hunk, ...]) -> tuple[int, int]:
     """Lines that are added, and that are removed."""
     kinds = [line.kind for hunk in hunks for line in hunk.lines]
     return kinds.count("added"), kinds.count("removed")

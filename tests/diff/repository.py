@@ -85,6 +85,14 @@ def quoted(path: str) -> str:
     return f'"{plain}"'
 
 
+def wrong_numbers(file: FileChange, old: bytes, new: bytes) -> list[Line]:
+    """The lines of a file that have another text in it at their number, or end otherwise."""
+    before, after = (data.decode(errors="surrogateescape").split("\n") for data in (old, new))
+    lines = [line for hunk in file.hunks for line in hunk.lines]
+    sides = [(line, number, has) for line in lines for number, has in ((line.old, before), (line.new, after)) if number]
+    return [line for line, number, has in sides if (has[number - 1], number == len(has)) != (line.text, line.bare)]
+
+
 # -- a change as a diff again -----------------------------------------------------------------------------------------
 
 
