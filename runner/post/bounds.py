@@ -31,7 +31,14 @@ MOST_REMARKS: Final = 400
 
 _REPOSITORY: Final = re.compile(r"[\w.-]{1,100}/[\w.-]{1,100}", re.ASCII)
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_MOST_TICKS: Final = 50  # those around it are more
 _LAST_LINE: Final = 2**31
+
+
+def may_be_offered(suggestion: str) -> bool:
+    """Whether it may be put in the place of lines with one click: all of it is seen, and there is room for it."""
+    small = len(suggestion.encode(errors="replace")) <= MOST_TEXT and "`" * _MOST_TICKS not in suggestion
+    return small and shown(suggestion) == suggestion
 
 
 def strange(plan: PostPlan) -> Iterator[str]:
@@ -81,11 +88,10 @@ def _comment(place: str, comment: Comment) -> Iterator[str]:
     if last is not None and first is not None and not 1 <= first < last:
         yield f"{place}.start_line does not come before its line"
     if comment.suggestion is not None:
-        yield from _text(f"{place}.suggestion", comment.suggestion, MOST_TEXT)
         if comment.side == "old":
             yield f"{place}.suggestion is for lines that are gone"
-        if shown(comment.suggestion) != comment.suggestion:
-            yield f"{place}.suggestion has characters that nobody sees"
+        if not may_be_offered(comment.suggestion):
+            yield f"{place}.suggestion has characters that nobody sees, or more than {MOST_TEXT:,} bytes"
     for index, point in enumerate(comment.points):
         yield from _point(f"{place}.points[{index}]", point)
 

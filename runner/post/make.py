@@ -176,7 +176,7 @@ def _offered(code: str | None, spot: Spot) -> str | None:
     if code is None or not spot.takes_suggestions:
         return None
     text = "".join(f"{line}\n" for line in split(code))
-    return text if shown(text) == text and len(text) <= bounds.MOST_TEXT else None
+    return text if bounds.may_be_offered(text) else None
 
 
 def _labels(said: Sequence[str], allowed: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -210,13 +210,13 @@ def _count(number: int) -> str:
 
 def _text(text: str, most: int) -> str:
     """A text without what nobody sees, or its beginning."""
-    seen = stripped(text)
-    return seen if len(seen) <= most else seen[: most - len(_CUT)] + _CUT
+    seen = stripped(text[: 2 * most])
+    return seen if len(seen) <= most and len(text) <= 2 * most else seen[: most - len(_CUT)] + _CUT
 
 
 def _name(text: str, most: int) -> str:
     """A text in one line, or its beginning."""
-    line = " ".join(shown(text).split())
+    line = " ".join(shown(text[: 4 * most]).split())
     return line if len(line) <= most else line[: most - 1] + "…"
 
 

@@ -24,8 +24,11 @@ MOST: Final = 65_000
 ALL_OF_IT: Final = "results.json"
 """Where all of a text is of which a comment has the beginning."""
 
-_FOOT: Final = 4_000  # bytes for what stands below: remarks and the last line
+_HEAD: Final = 500  # bytes of marker and heading, and of how many more there are
+_FOOT: Final = 6_000  # of what stands below: remarks and the last line
 _REMARKS: Final = 3_000
+_FINDING: Final = 20_000  # of one finding
+_LEAST: Final = 1_000  # in less nothing is said any more
 
 
 def sticky(plan: PostPlan, key: str, by: str, *, foreign: bool = False) -> str:
@@ -36,9 +39,10 @@ def sticky(plan: PostPlan, key: str, by: str, *, foreign: bool = False) -> str:
 
 def inline(comment: Comment, key: str) -> str:
     """A comment at lines or a file of the diff."""
-    room = MOST - 1_000 - len(_suggestion(comment).encode())
-    parts = [part for point in comment.points for part in _point(point, room // len(comment.points))]
-    return "\n\n".join([f"{Marker(key, place=comment.place)}\n{parts[0]}", *parts[1:], *_offered(comment)])
+    offered = [] if comment.suggestion is None else [_suggestion(comment.suggestion)]
+    room = MOST - _HEAD - sum(map(_size, offered))
+    parts = [*_points(comment.points, room, "meant for "), *offered]
+    return f"{Marker(key, place=comment.place)}\n" + "\n\n".join(parts)
 
 
 def review(plan: PostPlan, by: str) -> str:
@@ -48,7 +52,7 @@ def review(plan: PostPlan, by: str) -> str:
 
 def check_title(plan: PostPlan) -> str:
     """The one line beside a check run."""
-    return counted(plan) or "Looked at"
+    return counted(plan) or "No findings"
 
 
 def check_summary(plan: PostPlan, by: str, *, foreign: bool = False) -> str:
@@ -71,56 +75,53 @@ def _findings(count: int) -> str:
 
 def _whole(plan: PostPlan, by: str, *, foreign: bool) -> str:
     """Everything but the marker, in at most MOST bytes with it."""
-    foot = [*_remarks(plan.remarks), _footer(plan, by, foreign=foreign)]
-    room = MOST - _FOOT
-    parts = [_fitting(plan.body, min(room, 40_000))]
-    room -= _size(parts[0])
+    room = MOST - _HEAD - _FOOT
+    parts = [_fitting(plan.body, min(room, 40_000))] if plan.body.strip() else []
+    room -= sum(map(_size, parts))
     if plan.rest:
         parts.append("#### Not at a line of the diff" if plan.comments else "#### Findings")
-        room -= 100  # for the heading, and for how many there was no room for
-    for index, point in enumerate(plan.rest):
-        told = "\n\n".join(_point(point, room))
-        if _size(told) > room:
-            parts.append(f"_and {len(plan.rest) - index:,} more, in {ALL_OF_IT}_")
-            break
-        parts.append(told)
+        parts += _points(plan.rest, room, "")
+    return "\n\n".join([*parts, *_remarks(plan.remarks), _footer(plan, by, foreign=foreign)])
+
+
+def _points(points: Sequence[Point], room: int, before: str) -> Iterator[str]:
+    """Findings one after the other, in so many bytes, and how many there was no room for. `before` is a word before the
+    places that they were said of."""
+    for index, point in enumerate(points):
+        told = "\n\n".join(_point(point, room, before))
         room -= _size(told)
-    return "\n\n".join([*parts, *foot])
+        if room < _LEAST:
+            yield f"_and {len(points) - index:,} more, in {ALL_OF_IT}_"
+            return
+        yield told
+
+
+def _point(point: Point, room: int, before: str) -> Iterator[str]:
+    """A finding in paragraphs, in not much more than so many bytes."""
+    named = html(point.title) or html(point.severity.capitalize())
+    head = [one for one in (sign(point.severity), f"<strong>{named}</strong>" if named else "") if one]
+    more = [html(point.severity)] if point.title and point.severity else []
+    more += [before + code(point.said_of)] if point.said_of else []
+    if head or more:
+        yield "<p>" + " · ".join([" ".join(head), *more] if head else more) + "</p>"
+    if point.body.strip():
+        yield _fitting(point.body, min(room // 2, _FINDING))
+    if point.code is not None:
+        yield _fitting(fenced(point.code), min(room // 4, _FINDING))
 
 
 def _fitting(markdown: str, room: int) -> str:
-    """Markdown as HTML in at most so many bytes."""
-    for most in (room, room // 3, room // 9):
-        if _size(found := rendered(markdown, most, ALL_OF_IT)) <= room:
-            break
-    return found
+    """Markdown as HTML in at most so many bytes, or what there is of it."""
+    found = rendered(markdown, room - 100, ALL_OF_IT)  # which leaves some for the words that it was cut
+    return found if _size(found) <= room else rendered(markdown, room // 4, ALL_OF_IT)
 
 
 def _size(text: str) -> int:
     return len(text.encode()) + 2
 
 
-def _point(point: Point, room: int) -> Iterator[str]:
-    """A finding in paragraphs, in about so many bytes."""
-    named = html(point.title) or (html(point.severity.capitalize()) if point.severity else "")
-    head = [one for one in (sign(point.severity), f"<strong>{named}</strong>" if named else "") if one]
-    more = [html(point.severity)] if point.title and point.severity else []
-    more += [f"meant for {code(point.said_of)}"] if point.said_of else []
-    if head or more:
-        yield "<p>" + " · ".join([" ".join(head), *more] if head else more) + "</p>"
-    if point.body.strip():
-        yield _fitting(point.body, room * 2 // 3)
-    if point.code is not None:
-        yield fenced(point.code, room // 4, ALL_OF_IT)
-
-
-def _offered(comment: Comment) -> list[str]:
-    return [_suggestion(comment)] if comment.suggestion is not None else []
-
-
-def _suggestion(comment: Comment) -> str:
+def _suggestion(text: str) -> str:
     """What the host offers to put in the place of the lines; no fence in it is as long as that around it."""
-    text = comment.suggestion or ""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}suggestion\n{text}{'' if text.endswith(chr(10)) or not text else chr(10)}{fence}"

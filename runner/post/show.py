@@ -37,7 +37,7 @@ def _lines(plan: PostPlan) -> Iterator[str]:
     if plan.rest:
         yield from ("", "below the comment:")
     for point in plan.rest:
-        yield from _point(point)
+        yield from _point(point, "")
     yield ""
     if plan.labels:
         yield f"labels: {', '.join(map(_line, plan.labels))}"
@@ -55,17 +55,17 @@ def _at(comment: Comment) -> Iterator[str]:
     removed = " (as it was)" if comment.side == "old" else ""
     yield f"  {_line(standing_at(comment))}{removed}"
     for point in comment.points:
-        yield from (f"  {line}" for line in _point(point))
+        yield from (indent(part, "  ") for part in _point(point, "meant for "))
     if comment.suggestion is not None:
         yield "    suggestion:" if comment.suggestion else "    suggestion: these lines are taken out"
         yield from ([_text(comment.suggestion, 6)] if comment.suggestion else [])
 
 
-def _point(point: Point) -> Iterator[str]:
+def _point(point: Point, before: str) -> Iterator[str]:
     named = " ".join(one for one in (f"[{_line(point.severity)}]" if point.severity else "", _line(point.title)) if one)
-    meant = f" (meant for {_line(point.said_of)})" if point.said_of else ""
+    meant = f"({before}{_line(point.said_of)})" if point.said_of else ""
     if named or meant:
-        yield f"  {named}{meant}"
+        yield f"  {named} {meant}".rstrip() if named else f"  {meant}"
     if point.body.strip():
         yield _text(point.body, 4)
     if point.code is not None:

@@ -27,7 +27,9 @@ MAX_ANSWER: Final = 40_000
 MOST_ROWS: Final = 200
 MAX_TABLE: Final = 150_000  # bytes
 
-_LIVE: Final = re.compile(r"((?<!(?-i:[0-9A-Za-z_]))@(?=\w)|(?<!&)#(?=\d)|(?<!\w)gh-(?=\d))", re.IGNORECASE)
+_LIVE: Final = re.compile(
+    r"((?<!(?-i:[0-9A-Za-z_]))@(?=\w)|(?<!&)#(?=\d)|(?<!(?-i:[0-9A-Za-z_]))gh-(?=\d))", re.IGNORECASE
+)
 """What makes a mention or a link to an issue of what follows; not the sign in an address or a version, nor `&#`, which
 begins a sign that was escaped."""
 

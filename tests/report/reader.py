@@ -18,7 +18,7 @@ VOID = {"br", "hr"}
 LINES = {"p", "summary", "h3", "h4", "h5", "h6", "th", "td"}
 """What holds text and spans only: a browser ends it where a block begins."""
 
-SPANS = {"strong", "em", "del", "code", "a", "br"}
+SPANS = {"strong", "em", "del", "code", "a", "br", "sub"}
 BLOCKS = {"ul", "ol", "li", "blockquote", "pre", "table", "thead", "tbody", "tr", "hr", "details"}
 ATTRIBUTES = {
     "a": {"href"},
