@@ -16,13 +16,15 @@ does not fit fails the test when the server is left. So does what the host would
 
 `TOKEN` is the job's own, of `github-actions[bot]`; `github.token("mona", contents="write")` makes another. A public
 repository can be read with any token, a private one (`private=True`) needs the permission. `environ` has the addresses.
+Who waits for a limit without waiting says so by `github.later(seconds)`; `github.too_early` has who did not wait.
 """
 
 from __future__ import annotations
 
 from .faults import Fault, broken, dropped, primary, secondary, slow, stale
+from .repository import Issue, Pull, Repository, Run
 from .server import TOKEN, GitHub, Violated
-from .state import Issue, Job, Pull, Repository, Run, Spot, Thread
+from .state import Job, Spot, Thread
 
 __all__ = [
     "TOKEN",

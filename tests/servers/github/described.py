@@ -109,7 +109,7 @@ class Description:
     def resolved(self, told: Told) -> Told:
         """What a reference leads to."""
         while "$ref" in told:
-            found = self.told
+            found: Any = self.told
             for key in told["$ref"].removeprefix("#/").split("/"):
                 found = found[key]
             told = found

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from .repository import Issue, Pull, Repository, Run
 from .shapes import Shapes, account
-from .state import Comment, Issue, Pull, Repository, Run
+from .state import Comment
 from .state import account as of_login
 
 Json = dict[str, Any]

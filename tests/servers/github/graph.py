@@ -25,8 +25,9 @@ from graphql import (
 )
 
 from .fetch import KEPT
+from .repository import Issue, Pull, Repository
 from .shapes import association
-from .state import Account, Comment, Issue, Pull, Repository, ReviewComment, Thread
+from .state import Account, Comment, ReviewComment, Thread
 
 if TYPE_CHECKING:
     from .server import GitHub, Token
@@ -101,7 +102,7 @@ def answer(host: GitHub, token: Token, asked: Question) -> Json:
     return told
 
 
-def resolved(source: Any, info: GraphQLResolveInfo, **args: Any) -> Any:
+def resolved(source: Any, info: GraphQLResolveInfo[Any], **args: Any) -> Any:
     if not isinstance(source, Mapping) or info.field_name not in source:
         raise GraphQLError(
             f"the stand-in does not know {info.parent_type.name}.{info.field_name}; teach it in graph.py"
@@ -184,7 +185,7 @@ class Graph:
     def _numbered(self, repository: Repository, kind: type[Issue] | None, number: int) -> Json:
         found = repository.issues.get(number)
         if found is None or (kind is not None and type(found) is not kind):
-            name = {Pull: "a PullRequest", Issue: "an Issue"}.get(kind or type(None), "an issue or pull request")
+            name = "a PullRequest" if kind is Pull else "an Issue" if kind is Issue else "an issue or pull request"
             raise Told("NOT_FOUND", f"Could not resolve to {name} with the number of {number}.")
         needs = "pull_requests=read" if isinstance(found, Pull) else "issues=read"
         if repository.private and not self.token.may(needs):
@@ -328,7 +329,7 @@ class Graph:
             "startDiffSide": of.start_side,
             "resolvedBy": self.actor(of.resolved_by) if of.resolved_by else None,
             "viewerCanReply": True,
-            "viewerCanResolve": not of.resolved,
+            "viewerCanResolve": not of.resolved,  # also where the token may not: the mutation says so
             "viewerCanUnresolve": of.resolved,
             "comments": connection(of.comments, lambda one: self.review_comment(on, one)),
         }

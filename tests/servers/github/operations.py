@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from .archive import archive
-from .state import LONGEST, Account, Check, Comment, Issue, Pull, Repository, ReviewComment, Spot, account
+from .repository import Issue, Pull, Repository
+from .state import LONGEST, Account, Check, Comment, ReviewComment, Spot, account
 
 if TYPE_CHECKING:
     from .server import GitHub, Token
@@ -19,9 +20,11 @@ Json = dict[str, Any]
 class Refused(Exception):
     """The host does not do it."""
 
-    def __init__(self, status: int, message: str, errors: list[Any] | None = None, **headers: str) -> None:
+    def __init__(
+        self, status: int, message: str, errors: list[Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
-        self.status, self.headers = status, headers
+        self.status, self.headers = status, headers or {}
         self.body: Json = {"message": message, "documentation_url": "https://docs.github.com/rest"}
         self.body |= {} if errors is None else {"errors": errors}
 
@@ -60,14 +63,16 @@ class Asked:
     def issue(self) -> Issue:
         """The issue or pull request that is meant, by its own number or that of a comment."""
         if "issue_number" in self.path:
-            return self._known(self.repository.issues, "issue_number")
+            found: Issue = self._known(self.repository.issues, "issue_number")
+            return found
         if "pull_number" in self.path:
             return self.pull
         return self.comment[0]
 
     @property
     def pull(self) -> Pull:
-        return self._known({one.number: one for one in self.repository.pulls}, "pull_number")
+        found: Pull = self._known({one.number: one for one in self.repository.pulls}, "pull_number")
+        return found
 
     def _known(self, things: Mapping[int, Any], name: str) -> Any:
         found = things.get(int(self.path[name]))
@@ -78,12 +83,15 @@ class Asked:
     @property
     def comment(self) -> tuple[Issue, Comment]:
         issues = self.repository.issues.values()
-        return self._known({said.id: (one, said) for one in issues for said in one.comments}, "comment_id")  # type: ignore[no-any-return]
+        said = {said.id: (one, said) for one in issues for said in one.comments}
+        found: tuple[Issue, Comment] = self._known(said, "comment_id")
+        return found
 
     @property
     def review_comment(self) -> tuple[Pull, ReviewComment]:
         said = {said.id: (one, said) for one in self.repository.pulls for at in one.threads for said in at.comments}
-        return self._known(said, "comment_id")  # type: ignore[no-any-return]
+        found: tuple[Pull, ReviewComment] = self._known(said, "comment_id")
+        return found
 
     @property
     def viewer(self) -> Account:

@@ -1,6 +1,6 @@
-"""The socket of the stand-in: tokens, limits, faults and pages around what the operations do, and the account of every
-request and answer that does not fit what the host publishes. GraphQL is loaded where it is used: it takes a while, and
-most who import this only collect tests.
+"""The socket of the stand-in: whose token it is, limits and faults around both APIs, and the account of every request
+and answer that does not fit what the host publishes. GraphQL is loaded where it is used: it takes a while, and most who
+import this only collect tests.
 """
 
 from __future__ import annotations
@@ -8,23 +8,24 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import parse_qsl, unquote, urlencode
 
 from tests.servers.http import Answer
 from tests.servers.web import WebServer
 
-from .described import UNKNOWN, Operation, described
+from .described import UNKNOWN, described
 from .events import Events
 from .faults import Fault, Limit
-from .operations import OPERATIONS, Asked, Given, Refused
+from .operations import Given
+from .repository import Pull, Repository
+from .rest import Rest
 from .shapes import Shapes
-from .state import ACCOUNTS, Account, Ids, Pull, Repository, account
+from .state import ACCOUNTS, Account, Ids, account
 
 if TYPE_CHECKING:
     from tests.servers.http import Request
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 TOKEN: Final = "ghs_theTokenOfTheJob0123"
 LIMIT: Final = 5000
 READS: Final = ("GET ", "QUERY ")
-KINDS: Final = {"", "*/*", "application/json", "application/vnd.github+json", "application/vnd.github.v3+json"}
-VERSIONS: Final = {"", "2022-11-28"}
 JOBS: Final = {"contents": "read", "pull_requests": "write"}
 """What the token of a job may, where its workflow says what a review needs."""
 
@@ -74,25 +73,28 @@ class GitHub(WebServer):
         enterprise: bool = False,
     ) -> None:
         super().__init__(self._answer)
-        self._description = described()
         self.ids = Ids()
         self.accounts = dict(ACCOUNTS)
         self.repositories: dict[str, Repository] = {}
         self.repository = self.also(repository, files=files, private=private)
         self.tokens = {TOKEN: Token(account("github-actions[bot]"), dict(permissions))}
         self.violations: list[str] = []
-        self._base, self._graphql = ("/api/v3", "/api/graphql") if enterprise else ("", "/graphql")
+        self.too_early: list[str] = []
+        """Requests that came while a limit held."""
+        self.base, self._graphql = ("/api/v3", "/api/graphql") if enterprise else ("", "/graphql")
         self._planned: list[tuple[str, Fault]] = []
         self._limit: Limit | None = None
+        self._ahead = 0.0
         self._before = self.repositories
         self._spent = 0
         self._kept: dict[str, bytes] = {}
         self._storage = WebServer(self._stored)
+        self._rest = Rest(self)
 
     def __enter__(self) -> Self:
         from . import graph
 
-        graph.schema()  # once in a process, and not while a client waits
+        described(), graph.schema()  # once in a process, and not while a client waits
         super().__enter__()
         self._storage.__enter__()
         self.shapes = Shapes(self.url, self.api_url)
@@ -100,8 +102,10 @@ class GitHub(WebServer):
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        super().__exit__(kind, error, traceback)
-        self._storage.__exit__(kind, error, traceback)
+        try:
+            super().__exit__(kind, error, traceback)
+        finally:
+            self._storage.__exit__(kind, error, traceback)
         told = "\n".join(["GitHub's description of its API does not allow this:", *self.violations])
         if self.violations and error:
             error.add_note(told)
@@ -131,11 +135,19 @@ class GitHub(WebServer):
         of GraphQL is `MUTATION /graphql`, a query is `QUERY /graphql`."""
         self._planned += [(on, fault)] * times
 
+    def later(self, seconds: float) -> None:
+        """Its clock goes on by this, for whoever waits without waiting."""
+        self._ahead += seconds
+
+    @property
+    def _now(self) -> float:
+        return time.time() + self._ahead
+
     # -- what a test sees ---------------------------------------------------------------------------------------------
 
     @property
     def api_url(self) -> str:
-        return self.url + self._base
+        return self.url + self.base
 
     @property
     def environ(self) -> dict[str, str]:
@@ -173,7 +185,7 @@ class GitHub(WebServer):
             from . import graph
 
             return f"{'MUTATION' if graph.question(request.body).changes else 'QUERY'} /graphql"
-        return f"{request.method} {request.path.removeprefix(self._base)}"
+        return f"{request.method} {request.path.removeprefix(self.base)}"
 
     def _answer(self, request: Request) -> Answer:
         self._spent += 1
@@ -183,7 +195,8 @@ class GitHub(WebServer):
             self._before = deepcopy(self.repositories)
         if fault is not None and not fault.after:
             return self._broken(fault)
-        if self._limit is not None and self._limit.until > time.time():
+        if self._limit is not None and self._limit.until > self._now:
+            self.too_early.append(called)
             return self._refused_by(self._limit)
         if fault is not None and fault.kind == "stale":
             return self._done_before(request)
@@ -191,7 +204,7 @@ class GitHub(WebServer):
         if fault is None:
             return given
         if fault.kind == "slow":
-            return Answer(**{**vars(given), "delay": fault.seconds})
+            return replace(given, delay=fault.seconds)
         return self._broken(fault)
 
     def _done_before(self, request: Request) -> Answer:
@@ -214,25 +227,24 @@ class GitHub(WebServer):
             return Answer(reset="before")
         if fault.kind == "broken":
             return self._json({"message": "Server Error"}, fault.status)
-        self._limit = Limit.of(fault, time.time())
+        self._limit = Limit.of(fault, self._now)
         return self._refused_by(self._limit)
 
     def _refused_by(self, limit: Limit) -> Answer:
         told = {"message": limit.message, "documentation_url": "https://docs.github.com/rest"}
-        return self._json(told, 403, limit.headers(time.time()))
+        return self._json(told, 403, limit.headers(self._now))
 
     def rate(self) -> dict[str, int]:
         used = min(self._spent, LIMIT)
-        reset = math.ceil(time.time()) + 3600
+        reset = math.ceil(self._now) + 3600
         return {"limit": LIMIT, "used": used, "remaining": LIMIT - used, "reset": reset}
 
     def _json(self, body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-        rate = self.rate()
-        told = {f"x-ratelimit-{name}": str(rate[name]) for name in ("limit", "used", "remaining", "reset")}
-        told["date"] = formatdate(usegmt=True)
-        text = "" if body is UNKNOWN else json.dumps(body)
-        kind = "application/json; charset=utf-8"
-        return Answer(text, status=status, headers={**told, **(headers or {})}, content_type=kind)
+        text = "" if body is UNKNOWN else body if isinstance(body, str) else json.dumps(body)
+        rate = {f"x-ratelimit-{name}": str(value) for name, value in self.rate().items()}
+        date = formatdate(self._now, usegmt=True)
+        told = {"content-type": "application/json; charset=utf-8", "date": date, **rate, **(headers or {})}
+        return Answer(text, status=status, content_type=told.pop("content-type"), headers=told)
 
     def _done(self, request: Request) -> Answer:
         """Carry it out, and see that it and its answer fit."""
@@ -244,9 +256,9 @@ class GitHub(WebServer):
             return self._json({"message": "Request forbidden by administrative rules: no User-Agent"}, 403)
         if request.path == self._graphql:
             return self._asked_in_graphql(request, token)
-        if not request.path.startswith(f"{self._base}/"):
+        if not request.path.startswith(f"{self.base}/"):
             return self._json({"message": "Not Found"}, 404)
-        return self._asked_in_rest(request, token)
+        return self._json(*self._rest.answer(request, token))
 
     def _asked_in_graphql(self, request: Request, token: Token) -> Answer:
         from . import graph
@@ -255,86 +267,6 @@ class GitHub(WebServer):
         for wrong in asked.wrong:
             self.violation(f"POST {request.path}: {wrong}")
         return self._json(graph.answer(self, token, asked))
-
-    def _asked_in_rest(self, request: Request, token: Token) -> Answer:
-        path = self._by_name(request.path.removeprefix(self._base))
-        found = self._description.operation(request.method, path)
-        if found is None:
-            self.violation(f"{request.method} {path} is no operation")
-            return self._json({"message": "Not Found"}, 404)
-        operation, params = found
-        called = f"{request.method} {path} ({operation.id})"
-        query = dict(parse_qsl(request.query, keep_blank_values=True))
-        body = json.loads(request.content) if request.content else UNKNOWN
-        wrong = [*operation.wrong_in(params, query, body), *wrong_headers(request.headers, operation.id)]
-        for one in wrong:
-            self.violation(f"{called}: {one}")
-        if wrong:
-            return self._json({"message": "Invalid request.\n\n" + "\n".join(wrong)}, 422)
-        if operation.id not in OPERATIONS:
-            self.violation(f"the stand-in does not know {operation.id}; teach it in operations.py")
-            return self._json({"message": "Not Found"}, 404)
-        asked = Asked(self, token, params, query, None if body is UNKNOWN else body, request.headers.get("accept", ""))
-        return self._checked(called, operation, *self._carried_out(operation.id, asked))
-
-    def _by_name(self, path: str) -> str:
-        """Links to further pages name a repository by its number."""
-        parts = path.split("/", 3)
-        if len(parts) < 3 or parts[1] != "repositories":
-            return path
-        names = {str(one.id): one.full_name for one in self.repositories.values()}
-        return "/".join(["/repos", names.get(parts[2], "nobody/nothing"), *parts[3:]])
-
-    def _carried_out(self, name: str, asked: Asked) -> tuple[Given, Asked]:
-        carry_out, accepts = OPERATIONS[name]
-        try:
-            self._see_permission(accepts, asked)
-            return carry_out(asked), asked
-        except Refused as refused:
-            return Given(refused.body, refused.status, refused.headers), asked
-
-    def _see_permission(self, accepts: str, asked: Asked) -> None:
-        """What is public anybody may read."""
-        if "repo" not in asked.path or not accepts:
-            return
-        if "issues=" in accepts and asked.path.keys() & {"issue_number", "comment_id"}:
-            accepts = accepts if isinstance(asked.issue, Pull) else accepts.partition("; ")[0]
-        public = not asked.repository.private and "=write" not in accepts
-        if not public and not asked.token.may(accepts):
-            header = {"x-accepted-github-permissions": accepts}
-            raise Refused(403, "Resource not accessible by integration", **header)
-
-    def _checked(self, called: str, operation: Operation, given: Given, asked: Asked) -> Answer:
-        if given.text is not None:
-            return Answer(given.text, content_type="application/vnd.github.raw+json; charset=utf-8")
-        headers = dict(given.headers)
-        body = UNKNOWN if given.status in (204, 302) else given.body
-        if given.items is not None:
-            items, links = self._page(given.items, asked)
-            headers |= links
-            body = {**given.body, given.within: items} if given.within else items
-        body = body if body is UNKNOWN else operation.whole(given.status, body)
-        if wrong := operation.wrong_answer(given.status, body):
-            self.violation(f"the answer {given.status} to {called}: {wrong}")
-        return self._json(body, given.status, headers)
-
-    def _page(self, items: Sequence[Any], asked: Asked) -> tuple[list[Any], dict[str, str]]:
-        size = min(int(asked.query.get("per_page", 30)), 100)
-        page, last = int(asked.query.get("page", 1)), max(1, -(-len(items) // max(size, 1)))
-        url = self._link(asked)
-        further = {"prev": page - 1, "next": page + 1, "last": last, "first": 1}
-        if page >= last:
-            further.pop("next"), further.pop("last")
-        if page <= 1:
-            further.pop("prev"), further.pop("first")
-        links = [f'<{url}?{urlencode({**asked.query, "page": to})}>; rel="{rel}"' for rel, to in further.items()]
-        return list(items[(page - 1) * size : page * size]), {"link": ", ".join(links)} if links else {}
-
-    def _link(self, asked: Asked) -> str:
-        """Where further pages are: the host names the repository by its number there."""
-        path = unquote(self.requests[-1].path).removeprefix(self._base)
-        parts = self._by_name(path).split("/", 4)
-        return f"{self.api_url}/repositories/{asked.repository.id}/{'/'.join(parts[4:])}"
 
     # -- another host -------------------------------------------------------------------------------------------------
 
@@ -349,13 +281,3 @@ class GitHub(WebServer):
         if request.path not in self._kept:
             return Answer("no such thing", status=404)
         return Answer(raw=self._kept[request.path], content_type="text/plain; charset=utf-8")
-
-
-def wrong_headers(headers: Mapping[str, str], operation: str) -> Iterator[str]:
-    """What of the headers the stand-in would take no notice of, and the host would."""
-    accept, version = headers.get("accept", ""), headers.get("x-github-api-version", "")
-    raw = operation == "repos/get-content" and accept == "application/vnd.github.raw+json"
-    if accept not in KINDS and not raw:
-        yield f"the stand-in does not know how to answer as {accept}"
-    if version not in VERSIONS:
-        yield f"{version} is no version of the API"

@@ -7,11 +7,13 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .state import Account, Comment, Commit, Issue, Pull, Repository, Review, ReviewComment
+from .repository import Issue, Pull, Repository
+from .state import Account, Comment, Commit, Review, ReviewComment
 
 if TYPE_CHECKING:
     from .diff import File
-    from .state import Check, Job, Run
+    from .repository import Run
+    from .state import Check, Job
 
 Json = dict[str, Any]
 
