@@ -30,6 +30,7 @@ def plan_of(said: Said, recipe: PostRecipe, target: Target, change: Change | Non
     for finding in sorted(said.findings or (), key=lambda one: -rank(one.severity)):
         made.take(finding)
     labels, refused = _labels(said.labels, recipe.labels)
+    check = recipe.check or "" if target.head else ""  # an issue has no commit that one could be of
     body = _text(said.text, bounds.MOST_BODY)
     return PostPlan(
         target.repository,
@@ -40,8 +41,8 @@ def plan_of(said: Said, recipe: PostRecipe, target: Target, change: Change | Non
         comments=made.comments,
         rest=made.rest,
         labels=labels,
-        check=recipe.check or "",
-        conclusion=(said.conclusion or "neutral") if recipe.check else None,
+        check=check,
+        conclusion=(said.conclusion or "neutral") if check else None,
         remarks=_remarks([*made.remarks, *refused]),
     )
 

@@ -142,7 +142,7 @@ def _remarks(remarks: Sequence[str]) -> list[str]:
 
 def _footer(plan: PostPlan, by: str, *, foreign: bool) -> str:
     parts = [html(by), f"looked at {plan.head}" if plan.head else "", counted(plan)]
-    parts += ["from a run without rights: its words are not checked"] if foreign else []
+    parts += ["made by a run without rights: these may be anybody's words"] if foreign else []
     return f"<sub>{' · '.join(part for part in parts if part)}</sub>"
 
 

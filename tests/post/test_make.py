@@ -8,6 +8,7 @@ import pytest
 
 from runner.diff.change import Change, FileChange
 from runner.errors import PostProblem
+from runner.facts.facts import Target
 from runner.plan.plan import PostRecipe
 from runner.post.make import gathered, plan_of
 from runner.post.plan import Comment, PostPlan
@@ -256,6 +257,11 @@ def test_a_check_is_green_only_where_the_answer_says_so(conclusion: str | None, 
 
 def test_without_the_name_of_a_check_there_is_none() -> None:
     plan = planned(conclusion="success")
+    assert (plan.check, plan.conclusion) == ("", None)
+
+
+def test_an_issue_has_no_check() -> None:
+    plan = plan_of(said("Good."), PostRecipe(check="review"), Target("owner/repo", 7), None, "comment")
     assert (plan.check, plan.conclusion) == ("", None)
 
 

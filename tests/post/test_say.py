@@ -99,7 +99,7 @@ def test_an_empty_body_leaves_no_empty_box() -> None:
 
 
 def test_a_plan_of_a_run_without_rights_says_whose_words_these_are() -> None:
-    assert "its words are not checked" in sticky(planned(), KEY, "PR review", foreign=True)
+    assert "these may be anybody" in sticky(planned(), KEY, "PR review", foreign=True)
 
 
 def test_findings_at_one_place_are_told_one_after_the_other() -> None:
