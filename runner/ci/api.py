@@ -14,8 +14,10 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
+from runner.ci.asked import Asked
 from runner.ci.event import Told
-from runner.ci.refusal import Asked, NoAnswer, broken, refused, refused_in_graphql
+from runner.ci.graphql import refused_in_graphql
+from runner.ci.refusal import NoAnswer, broken, refused
 from runner.ci.waiting import Patience
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ KEPT: Final = 1024 * 1024
 """Bytes of the end of a text that are kept."""
 
 PAGE: Final = 100
+MOST_PAGES: Final = 120
 MOST: Final = 3000
 """Things on all pages of a list; the host tells no more files of a pull request than this."""
 
@@ -39,6 +42,9 @@ WRITES: Final = ("admin", "maintain", "write")
 
 _PATH: Final = re.compile(r"/?(?!\.\.?(/|$))[\w.%:@=+~,-]+(/(?!\.\.?(/|$))[\w.%:@=+~,-]+)*", re.ASCII)
 _NEXT: Final = re.compile(r'<([^<>]+)>\s*;[^,<]*\brel="?next"?', re.ASCII)
+_MUTATION: Final = re.compile(r"\bmutation\b")
+"""In a document that changes something, and perhaps in others, which are not asked again then."""
+
 _TOKEN: Final = re.compile(r"[!-~]+", re.ASCII)
 
 
@@ -77,7 +83,7 @@ class Api:
         asked = Asked("GET", path, writes=False)
         url = self._address(path, {"per_page": min(PAGE, most), **query})
         left = most
-        for _ in range(-(-most // PAGE) + 1):  # a page may have less than we ask for, but not every one
+        for _ in range(MOST_PAGES):
             found, heard = self._json(asked, url)
             items = found.get(within) if within and isinstance(found, dict) else found
             if not isinstance(items, list):
@@ -88,6 +94,7 @@ class Api:
             if left <= 0 or further is None:
                 return
             url = self._here(url, further[1])
+        raise NoAnswer(f"the host's list has more than {MOST_PAGES} pages", status=heard.status)
 
     def send(self, method: str, path: str, body: Mapping[str, Any] | None = None, /) -> Told:
         """Have the host change something, once, and the object that it answers; empty where that is none. Raises
@@ -98,7 +105,7 @@ class Api:
 
     def ask(self, query: str, /, **variables: Any) -> Told:
         """The data of a query or a mutation of GraphQL; errors beside it are none. Raises NoAnswer as `send` does."""
-        writes = query.lstrip().startswith("mutation")
+        writes = _MUTATION.search(query) is not None
         asked = Asked("POST", "graphql", writes=writes, from_fork=self.from_fork)
         found, _ = self._json(asked, self._graphql, {"query": query, "variables": variables})
         return Told(found["data"])

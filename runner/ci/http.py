@@ -114,7 +114,7 @@ class Wire:
     def _once(self, ask: Ask, url: str, into: Sink, until: float) -> Heard:
         left = until - time.monotonic()
         if left <= 0:
-            raise Unheard(f"the host's answer takes longer than {WHOLE_S:g} s", arrived=False)
+            raise Unheard("the host takes too long to answer", arrived=False)
         try:
             with self._opener.open(self._request(ask, url), timeout=min(SILENT_S, left)) as answer:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
@@ -191,7 +191,7 @@ def _copy(answer: HTTPResponse, into: Sink, most: int, until: float) -> None:
         if total > most:
             raise Unheard(f"the host's answer is larger than {most // 1024 // 1024} MiB")
         if time.monotonic() > until:
-            raise Unheard(f"the host's answer takes longer than {WHOLE_S:g} s")
+            raise Unheard("the host takes too long to answer")
         into.write(piece)
     if getattr(answer, "length", None):
         raise Unheard("the host's answer ends too soon", passing=True)

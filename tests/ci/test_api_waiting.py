@@ -29,7 +29,7 @@ NOON = 1913464800
 """The same, in seconds."""
 
 GOOD = answer({"id": 1})
-MUTATION = "mutation { a }"
+MUTATION = "fragment f on X { b } mutation { a }"
 
 
 class Clock:

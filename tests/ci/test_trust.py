@@ -217,7 +217,7 @@ def test_an_answer_that_trickles_is_not_waited_for(monkeypatch: pytest.MonkeyPat
         begun = time.monotonic()
         told = api(f"http://127.0.0.1:{server.getsockname()[1]}").may_write(asked_for)
         thread.join()
-    assert told.endswith("the host's answer takes longer than 0.1 s")
+    assert told.endswith("the host takes too long to answer")
     assert time.monotonic() - begun < 2
 
 
