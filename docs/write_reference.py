@@ -30,6 +30,9 @@ exit code 70. The message says where it stood. Where not even that can be done, 
 it is killed eight seconds after a signal, or half a minute after its `timeout` (exit code 1), and the outputs say
 `failed`.
 
+One that is posting by then stops as well, with status `cancelled`: what stands at the host stays, and `posted` in
+results.json says what is known of it. A later run looks at it and does the rest.
+
 On Linux no process that a run started outlives it, however it ends.
 """
 
@@ -68,6 +71,7 @@ workspace. Below the directory nothing is written through a link.
 | `trace-<time>.otlp.jsonl` | the same for a collector |
 | `tape/` | the run's [recordings](recordings.md#going-on-with-a-run) |
 | `review.md`, `review.json` | [what became of recordings](recordings.md#a-re-recording-is-reviewed), where some were made anew or held against others |
+| `post-plan.json` | [what was to be posted](posting.md#plans), with the input `post`; there is none of a run that did not succeed |
 | `junit.xml` | of [test cases](testing.md#what-comes-of-it), which have no trace and no tape |
 | artifacts | what `outputs.artifacts` asks for |
 
@@ -89,6 +93,7 @@ sees are written out, such as ⟨U+202E⟩. What is too long ends with a marker,
 | `cache` | agents prepared (`builds`) and used again (`hits`), and the `hit_rate` in percent |
 | `clients` | clients of providers, each with its connections: `created`, and used again (`hits`) |
 | `budget` | `tokens`, `steps` and, under a limit in money, `cost_usd` spent; `max_tokens`, `max_steps` and `max_cost_usd` allowed; `used_percent` of the tightest |
+| `posted` | null, or what became of a [post](posting.md): its `url`, new `comments` at the diff and those `known` from before, threads `resolved`, requests `written` that changed something, and `remarks`; of a post that failed, what was done before |
 | `failure` | null, or `title`, `message`, the `path` of the step, and `findings`, each a `message` with its place (`at`) and `level` |
 | `warnings` | advice, and what the run went on without: each a `message` with its place (`at`) |
 
@@ -156,6 +161,8 @@ The command line prints the answer on stdout; what would be a workflow command i
 | `Waiting for an answer: …`, the path and the question of a gate | warning, and an annotation |
 | `Cache hit rate: 90% (9 hits, 1 miss)` | info |
 | `Clients: 1 created, 9 reused` | info |
+| `Posted: … · 3 new comments at the diff, 2 said before, 1 resolved`, or why nothing was posted | info |
+| `…; waiting 60 s before … is asked again`: the host's rate limits, and its failures, where something is posted | info |
 | `Results: … · Summary: … · Trace: …` | info |
 """
 

@@ -78,8 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="strands-action",
         description="Run declarative agent workflows. Without arguments the inputs are read from INPUT_* variables.",
-        epilog="Exit codes: 0 success, 2 inputs, 3 invalid workflow, 10 a step failed, 12 files, 14 recordings, "
-        "19 paused, 20 budget, 21 timeout, 70 a bug, 130 cancelled.",
+        epilog="Exit codes: 0 success, 2 inputs, 3 invalid workflow, 10 a step failed, 11 not posted, 12 files, "
+        "14 recordings, 19 paused, 20 budget, 21 timeout, 70 a bug, 130 cancelled.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     for name, what, count in (

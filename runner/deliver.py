@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from pathlib import PurePath
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from runner.report.trace import SpanRecord
     from runner.report.verdicts import Review
 
-OWN_FILES = frozenset({"results.json", "summary.md", "review.md", "review.json", "tape"})
+OWN_FILES = frozenset({"results.json", "summary.md", "review.md", "review.json", "post-plan.json", "tape"})
 OWN_PREFIXES = ("trace-", "run-")
 """Names in the artifacts directory that are the run's own, whatever an artifact's path says."""
 
@@ -89,6 +90,11 @@ class Delivery:
         report = _with(trouble, report)
         self.host.write_outputs(outputs(report, Paths(results, trace, review)))
         return report, Files(results, where, trace, tuple(error.message for error in trouble))
+
+    def ahead(self, report: RunReport, artifacts: Folder) -> None:
+        """Write what is to be read of a run that is killed from here on. What cannot be written is told at its end."""
+        with suppress(RunnerError):
+            artifacts.write("results.json", results_json(clean(replace(report, trust=self.trust), self.scrub)))
 
     def tell(self, report: RunReport) -> None:
         """Say in the log what came of a run. When all is written: nobody may read it, and then it takes no more."""

@@ -11,6 +11,7 @@ from runner.ci.commands import answer
 from runner.deliver import exit_code
 from runner.errors import RunPaused
 from runner.report.events import RunFinished
+from runner.report.posted import line as posted
 from runner.report.summary import how_to_go_on
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from runner.folder import Folder
     from runner.inputs import ActionInputs
     from runner.log import Log
+    from runner.posting import Posting
     from runner.report.results import RunReport
     from runner.report.summary import Detail
     from runner.report.trace import SpanRecord
@@ -51,11 +53,18 @@ class Ending:
     deck: Deck
     tracing: Tracing
     run: Run | None = None
+    posting: Posting | None = None
+    """What is posted of the run, where anything is."""
     _code: int | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def judged(self, report: RunReport) -> RunReport:
+        """How the run has ended when all is known of it but whether it was posted."""
+        report = replace(report, exit_code=exit_code(report, self.inputs.fail_on))
+        return self.tapes.ended(report, self.deck, self.inputs)
+
     def of(self, report: RunReport) -> int:
-        """Write what the run leaves that ended so, unless that has been done. Returns the exit code."""
+        """Write what the run leaves that was judged so, unless that has been done. Returns the exit code."""
         with self._lock:
             if self._code is None:
                 self._write(report, self.tracing.finish())
@@ -76,13 +85,13 @@ class Ending:
             if self._code is not None or self.run is None:
                 return
             try:
-                self._write(self.run.cut_off(why), self.tracing.cut_off(self.now()))
+                report = self.judged(self.run.cut_off(why))
+                report = report if self.posting is None else self.posting.cut_off(report)
+                self._write(report, self.tracing.cut_off(self.now()))
             except Exception as error:
                 self.log.line("ERROR", f"a bug of ours: {type(error).__name__}: {error}")
 
     def _write(self, report: RunReport, spans: list[SpanRecord]) -> None:
-        report = replace(report, exit_code=exit_code(report, self.inputs.fail_on))
-        report = self.tapes.ended(report, self.deck, self.inputs)
         report, files = self.delivery.run(
             report,
             spans if self.inputs.trace else None,
@@ -109,11 +118,13 @@ class Ending:
             self.log.line("WARNING", how_to_go_on(report.questions))
         elif report.exit_code != 0:
             self.log.line("ERROR", f"fail-on: warning: {'; '.join(one.message for one in report.warnings)}")
+        if told := posted(report):
+            self.log.line("INFO", told)
         ran = len(report.steps) - report.count("skipped")
         self.log.event(RunFinished(report.status, ran, report.usage.total, report.duration_ms))
-        if not self.host.present and report.response:
+        if not self.host.present and (said := report.post_shown or report.response):
             # A terminal or a pipe; but in a container that a `run:` step starts, the runner reads it all the same.
-            self.stdout.write(answer(self.delivery.scrub(report.response)))
+            self.stdout.write(answer(self.delivery.scrub(said)))
             self.stdout.flush()
         trace = f" · Trace: {files.trace}" if files.trace else ""
         self.log.line("INFO", f"Results: {files.results} · Summary: {files.summary}{trace}")

@@ -121,6 +121,8 @@ TESTS: Final = (".test.yaml", ".test.yml")
 
 MODES: Final = ("live", "record", "replay", "resume", "test", "validate", "plan")
 
+POSTS: Final = ("none", "plan", "comment", "review")
+
 INPUTS: Final = (
     Input("spec", "workflow file in the workspace; for validate and test several, one a line, globs or directories; "
           "for record test files too", _paths),
@@ -171,6 +173,12 @@ INPUTS: Final = (
           "write to the repository", flag, "false"),
     Input("github-token", "asks the host who may write, and for the files of the base revision; given to no tool",
           _text, "${{ github.token }}"),
+    Input("post", "none; plan (write what would be posted, and post nothing); comment (one comment, kept up to date); "
+          "review (that, and comments at lines of the diff)", _choice(*POSTS), "none"),
+    Input("post-plan", "a plan that an earlier job wrote, to be posted by this one; nothing else runs, and a spec "
+          "beside it only says which labels and which check are allowed", _text),
+    Input("post-key", "what tells this post from others on the same pull request; default the workflow, the job, the "
+          "step and the workflow file that post", _text),
     Input("debug", "log cache look-ups and starts too; also on when the runner's debug is on", flag, "false"),
 )  # fmt: skip
 
@@ -190,9 +198,20 @@ NOT_OF_CASES: Final[Mapping[str, str]] = {
 }
 """Inputs of a run that cases, tested or recorded, do not take, and why."""
 
+NEVER_POSTED: Final[Mapping[str, str]] = {
+    "record": "what it writes is looked at before it counts; post from mode: live or replay",
+    "test": "a case is judged, and is about nothing that the event is about",
+    "validate": "nothing is answered",
+    "plan": "nothing is answered; post: plan, with mode: live or replay, shows what would be posted",
+}
+"""Modes that post nothing, and why."""
+
+OF_A_POST: Final = frozenset(
+    {"spec", "post-plan", "post-key", "github-token", "trust", "trusted-bots", "fail-on", "summary", "debug"}
+)
+"""Inputs that mean something where a plan of another job is posted."""
+
 NOT_OFFERED: Final[Mapping[str, str]] = {
-    "post": "none",
-    "post-plan": "",
     "aws-role-arn": "",
 }
 """Inputs of later versions, with the one value that is no request for them. Anything else is refused by name."""
@@ -233,6 +252,9 @@ class ActionInputs:
     trusted_bots: tuple[int, ...] = ()
     only_writers: bool = False
     github_token: str = field(default="", repr=False)
+    post: str = "none"
+    post_plan: str | None = None
+    post_key: str | None = None
     debug: bool = False
     plan_as: str = "text"
     """Only on the command line: print the plan as text, json or mermaid, or its shards as a matrix."""
@@ -255,7 +277,7 @@ def from_environ(environ: Mapping[str, str]) -> ActionInputs:
     for runners_own in ("entrypoint", "args"):
         given.pop(runners_own, None)
     inputs = from_strings(given)
-    if not inputs.spec and inputs.prompt is None:
+    if not inputs.spec and inputs.prompt is None and inputs.post_plan is None:
         raise UsageError("nothing to run: set the input 'spec' to a workflow file, or 'prompt' to a question")
     return inputs
 
@@ -282,6 +304,7 @@ def from_strings(given: Mapping[str, str], *, plan_as: str = "text") -> ActionIn
     _check_modes(inputs)
     _check_shards(inputs)
     _check_gates(inputs)
+    _check_posting(inputs)
     return inputs
 
 
@@ -313,3 +336,27 @@ def _check_gates(inputs: ActionInputs) -> None:
         if limit is not None and not reviews:
             told = f"input '{name}' is a gate of mode: record, or of a 'baseline' beside mode: replay"
             raise UsageError(f"{told}; mode: {inputs.mode} records nothing anew")
+
+
+def _check_posting(inputs: ActionInputs) -> None:
+    """What is posted is one whole answer to the event, or a plan of it that another job made."""
+    if inputs.post_plan is not None:
+        return _check_post_plan(inputs)
+    if inputs.post != "none":
+        if inputs.mode in NEVER_POSTED:
+            raise UsageError(f"input 'post' is not for mode: {inputs.mode}: {NEVER_POSTED[inputs.mode]}")
+        if inputs.shard is not None:
+            raise UsageError(
+                "input 'post' is not for a shard, which has a part of the answer; set it in the job that resumes"
+            )
+    return None
+
+
+def _check_post_plan(inputs: ActionInputs) -> None:
+    """Beside a plan there is nothing to run, and an input of a run would be passed over in silence."""
+    if inputs.post != "none":
+        raise UsageError("inputs 'post' and 'post-plan' are both set: a job makes a plan, or posts that of another one")
+    defaults = {one.name: one.default for one in INPUTS}
+    for name, value in inputs.given.items():
+        if name not in OF_A_POST and value != defaults[name]:
+            raise UsageError(f"input '{name}' is of a run, and with 'post-plan' nothing runs; leave it out")

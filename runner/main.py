@@ -28,7 +28,9 @@ from runner.folder import Folder
 from runner.guard import STOPPING, guard
 from runner.inputs import TESTS, ActionInputs, from_environ
 from runner.log import Log, Patient
+from runner.posting import MOST_S, Posts
 from runner.report.events import unheard
+from runner.report.posted import line as told_of
 from runner.report.results import Failure, RunReport
 from runner.stopping import Stop
 from runner.trust import standing_of
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from runner.calls.gates import Gates
     from runner.credentials.scrub import Scrubber
     from runner.plan.plan import Plan
+    from runner.posting import Posting
     from runner.report.results import Trust
     from runner.report.summary import Detail
     from runner.report.tested import CaseResult
@@ -155,7 +158,7 @@ class Door:
         self.standing.refuse()
         modes = {"validate": self.validate, "plan": self.plan, "test": self.test}
         serve = self.test if inputs.records_cases else modes.get(inputs.mode, self.run)
-        return serve(inputs)
+        return (serve if inputs.post_plan is None else self.post)(inputs)
 
     def _believe(self, trust: Trust, told: str) -> None:
         """Say for whom the run is in all that it leaves, and here what is new of it."""
@@ -179,6 +182,8 @@ class Door:
             told = f"not given to agents: {', '.join(plan.withheld)}"
             self._believe(replace(trust, otherwise=f"{trust.otherwise}; {told}"), told)
         self._advise(plan, inputs, annotate=False)
+        posts = self._posts(inputs)
+        target = posts.target()
         asks = inputs.mode != "replay"
         # From here on nothing that is printed or written holds one.
         secrets = needed(
@@ -193,6 +198,8 @@ class Door:
         ending = Ending(
             inputs, self.delivery, self.host, self.log, self.stdout, self.now, artifacts, tapes, deck, tracing
         )
+        if inputs.post != "none":
+            ending.posting = posts.of_run(plan, target, None, artifacts)
         with Watchdog(self.stop, ending.cut_off, os._exit) as watchdog:
             self.host.group(f"strands-action: {plan.name}")
             if plan.shard is not None:
@@ -200,7 +207,7 @@ class Door:
             with self.host.quiet():
                 with self.last(plan.limits.timeout_s):
                     report = self._executed(plan, secrets, gates, ending, watchdog)
-                code = ending.of(report)
+                code = ending.of(self._posted(ending.judged(report), ending.posting))
             tracing.flush()
         return code
 
@@ -240,6 +247,46 @@ class Door:
         """What is open around the task of a run."""
         with self.stop.listening(self.log, run.task), watchdog.watching(run):
             yield
+
+    # -- post ---------------------------------------------------------------------------------------------------------
+
+    def post(self, inputs: ActionInputs) -> int:
+        """Post the plan of another job. Nothing else runs."""
+        from runner.intake import plan_of
+
+        file, allowed = "", None
+        if inputs.spec:
+            with self.standing.sources() as home:
+                plan = plan_of(inputs, home, need_values=False, read_only=self.standing.read_only)
+            file, allowed = plan.file, plan.post
+        posting = self._posts(inputs).of_plan(self.host.workspace, file, allowed)
+        blank, detail = self._unrun_report("post-plan", "live", []), cast("Detail", inputs.summary)
+
+        def give_up(why: RunnerError | None) -> int:
+            self.delivery.unrun(posting.cut_off(blank), detail)
+            return RunCancelled.exit_code
+
+        with Watchdog(self.stop, give_up, os._exit), self.host.quiet():
+            report = self._posted(blank, posting)
+            self.delivery.unrun(report, detail)
+        self.delivery.tell(report)
+        self.log.line("ERROR" if report.failure else "INFO", told_of(report))
+        return report.exit_code
+
+    def _posts(self, inputs: ActionInputs) -> Posts:
+        standing, tell = self.standing, partial(self.log.line, "INFO")
+        foreign = inputs.post_plan is not None and not standing.trust.trusted
+        return Posts(inputs, self.environ, standing.event, standing.api, self.delivery, tell, foreign)
+
+    def _posted(self, report: RunReport, posting: Posting | None) -> RunReport:
+        """The report with what was posted, when nobody asked to stop."""
+        if posting is None or report.status != "success":
+            return report if posting is None else posting.cut_off(report)
+        try:
+            with self.stop.interrupting(), self.last(MOST_S):
+                return posting.of(report)
+        except KeyboardInterrupt:
+            return posting.cut_off(report)
 
     # -- test ---------------------------------------------------------------------------------------------------------
 

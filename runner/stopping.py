@@ -89,6 +89,17 @@ class Stop:
         finally:
             self.hold()
 
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """In here the first signal is a KeyboardInterrupt; also one that came before. Behind it there is none."""
+        try:
+            self._act = _interrupt
+            if self._first is not None:
+                _interrupt("a signal")
+            yield
+        finally:
+            self.hold()
+
     def receive(self, number: int, _: object = None) -> None:
         """The handler of every one of them."""
         now = time.monotonic()

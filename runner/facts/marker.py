@@ -7,7 +7,10 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _FOUND: Final = re.compile(
     r"<!-- strands-action key=([0-9a-f]{16})(?: head=([0-9a-f]{40}|[0-9a-f]{64}))?(?: place=([0-9a-f]{16}))? -->"
@@ -38,3 +41,10 @@ def marker_of(text: str) -> Marker | None:
 def key_of(*parts: str) -> str:
     """The key of a post, of what tells it from others on the same pull request: 16 hex digits."""
     return hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()[:16]
+
+
+def key_of_job(environ: Mapping[str, str], file: str, post_key: str | None) -> str:
+    """The key of what this step of a job posts, of an answer to this workflow file; or of what a user says it is."""
+    if post_key is not None:
+        return key_of(post_key)
+    return key_of(*(environ.get(f"GITHUB_{name}", "") for name in ("WORKFLOW", "JOB", "ACTION")), file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from runner.ci.event import Told
 from runner.facts.facts import Target
@@ -10,19 +10,14 @@ from runner.facts.facts import Target
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from runner.ci.api import Api
     from runner.ci.event import Event
 
 OF_A_PULL: Final = ("pull_request", "pull_request_target", "pull_request_review", "pull_request_review_comment")
 OF_AN_ISSUE: Final = ("issues", "issue_comment")
 
 
-class Asked(Protocol):
-    """What answers a question about the repository, by its path below that."""
-
-    def get(self, path: str, **query: Any) -> Any: ...
-
-
-def target_of(event: Event, api: Asked) -> Target | None:
+def target_of(event: Event, api: Api) -> Target | None:
     """What an event is about; None where that is neither a pull request nor an issue.
 
     The host is asked where the payload does not say it: for the head of a pull request that was commented on, and for
@@ -38,11 +33,11 @@ def target_of(event: Event, api: Asked) -> Target | None:
             return None
         if event.at("issue", "pull_request") is None:
             return Target(event.repository, number)
-        return _pull(event, Told(_mapping(api.get(f"pulls/{number}"))))
+        return _pull(event, api.get(f"pulls/{number}"))
     return _of_a_run(event, api) if event.name == "workflow_run" else None
 
 
-def _of_a_run(event: Event, api: Asked) -> Target | None:
+def _of_a_run(event: Event, api: Api) -> Target | None:
     """The pull request whose head a run was for. That of a fork is not in the payload: the host is asked for what is
     open from that branch, and the commit and the repository decide."""
     run = "workflow_run"
@@ -56,7 +51,7 @@ def _of_a_run(event: Event, api: Asked) -> Target | None:
     owner, repository = event.text(run, "head_repository", "owner", "login"), event.id(run, "head_repository")
     if not owner or not branch or repository is None:
         return None
-    for told in _all(api.get("pulls", state="open", head=f"{owner}:{branch}")):
+    for told in api.pages("pulls", state="open", head=f"{owner}:{branch}"):
         if told.commit("head", "sha") == head and told.id("head", "repo") == repository:
             return _pull(event, told)
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.prices import exact
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from runner.errors import Question
-    from runner.report.results import Failure, RunReport, StepResult
+    from runner.report.results import Failure, Posted, RunReport, StepResult
 
 MAX_RESPONSE: Final = 256 * 1024
 """Bytes of the `response` output; a longer answer is whole in results.json."""
@@ -135,6 +135,7 @@ def document(report: RunReport) -> dict[str, Any]:
             "max_cost_usd": report.budget.max_cost_usd,
             "used_percent": report.budget.used_percent,
         },
+        "posted": _posted(report.posted),
         "failure": _failure(report.failure),
         "warnings": [{"message": one.message, "at": str(one.at)} for one in report.warnings],
     }
@@ -184,6 +185,10 @@ def _usage(of: RunReport | StepResult) -> dict[str, int]:
         "cache_write_tokens": usage.cache_write,
         "uncounted_turns": of.uncounted,
     }
+
+
+def _posted(posted: Posted | None) -> dict[str, Any] | None:
+    return None if posted is None else {**asdict(posted), "remarks": list(posted.remarks)}
 
 
 def _failure(failure: Failure | None) -> dict[str, Any] | None:

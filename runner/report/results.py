@@ -289,7 +289,13 @@ class RunReport:
     """What the file says is to be posted: data, or a text."""
     post_plan: str = ""
     """Where the plan of it was written, relative to the workspace."""
+    post_shown: str = ""
+    """That plan as a text, where it is only shown; `post_page` is it in Markdown."""
+    post_page: str = ""
     posted: Posted | None = None
+    """What stands at the host by now, also where the rest of it failed."""
+    unposted: str = ""
+    """Why nothing was posted where something should have been, in a sentence."""
 
     @property
     def questions(self) -> tuple[Question, ...]:

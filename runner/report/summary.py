@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from runner.prices import dollars, of_limit
 from runner.report.costs import cost_shares, least_cost, run_cost, token_shares, why_unknown
 from runner.report.markdown import MAX_ANSWER, MAX_NAME, code, duration, fenced, html, plain, size, table
+from runner.report.posted import section as posted
 from runner.report.review import as_markdown
 from runner.report.timeline import flow, gantt
 
@@ -52,7 +53,7 @@ def fitted(sections: Iterable[str], whole: str) -> str:
 
 
 def _sections(report: RunReport, detail: Detail) -> Iterator[str]:
-    for section in (_headline, _questions, _findings, _review, _steps, _statistics):
+    for section in (_headline, _questions, posted, _findings, _review, _steps, _statistics):
         yield section(report)
     if detail == "full":
         yield _pictures(report)

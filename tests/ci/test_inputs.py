@@ -12,7 +12,7 @@ import yaml
 
 from runner.arguments import from_arguments
 from runner.errors import UsageError
-from runner.inputs import INPUTS, NOT_OF_CASES, NOT_OFFERED, ONLY_IN, ActionInputs, from_environ
+from runner.inputs import INPUTS, NEVER_POSTED, NOT_OF_CASES, NOT_OFFERED, ONLY_IN, ActionInputs, from_environ
 from runner.report.results import OUTPUTS
 
 ACTION = yaml.safe_load((Path(__file__).parents[2] / "action.yml").read_text())
@@ -47,6 +47,9 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "only-writers": ("true", True),
     "trusted-bots": ("41898282, 7\n8", (41898282, 7, 8)),
     "github-token": ("ghs_ofTheJob", "ghs_ofTheJob"),
+    "post": ("review", "review"),
+    "post-plan": ("plan/post-plan.json", "plan/post-plan.json"),
+    "post-key": ("nightly", "nightly"),
     "debug": ("true", True),
 }
 """For every input a value as it is written, and as it is read."""
@@ -314,6 +317,31 @@ def test_something_must_be_there_to_run() -> None:
 
 def test_a_file_and_a_prompt_are_not_both_run() -> None:
     assert refusal(spec="w.yaml", prompt="What?") == "inputs 'spec' and 'prompt' are both set; a run has one of them"
+
+
+@pytest.mark.parametrize("mode", NEVER_POSTED)
+def test_a_mode_that_answers_nothing_to_the_event_posts_nothing(mode: str) -> None:
+    told = refusal(post="comment", mode=mode)
+    assert told == f"input 'post' is not for mode: {mode}: {NEVER_POSTED[mode]}"
+
+
+def test_a_share_of_the_answer_is_not_posted() -> None:
+    told = refusal(post="comment", shard="1/2")
+    assert told == "input 'post' is not for a shard, which has a part of the answer; set it in the job that resumes"
+
+
+def test_a_plan_of_another_job_is_posted_alone() -> None:
+    assert from_action({"post-plan": "p.json", "post": "none", "mode": "live"}).post_plan == "p.json"
+    assert from_environ({"INPUT_POST-PLAN": "p.json"}).spec == ()
+    told = refusal(post_plan="p.json", post="review")
+    assert told == "inputs 'post' and 'post-plan' are both set: a job makes a plan, or posts that of another one"
+
+
+@pytest.mark.parametrize("name", ["prompt", "variables", "mode", "max-cost-usd", "artifacts-dir", "trace"])
+def test_an_input_of_a_run_is_refused_beside_a_plan_of_another_job(name: str) -> None:
+    value = "replay" if name == "mode" else GIVEN[name][0]
+    told = refusal(**{"post_plan": "p.json", name: value})
+    assert told == f"input '{name}' is of a run, and with 'post-plan' nothing runs; leave it out"
 
 
 # -- the command line -------------------------------------------------------------------------------------------------

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from runner.ci.event import Event
+from runner.ci.event import Event, Told
 from runner.facts.facts import Target
 from runner.facts.target import target_of
 from tests.ci import events
 from tests.ci.events import FORK, HEAD, HERE
+
+if TYPE_CHECKING:
+    from runner.ci.api import Api
 
 OTHER = "e" * 40
 
@@ -21,13 +24,17 @@ class Host:
     def __init__(self, **answers: Any) -> None:
         self.answers, self.asked = answers, list[tuple[str, dict[str, Any]]]()
 
-    def get(self, path: str, **query: Any) -> Any:
+    def get(self, path: str) -> Told:
+        self.asked.append((path, {}))
+        return Told(self.answers[path.replace("/", "_")])
+
+    def pages(self, path: str, **query: Any) -> list[Told]:
         self.asked.append((path, query))
-        return self.answers[path.replace("/", "_")]
+        return [Told(one) for one in self.answers[path.replace("/", "_")]]
 
 
 def target(name: str, payload: dict[str, Any], host: Host | None = None) -> Target | None:
-    return target_of(Event(payload, name=name, repository="octocat/hello"), host or Host())
+    return target_of(Event(payload, name=name, repository="octocat/hello"), cast("Api", host or Host()))
 
 
 def run(pulls: list[Any], head: int | None = FORK, **more: Any) -> dict[str, Any]:
@@ -118,4 +125,4 @@ def test_other_events_are_about_neither(name: str) -> None:
 
 
 def test_without_a_repository_there_is_nowhere_to_post() -> None:
-    assert target_of(Event(events.pull_request(), name="pull_request"), Host()) is None
+    assert target_of(Event(events.pull_request(), name="pull_request"), cast("Api", Host())) is None

@@ -1,0 +1,228 @@
+"""A run whose answer is posted, from its event to what stands at the host: what is refused before anything is spent,
+and what is left when it fails."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.servers import Answer, OpenAIServer
+from tests.servers.github import TOKEN, GitHub, secondary
+from tests.workspace import Workspace, chain, workflow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.servers.github import Pull
+    from tests.workspace import Outcome
+
+BEFORE = "".join(f"line {n}\n" for n in range(1, 41))
+AFTER = BEFORE.replace("line 20\n", "other 20\n")
+FOUND = {
+    "summary": "One thing is wrong.",
+    "findings": [{"path": "src/a.py", "line": 20, "title": "Wrong", "body": "It should be line 20."}],
+    "labels": ["bug"],
+}
+
+
+@pytest.fixture
+def github() -> Iterator[GitHub]:
+    with GitHub({"contents": "read", "pull_requests": "write"}) as host:
+        yield host
+
+
+@pytest.fixture
+def model() -> Iterator[OpenAIServer]:
+    with OpenAIServer(json.dumps(FOUND)) as server:
+        yield server
+
+
+@pytest.fixture
+def pull(github: GitHub) -> Pull:
+    return github.pull({"src/a.py": (BEFORE, AFTER)})
+
+
+@pytest.fixture
+def job(tmp_path: Path, github: GitHub, model: OpenAIServer, pull: Pull) -> Workspace:
+    """A job for the pull request, with a workflow file that reviews."""
+    made = Workspace(tmp_path)
+    made.environ = {
+        **github.environ,
+        "OPENAI_API_KEY": "sk-ofTheJob",
+        "GITHUB_WORKFLOW": "review",
+        "GITHUB_JOB": "review",
+        "GITHUB_ACTION": "__self",
+    }
+    made.event("pull_request", github.events.pull_request(pull))
+    made.write("review.yaml", reviewing(model))
+    return made
+
+
+def reviewing(model: OpenAIServer, **post: Any) -> dict[str, Any]:
+    schema = {"type": "object", "properties": {"summary": {"type": "string"}}, "additionalProperties": True}
+    return workflow(
+        model.url,
+        chain("Review it."),
+        agents={"writer": {"prompt": "You review.", "output_schema": schema}},
+        outputs={"post": {"labels": ["bug"], **post}},
+    )
+
+
+def review(job: Workspace, **inputs: str) -> Outcome:
+    given = {"spec": "review.yaml", "post": "review", "github_token": TOKEN, **inputs}
+    return job.action(**{name: value for name, value in given.items() if value})
+
+
+def test_an_answer_is_posted_where_it_belongs_and_the_second_time_nothing_is(
+    job: Workspace, pull: Pull, github: GitHub
+) -> None:
+    first = review(job)
+    assert (first.exit_code, first.outputs["status"]) == (0, "success")
+    assert [(one.path, one.line) for one in pull.threads] == [("src/a.py", 20)]
+    [comment] = pull.comments
+    assert pull.labels == ["bug"]
+    assert first.outputs["posted-url"] == github.shapes.comment_page(pull, comment)
+    assert first.results["posted"]["comments"] == 1
+    assert "**Posted** [at the host](" in first.summary
+    assert first.logged("Posted: http")
+    written = len(github.writes)
+    again = review(job)
+    assert (again.exit_code, len(github.writes)) == (0, written)
+    assert again.outputs["posted-url"] == first.outputs["posted-url"]
+    assert again.results["posted"]["written"] == 0
+
+
+def test_a_plan_is_written_and_shown_and_nothing_is_posted(job: Workspace, github: GitHub) -> None:
+    outcome = review(job, post="plan")
+    assert outcome.exit_code == 0
+    assert github.writes == []
+    plan = json.loads((job.root / outcome.outputs["post-plan-path"]).read_text())
+    assert plan["plan"]["comments"][0]["line"] == 20
+    assert "It should be line 20." in outcome.summary
+    assert outcome.outputs["posted-url"] == ""
+
+
+def test_on_a_laptop_what_would_be_posted_is_printed(tmp_path: Path, model: OpenAIServer) -> None:
+    laptop = Workspace(tmp_path)
+    laptop.environ = {"OPENAI_API_KEY": "sk-mine"}
+    laptop.write("review.yaml", reviewing(model))
+    outcome = laptop.command("run", "review.yaml", "--post", "plan")
+    assert outcome.exit_code == 0
+    assert "One thing is wrong." in outcome.stdout
+    assert "src/a.py:20" in outcome.stdout
+
+
+def test_the_plan_of_another_job_is_posted_and_asks_no_model(job: Workspace, pull: Pull, model: OpenAIServer) -> None:
+    path = review(job, post="plan").outputs["post-plan-path"]
+    asked = len(model.requests)
+    del job.environ["OPENAI_API_KEY"]
+    outcome = review(job, post="", post_plan=path)
+    assert outcome.exit_code == 0, outcome.log
+    assert len(model.requests) == asked
+    assert [(one.path, one.line) for one in pull.threads] == [("src/a.py", 20)]
+    assert outcome.outputs["posted-url"]
+    assert "**Posted**" in outcome.summary
+
+
+def test_a_plan_with_labels_needs_a_file_that_allows_them(job: Workspace, pull: Pull) -> None:
+    path = review(job, post="plan").outputs["post-plan-path"]
+    outcome = review(job, spec="", post="", post_plan=path)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (11, "failed")
+    assert "the label 'bug' is not allowed" in outcome.annotations[0]
+    assert (pull.comments, pull.labels) == ([], [])
+
+
+def test_a_plan_that_was_changed_or_is_none_is_refused(job: Workspace, pull: Pull) -> None:
+    path = review(job, post="plan").outputs["post-plan-path"]
+    job.write("other.json", (job.root / path).read_text().replace("One thing", "No thing"))
+    changed, none = (review(job, post="", post_plan=name) for name in ("other.json", "missing.json"))
+    assert (changed.exit_code, none.exit_code) == (11, 12)
+    assert "its digest is another" in changed.log
+    assert pull.comments == []
+
+
+# -- what is refused before a model is asked --------------------------------------------------------------------------
+
+
+def test_without_somewhere_to_post_no_model_is_asked(job: Workspace, model: OpenAIServer) -> None:
+    job.event("push", {})
+    outcome = review(job)
+    assert (outcome.exit_code, model.requests) == (2, [])
+    assert "the event 'push' is about no open pull request and no issue" in outcome.annotations[0]
+
+
+def test_without_a_token_no_model_is_asked(job: Workspace, model: OpenAIServer) -> None:
+    outcome = review(job, github_token="")
+    assert (outcome.exit_code, model.requests) == (2, [])
+    assert "nothing can be posted without a token; set 'github-token'" in outcome.annotations[0]
+
+
+def test_an_issue_has_no_lines(job: Workspace, github: GitHub, model: OpenAIServer) -> None:
+    issue = github.repository.issue(author="mona")
+    job.event("issues", github.events.issue(issue))
+    refused = review(job)
+    assert (refused.exit_code, model.requests) == (2, [])
+    assert "number 2 is an issue, without lines; set post: comment" in refused.annotations[0]
+    github.tokens[TOKEN] = type(github.tokens[TOKEN])(github.tokens[TOKEN].account, {"issues": "write"})
+    assert review(job, post="comment").exit_code == 0
+    assert "It should be line 20." in issue.comments[0].body
+
+
+# -- what fails -------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_failed_is_not_posted(job: Workspace, github: GitHub, tmp_path: Path) -> None:
+    with OpenAIServer(Answer(status=400)) as failing:
+        job.write("review.yaml", reviewing(failing))
+        outcome = review(job)
+    assert (outcome.exit_code, github.writes) == (10, [])
+    assert "nothing was posted, for the run did not succeed (failed)" in outcome.summary
+    assert outcome.results["posted"] is None
+
+
+def test_a_post_that_failed_fails_the_step_and_keeps_the_answer(job: Workspace, github: GitHub) -> None:
+    github.tokens[TOKEN] = type(github.tokens[TOKEN])(github.tokens[TOKEN].account, {"contents": "read"})
+    outcome = review(job)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (11, "failed")
+    assert json.loads(outcome.outputs["structured"]) == FOUND
+    assert "give the job `permissions: {pull-requests: write}`" in outcome.annotations[0]
+    assert outcome.outputs["post-plan-path"].endswith("post-plan.json")
+    assert outcome.results["failure"]["title"] == "Not posted"
+
+
+def test_a_post_that_failed_may_be_forgiven_as_any_failure(job: Workspace, github: GitHub) -> None:
+    github.tokens[TOKEN] = type(github.tokens[TOKEN])(github.tokens[TOKEN].account, {"contents": "read"})
+    outcome = review(job, fail_on="never")
+    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "failed")
+    assert outcome.annotations
+
+
+def test_an_answer_that_is_no_review_is_not_posted(job: Workspace, github: GitHub) -> None:
+    with OpenAIServer('{"verdict": "fine"}') as other:
+        job.write("review.yaml", reviewing(other))
+        outcome = review(job)
+    assert (outcome.exit_code, github.writes) == (11, [])
+    assert "what is to be posted has none of these: body" in outcome.log
+
+
+def test_a_resume_posts_what_was_not_and_asks_no_model_again(
+    job: Workspace, github: GitHub, pull: Pull, model: OpenAIServer
+) -> None:
+    github.fail(secondary(10_000), on="POST */reviews")
+    assert review(job).exit_code == 11
+    github._limit, asked = None, len(model.requests)
+    outcome = review(job, mode="resume")
+    assert (outcome.exit_code, len(model.requests)) == (0, asked)
+    assert len(pull.comments) == 1
+
+
+def test_no_secret_is_posted(job: Workspace, pull: Pull, github: GitHub) -> None:
+    with OpenAIServer(json.dumps({"body": "The key is sk-ofThe\u200bJob or sk-ofTheJob."})) as telling:
+        job.write("review.yaml", reviewing(telling))
+        assert review(job).exit_code == 0
+    [comment] = pull.comments
+    assert "sk-ofTheJob" not in comment.body
+    assert "The key is" in comment.body
