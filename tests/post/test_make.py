@@ -106,6 +106,20 @@ def test_a_finding_elsewhere_is_moved_to_the_nearest_place_and_says_so(
     assert (comment.suggestion, comment.points[0].code) == (None, "better")
 
 
+def test_a_file_that_was_copied_is_another_than_its_copy() -> None:
+    change = Change((FileChange("copy.py", "copied", (hunk(1, "+a"),), old_path="a.py"),))
+    plan = planned({"path": "a.py", "line": 1, "body": "It."}, change=change)
+    assert (plan.comments, len(plan.rest)) == ((), 1)
+
+
+def test_a_comment_is_in_one_hunk_and_on_one_side() -> None:
+    change = Change((FileChange("a.py", "modified", (hunk(1, "+a", old=1), hunk(2, "+b", old=9))),))
+    comment = only({"path": "a.py", "line": "1-2", "body": "It."}, change=change)
+    assert (comment.start_line, comment.line, comment.points[0].said_of) == (None, 2, "a.py:1-2")
+    comment = only({"path": "src/a.py", "line": "10-11", "side": "old", "body": "It."})
+    assert (comment.start_line, comment.line, comment.side) == (None, 11, "old")
+
+
 def test_what_is_not_in_the_diff_stands_below_the_text() -> None:
     plan = planned({"path": "other.py", "line": 3, "body": "It.", "suggestion": "x"}, {"body": "In general."})
     assert plan.comments == ()
@@ -149,6 +163,12 @@ def test_a_suggestion_takes_the_place_of_the_lines() -> None:
 def test_a_suggestion_that_changes_nothing_is_none() -> None:
     assert suggested("b") == suggested("b\n") == suggested("b\r\n") == (None, None)
     assert suggested("a\nb\nc", "10-12") == (None, None)
+
+
+def test_a_suggestion_leaves_ends_of_lines_as_they_are_in_the_file() -> None:
+    change = Change((FileChange("a.py", "modified", (hunk(1, "+b\r"),)),))
+    comment = only({"path": "a.py", "line": 1, "title": "It", "suggestion": "b\n"}, change=change)
+    assert (comment.suggestion, comment.points[0].code) == (None, None)
 
 
 @pytest.mark.parametrize("text", ["a\u202eb", "a\rb", "a\x00b", "x" * 20_001])

@@ -71,6 +71,7 @@ def test_a_plan_says_its_format_and_can_be_read_by_people() -> None:
     assert (told["format"], told["plan"]["comments"][0]["path"]) == (FORMAT, "src/a.py")
     assert WRITTEN.startswith('{\n  "format"')
     assert WRITTEN.isascii()
+    assert '"place"' not in WRITTEN
 
 
 @many
