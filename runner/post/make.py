@@ -30,7 +30,7 @@ def plan_of(said: Said, recipe: PostRecipe, target: Target, change: Change | Non
     for finding in sorted(said.findings or (), key=lambda one: -rank(one.severity)):
         made.take(finding)
     labels, refused = _labels(said.labels, recipe.labels)
-    check = recipe.check or "" if target.head else ""  # an issue has no commit that one could be of
+    check = recipe.check or "" if target.is_pull else ""  # an issue has no commit that one could be of
     body = _text(said.text, bounds.MOST_BODY)
     return PostPlan(
         target.repository,

@@ -7,8 +7,11 @@ import re
 import pytest
 
 from runner.diff.change import Change, FileChange
+from runner.facts.facts import Target
 from runner.plan.plan import PostRecipe
+from runner.post.make import plan_of
 from runner.post.plan import PostPlan
+from runner.post.said import said
 from runner.post.show import MOST_IN_SUMMARY, shown, summary
 from tests.hostile import TEXTS
 from tests.post.diffs import hunk, planned
@@ -59,6 +62,11 @@ check: review: failure
 - the label 'urgent' is not set: it is not in outputs.post.labels
 """
     )
+
+
+def test_a_plan_of_a_branch_that_is_on_no_host_is_shown_too() -> None:
+    plan = plan_of(said("Good."), PostRecipe(check="review"), Target("", 0, is_pull=True), None, "review")
+    assert shown(plan) == "for what is here: no findings\n\nthe comment:\n  Good.\n\ncheck: review: neutral\n"
 
 
 def test_a_plan_without_findings_says_so() -> None:
