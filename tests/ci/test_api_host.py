@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,27 +53,24 @@ def test_a_permission_is_named_as_the_host_names_it() -> None:
     assert str(checking.value) == told % ("checks", "status 403: ")
 
 
-@pytest.mark.parametrize(
-    ("limit", "on", "lasts"),
-    [(primary(0.1), "POST *", 1.1), (secondary(0.1), "POST *", 0.1), (secondary(0.1), "QUERY *", 0.1)],
-)
-def test_behind_a_limit_the_host_answers_at_the_second_time(limit: Fault, on: str, lasts: float) -> None:
-    """The host tells the end of a limit in whole seconds; here it is not waited for longer than it `lasts`."""
+@pytest.mark.parametrize("on", ["POST *", "QUERY *"])
+@pytest.mark.parametrize(("limit", "seconds"), [(primary(1800), 1801), (secondary(40), 40), (secondary(None), 60)])
+def test_behind_a_limit_the_host_is_asked_once_more_and_not_too_early(limit: Fault, seconds: float, on: str) -> None:
     with GitHub(WRITER) as github:
         pull = github.pull({"a.py": ("one\n", "two\n")})
         slept: list[float] = []
 
         def sleep(seconds: float) -> None:
             slept.append(seconds)
-            time.sleep(lasts)
+            github.later(seconds)
 
-        api = client(github).waiting(patient(60, lambda told: None, sleep=sleep))
+        api = client(github).waiting(patient(3600, lambda told: None, sleep=sleep))
         github.fail(limit, on=on)
         api.send("POST", "issues/1/comments", {"body": "Hello."})
         assert api.ask("query { viewer { login } }").text("viewer", "login")
         assert len(pull.comments) == 1
-    assert len(slept) == 1
-    assert 1 <= slept[0] <= 3
+        assert github.too_early == []
+    assert slept == [pytest.approx(seconds, abs=2)]
 
 
 @pytest.mark.parametrize("fault", [dropped(after=True), broken(502, after=True)], ids=["dropped", "502"])

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from runner.ci.api import Api
 from runner.ci.refusal import NoAnswer
 from runner.ci.waiting import MOST_LIMITS, patient
+from runner.stopping import Stop
 from tests.ci.events import TOKEN
 from tests.ci.test_api import answer, api
 from tests.servers import Answer, WebServer
@@ -247,12 +248,14 @@ def test_a_query_that_went_wrong_inside_the_host_is_asked_again_and_a_mutation_i
 
 
 def test_a_signal_ends_a_wait_at_once() -> None:
+    """As it is heard before a run listens for it."""
+
     def soon() -> None:
         time.sleep(0.1)
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
 
-    begun = time.monotonic()
-    with WebServer(limit(429)) as server, pytest.raises(KeyboardInterrupt):
+    begun, stop = time.monotonic(), Stop(lambda code: None)
+    with WebServer(limit(429)) as server, stop.catching(), pytest.raises(KeyboardInterrupt):
         api(server).waiting(patient(600, lambda told: threading.Thread(target=soon).start())).get("pulls/7")
     assert time.monotonic() - begun < 5
 
