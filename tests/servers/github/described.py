@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -68,8 +69,9 @@ class Description:
         parts = path.strip("/").split("/")
         found = [
             (sum(not piece.startswith("{") for piece in pieces), template, given)
-            for template, pieces in self._templates
-            if method.lower() in self.told["paths"][template]
+            for template, pieces in self._templates[method.lower()]
+            if len(pieces) <= len(parts)
+            and pieces[0] == parts[0]
             and (given := self._fitted(template, method.lower(), pieces, parts)) is not None
         ]
         if not found:
@@ -81,8 +83,13 @@ class Description:
         return self._operations[key], given
 
     @cached_property
-    def _templates(self) -> list[tuple[str, list[str]]]:
-        return [(template, template.strip("/").split("/")) for template in self.told["paths"]]
+    def _templates(self) -> Mapping[str, list[tuple[str, list[str]]]]:
+        """The paths by their methods, each with its pieces."""
+        found: dict[str, list[tuple[str, list[str]]]] = defaultdict(list)
+        for template, methods in self.told["paths"].items():
+            for method in methods:
+                found[method].append((template, template.strip("/").split("/")))
+        return found
 
     def _fitted(self, template: str, method: str, pieces: list[str], parts: list[str]) -> dict[str, str] | None:
         if (

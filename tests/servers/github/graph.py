@@ -70,13 +70,19 @@ class Question:
 def question(body: Any) -> Question:
     if not isinstance(body, Mapping) or not isinstance(body.get("query"), str):
         return Question(None, {}, ["the body is no object with a query"])
-    variables, extra = body.get("variables") or {}, body.keys() - {"query", "variables", "operationName"}
+    extra = body.keys() - {"query", "variables", "operationName"}
+    document, wrong = read(body["query"])
+    return Question(document, body.get("variables") or {}, [*wrong, *(f"{name} is no part of it" for name in extra)])
+
+
+@cache
+def read(query: str) -> tuple[DocumentNode | None, tuple[str, ...]]:
+    """A query, and what the schema has against it. Programs ask the same few again and again."""
     try:
-        document = parse(body["query"])
+        document = parse(query)
     except GraphQLError as error:
-        return Question(None, variables, [error.message])
-    wrong = [f"{error.message} at {error.locations}" for error in validate(schema(), document)]
-    return Question(document, variables, [*wrong, *(f"{name} is no part of it" for name in extra)])
+        return None, (error.message,)
+    return document, tuple(f"{error.message} at {error.locations}" for error in validate(schema(), document))
 
 
 def answer(host: GitHub, token: Token, asked: Question) -> Json:
