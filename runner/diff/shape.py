@@ -24,8 +24,8 @@ _FLOOR: Final = 200
 _CUT: Final = 20
 """Tokens of the line that says what of a file is cut."""
 
-_NOTES: Final = 1_000
-"""Tokens that say at the end what is not shown; a tenth of the limit where that is less."""
+_NOTES, _LEAST_NOTES = 1_000, 32
+"""Tokens that say at the end what is not shown: at most a tenth of the limit, and at least how many files it is."""
 
 _NAMES: Final = (20, 5, 1)
 """Files that are named for each reason to leave them out, as many as there is room for."""
@@ -54,7 +54,7 @@ def shaped(change: Change, max_tokens: int, why_left_out: Callable[[str], str] =
     to leave it out nothing is shown but that."""
     drafts = [_Draft(file, why_left_out(file.path), max_tokens) for file in change.files]
     wanted = [draft for draft in drafts if not draft.left_out]
-    for_notes = max(min(max_tokens // 10, _NOTES), _CUT)
+    for_notes = max(min(max_tokens // 10, _NOTES), _LEAST_NOTES)
     room = max_tokens - _cost(HOW_TO_READ)
     all_is_shown = change.whole and len(wanted) == len(drafts)
     if sum(draft.cost for draft in wanted) <= room - (0 if all_is_shown else for_notes):
@@ -64,9 +64,9 @@ def shaped(change: Change, max_tokens: int, why_left_out: Callable[[str], str] =
         _share_out(wanted, room - for_notes)
     files = tuple(ShapedFile(draft.file, draft.text, draft.left_out) for draft in drafts)
     notes = _notes("Not shown", [one for one in files if not one.text], change, for_notes)
-    parts = [HOW_TO_READ, *(one.text for one in files if one.text), notes]
-    text = "\n".join(part for part in parts if part) if files else notes
-    text = next(one for one in (text, notes, "") if tokens(one) <= max_tokens)
+    parts = [one.text for one in files if one.text]
+    text = "\n".join([HOW_TO_READ, *parts, *([notes] if notes else [])]) if parts else notes
+    text = text if tokens(text) <= max_tokens else ""
     return Shaped(text, files, _notes("Not all shown", [one for one in files if one.left_out], change, for_notes))
 
 
@@ -157,7 +157,7 @@ class _Draft:
 
 
 def _notes(title: str, files: Sequence[ShapedFile], change: Change, room: int) -> str:
-    """What is left out and why, in about as many tokens as there are for it; always how many files it is about."""
+    """What is left out and why, as much of it as there is room for: at least how many files it is."""
     by_reason: dict[str, list[str]] = {}
     for one in files:
         cut = f" ({one.left_out})" if one.text else ""
@@ -170,7 +170,7 @@ def _notes(title: str, files: Sequence[ShapedFile], change: Change, room: int) -
         if _cost("\n".join(rows)) <= room:
             break
     fits = bisect_right(range(1, len(rows) + 1), room, key=lambda count: _cost("\n".join(rows[:count])))
-    return "\n".join(rows[: max(fits, len(head))])
+    return "\n".join(rows[:fits])
 
 
 def _row(reason: str, names: Sequence[str], most: int) -> str:

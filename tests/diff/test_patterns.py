@@ -16,7 +16,7 @@ from tests.diff.repository import ALONE
 if TYPE_CHECKING:
     from pathlib import Path
 
-many = settings(max_examples=200, deadline=None, derandomize=True)
+many = settings(max_examples=100, deadline=None, derandomize=True)
 
 PARTS = (
     *("a", "b", "ab", "a.js", ".a", "é", "foo", "a b", "[", "]", "-", "!", "#", "\\", "*", "a ", "z"),

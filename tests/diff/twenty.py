@@ -108,7 +108,7 @@ def twenty() -> Mapping[str, tuple[Tree, Tree]]:
     return {
         "small": ({"a.py": data(code(40, 0))}, {"a.py": data(edited(code(40, 0), 1, 0.1))}),
         "one long file": ({"a.py": data(code(20_000, 1))}, {"a.py": data(edited(code(20_000, 1), 1))}),
-        "thousands of files": many(2_500, 12, 0.1),
+        "thousands of files": many(2_400, 6, 0.3),
         "many hunks": many(30, 400, 0.05),
         "new files": ({}, {f"n{number}.py": data(code(number * 60, number)) for number in range(12)}),
         "only deletions": ({f"d{number}.py": data(code(200, number)) for number in range(12)}, {"kept": b"x\n"}),
