@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from runner.report.trace import SpanRecord
     from runner.report.verdicts import Review
 
-OWN_FILES = frozenset({"results.json", "summary.md", "review.md", "review.json", "post-plan.json", "tape"})
+OWN_FILES = frozenset(
+    {"results.json", "summary.md", "review.md", "review.json", "post-plan.json", "facts.json", "tape"}
+)
 OWN_PREFIXES = ("trace-", "run-")
 """Names in the artifacts directory that are the run's own, whatever an artifact's path says."""
 

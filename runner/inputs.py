@@ -165,6 +165,9 @@ INPUTS: Final = (
     Input("trace", "write the trace files", flag, "true"),
     Input("hitl-response", "the answer to a human gate; where several are open, a YAML or JSON map of path to answer",
           _text),
+    Input("facts", "a file of facts of the event (github, pr, ci), instead of asking the host or git", _text),
+    Input("diff-base", "a git revision: `pr` is what the workspace's HEAD has changed since it left that, as git has "
+          "it, and no host is asked", _text),
     Input("trust", "auto (from the event: untrusted ones get a read-only run), trusted or untrusted",
           _choice("auto", "trusted", "untrusted"), "auto"),
     Input("trusted-bots", "numbers of bot accounts that count as writers, one a line or with commas between",
@@ -187,6 +190,8 @@ ONLY_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "record": ("record",),
     "baseline": ("record", "replay"),
     "live-cases": ("test",),
+    "facts": ("live", "record", "replay", "resume"),
+    "diff-base": ("live", "record", "resume"),
 }
 """Inputs that only some modes know. They have no default in action.yml: a host gives those to every run."""
 
@@ -195,6 +200,8 @@ NOT_OF_CASES: Final[Mapping[str, str]] = {
     "baseline": "it is of one workflow, and cases may be of several",
     "hitl-response": "a case has its own with the key 'hitl_response'",
     "shard": "a case is a whole run",
+    "facts": "a case names its own with the key 'facts'",
+    "diff-base": "it has the facts of its file, and not those of a branch",
 }
 """Inputs of a run that cases, tested or recorded, do not take, and why."""
 
@@ -248,6 +255,8 @@ class ActionInputs:
     summary: str = "full"
     trace: bool = True
     hitl_response: str | None = None
+    facts: str | None = None
+    diff_base: str | None = None
     trust: str = "auto"
     trusted_bots: tuple[int, ...] = ()
     only_writers: bool = False
@@ -301,6 +310,8 @@ def from_strings(given: Mapping[str, str], *, plan_as: str = "text") -> ActionIn
     inputs = ActionInputs(**typed)
     if inputs.spec and inputs.prompt is not None:
         raise UsageError("inputs 'spec' and 'prompt' are both set; a run has one of them")
+    if inputs.facts is not None and inputs.diff_base is not None:
+        raise UsageError("inputs 'facts' and 'diff-base' are both set; facts come from a file or from git")
     _check_modes(inputs)
     _check_shards(inputs)
     _check_gates(inputs)

@@ -41,16 +41,21 @@ if TYPE_CHECKING:
 
     from runner.calls.gates import Gates
     from runner.credentials.scrub import Scrubber
+    from runner.facts.gather import Sources
     from runner.plan.plan import Plan
     from runner.posting import Posting
     from runner.report.results import Trust
     from runner.report.summary import Detail
     from runner.report.tested import CaseResult
     from runner.run import Run
+    from runner.tapes import Tapes
     from runner.trust import Standing
 
 UNFINISHED = '{"status": "failed", "steps": []}\n'
 """results.json of a run that was killed before it could write its own."""
+
+MOST_WAITED_S: Final = 600.0
+"""How long the host is waited for, where it has to be left alone, before a run begins."""
 
 LAST_S: Final = 30.0
 """How long after its deadline a run is ended where not even a thread of its own can do it."""
@@ -169,6 +174,7 @@ class Door:
 
     def run(self, inputs: ActionInputs) -> int:
         from runner.calls.recalled import gates_on_tape
+        from runner.facts.gather import informed
         from runner.intake import plan_of
         from runner.tapes import tapes_of
         from runner.telemetry import Tracing
@@ -193,6 +199,7 @@ class Door:
         artifacts = Folder.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
         warn = partial(self.log.line, "WARNING")
         tapes = tapes_of(inputs, plan, self.host.workspace, artifacts, self.scrub, warn)
+        plan, _ = informed(plan, self._sources(inputs, tapes), artifacts)
         deck = tapes.deck(plan, inputs)
         gates = gates_on_tape(deck, inputs.hitl_response, self.now)
         ending = Ending(
@@ -210,6 +217,15 @@ class Door:
                 code = ending.of(self._posted(ending.judged(report), ending.posting))
             tracing.flush()
         return code
+
+    def _sources(self, inputs: ActionInputs, tapes: Tapes) -> Sources:
+        """Where the facts of a run may come from."""
+        from runner.ci.waiting import patient
+        from runner.facts.gather import Sources
+
+        api = self.standing.api.waiting(patient(MOST_WAITED_S, partial(self.log.line, "WARNING")))
+        event, workspace = self.standing.event, self.host.workspace
+        return Sources(inputs, self.environ, workspace, tapes.fixtures, event, api, clean=self.scrub)
 
     def _executed(
         self, plan: Plan, secrets: Mapping[str, str], gates: Gates, ending: Ending, watchdog: Watchdog

@@ -175,7 +175,7 @@ def _reviewed(report: RunReport, found: Review, inputs: ActionInputs) -> RunRepo
 def record_command(inputs: ActionInputs) -> str:
     """What a user types to record anew what the inputs ask for, in one line."""
     words = ["strands-action", "run", *inputs.spec, "--mode", "record"]
-    for name in ("prompt", "variables", "fixtures", "provider", "model-id", "host", "region"):
+    for name in ("prompt", "variables", "fixtures", "facts", "diff-base", "provider", "model-id", "host", "region"):
         words += [f"--{name}", inputs.given[name]] if name in inputs.given else []
     words += ["--record", "all"] if inputs.record == "all" else []
     return " ".join(map(_typed, words))

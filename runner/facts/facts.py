@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.diff.change import Change
+from runner.diff.read import file_of_host, files_of_git
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +25,50 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """A pull request, or a branch that could be one. `told` are its plain facts, as templates see them; `since` is the
-    commit that was reviewed last, and `fresh` what has changed since then, where only that is to be looked at."""
+    """A pull request, or a branch that could be one. `told` are its plain facts, as they were told; `since` is the
+    commit that was reviewed last, and `fresh` what has changed since then, where only that is to be looked at.
+
+    `change` is None where nobody asked for it, and `reviewed` where the review of this very head stands, if there is
+    one. `attributes` is the .gitattributes of the base.
+    """
 
     told: Mapping[str, Any]
-    change: Change
+    change: Change | None = None
     since: str = ""
     fresh: Change | None = None
+    attributes: str = ""
+    reviewed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of the event, of that which was asked for."""
+    """What is known of the event, of that which was asked for. `raw` is all of it as it was told."""
 
     github: Mapping[str, Any] = field(default_factory=dict)
     pull: Pull | None = None
     ci: Mapping[str, Any] | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+def facts_of(raw: Mapping[str, Any]) -> Facts:
+    """Facts out of what was told, just now or in a file. Raises UsageError for a diff that is none."""
+    return Facts(raw.get("github", {}), _pull(raw["pr"]) if "pr" in raw else None, raw.get("ci"), raw)
+
+
+def _pull(raw: Mapping[str, Any]) -> Pull:
+    kept = ("files", "diff", "whole", "since", "since_files", "gitattributes", "reviewed")
+    since_files = raw.get("since_files")
+    return Pull(
+        {name: value for name, value in raw.items() if name not in kept},
+        _change(raw),
+        raw.get("since", ""),
+        None if since_files is None else Change(tuple(map(file_of_host, since_files))),
+        raw.get("gitattributes", ""),
+        raw.get("reviewed", ""),
+    )
+
+
+def _change(raw: Mapping[str, Any]) -> Change | None:
+    if "files" in raw:
+        return Change(tuple(map(file_of_host, raw["files"])), raw.get("whole", True))
+    return Change(files_of_git(raw["diff"])) if "diff" in raw else None

@@ -1,5 +1,5 @@
-"""What a file says about the context of every call: summaries, notes, personal data. How it is done is in
-`runner.agents` and `runner.calls`.
+"""What a file says about the context of every call: summaries, notes, personal data; and about what is shown
+of a pull request. How it is done is in `runner.agents`, `runner.calls` and `runner.facts`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from runner.plan.catalogue import PROVIDERS
-from runner.plan.plan import CompactionPlan, ContextPlan, NotesPlan
+from runner.plan.plan import CompactionPlan, ContextPlan, DiffRecipe, NotesPlan
 from runner.spec import models as spec
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ def context_plan(source: spec.Spec, find: Find) -> ContextPlan:
         notes=_notes(policy.notes, find),
         redact_pii=bool(guardrails.pii_redaction),
     )
+
+
+def diff_recipe(source: spec.Spec) -> DiffRecipe:
+    """How much of a pull request one file wants to be shown."""
+    return DiffRecipe()
 
 
 def _compaction(asked: spec.Compaction | None, source: spec.Spec, find: Find) -> CompactionPlan | None:

@@ -9,7 +9,7 @@ from runner.errors import Finding, SpecError, UsageError
 from runner.plan import digest, lint, offered
 from runner.plan.build import Builder
 from runner.plan.catalogue import PROVIDERS
-from runner.plan.context import context_plan
+from runner.plan.context import context_plan, diff_recipe
 from runner.plan.money import unpriced
 from runner.plan.plan import Limits, Plan, RetryPolicy, Timeouts
 from runner.plan.posting import post_recipe
@@ -74,6 +74,7 @@ def make_plan(
     secrets = secrets_of(source, document, problems.find)
     telemetry = telemetry_of(source, problems.find)
     post = post_recipe(source, problems.find)
+    facts = scopes.facts(values)
     _refuse([*problems.findings, *wrong, *scopes.findings(values, need_values=need_values)])
     plan = Plan(
         name=source.name,
@@ -91,6 +92,9 @@ def make_plan(
         withheld=tuple(sorted(recipes.withheld)),
         telemetry=telemetry,
         post=post,
+        facts=facts.parts,
+        facts_needed=facts.needed,
+        diff=diff_recipe(source),
     )
     _refuse(Finding(told, document.locate(("runtime", "budgets", "max_cost_usd"))) for told in unpriced(plan))
     return replace(plan, warnings=(*problems.unread, *lint.warnings(plan, source, document, used)))

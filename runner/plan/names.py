@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from runner.errors import TemplateProblem
+from runner.plan import facts
 from runner.plan.scope import ANSWER_FIELDS
 from runner.plan.templates import References, references
 from runner.spec.load import nearest
@@ -24,12 +25,20 @@ class Names:
     inputs: frozenset[str] = frozenset()
     """What `inputs.values` holds."""
 
+    told: frozenset[str] = frozenset()
+    """Names of facts, where nothing else has them."""
+
     def given(self, names: Collection[str]) -> Names:
         """With the values of these inputs, which have a bare name as well."""
         return replace(self.plus(*names, inputs=["values"]), inputs=frozenset(names))
 
     def plus(self, *names: str, **parts: Collection[str | int]) -> Names:
-        return replace(self, names=self.names.union(names, parts), parts={**self.parts, **parts})
+        every = self.names.union(names, parts)
+        return replace(self, names=every, parts={**self.parts, **parts}, told=self.told.difference(names, parts))
+
+    def of_event(self, names: Collection[str]) -> Names:
+        """With these facts of the event."""
+        return replace(self, names=self.names.union(names), told=frozenset(names))
 
 
 def broken(source: str, read: Callable[[str], References] = references) -> str | None:
@@ -58,6 +67,7 @@ def problems(source: str, scope: Names, read: Callable[[str], References] = refe
     for root, name in sorted(found.fields):
         if root in scope.parts and root != "inputs" and name not in ANSWER_FIELDS:
             yield f"an answer has no '{name}'; {nearest(name, ANSWER_FIELDS)}"
+    yield from facts.problems(found, scope.told)
 
 
 def _unknown_part(root: str, part: str | int, known: Collection[str | int]) -> str:

@@ -215,8 +215,9 @@ class Plan:
     withheld: tuple[str, ...] = ()
     """Tools that agents ask for and are not given, for the run is read-only."""
     facts: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """What templates ask of the event that nobody has given them: `pr`, say, and of it `title` and `diff`. A name
-    without any is asked for as a whole."""
+    """What templates ask of the event that nobody has given them: `pr`, say, and of it `title` and `diff`."""
+    facts_needed: frozenset[str] = frozenset()
+    """The names among them that some template cannot do without."""
     diff: DiffRecipe = DiffRecipe()
     post: PostRecipe = PostRecipe()
     shard: Shard | None = None

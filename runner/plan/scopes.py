@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from runner.errors import Finding, TemplateProblem
+from runner.plan.facts import PARTS, Asked
 from runner.plan.flows import (
     ChainFlow,
     EvaluatorOptimizerFlow,
@@ -77,6 +79,19 @@ class Scopes:
             used |= found.names | found.guarded | found.inputs | found.guarded_inputs
         return used
 
+    def facts(self, values: Mapping[str, Any]) -> Asked:
+        """What the templates ask of the event; one that cannot be read is told of by `findings`."""
+        asked = Asked()
+        for template in self._templates(Names().of_event(self._told(values))):
+            with suppress(TemplateProblem):
+                asked.add(template.read(template.source), template.names.told)
+        return asked
+
+    def _told(self, values: Mapping[str, Any]) -> set[str]:
+        """The names of facts that the file declares nothing for, and that nobody has given."""
+        inputs = self._source.inputs
+        return PARTS.keys() - {*values, *inputs.required, *inputs.optional}
+
     def findings(self, values: Mapping[str, Any], *, need_values: bool) -> Iterator[Finding]:
         """What is wrong with the templates once these values are known.
 
@@ -91,7 +106,7 @@ class Scopes:
             if name not in used and (problem := broken(written.agent.prompt or "")):
                 home = written.home("prompt")
                 yield Finding(problem, home.document.locate((*home.place, "prompt")))
-        for template in self._templates(Names().given(declared)):
+        for template in self._templates(Names().given(declared).of_event(self._told(values))):
             for problem in problems(template.source, template.names, template.read):
                 yield Finding(problem, template.document.locate(template.place))
 

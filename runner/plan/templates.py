@@ -61,6 +61,10 @@ class References:
     inputs: frozenset[str] = frozenset()
     """Names below `inputs.values` that must be defined."""
     guarded_inputs: frozenset[str] = frozenset()
+    below: frozenset[tuple[str, str, str]] = frozenset()
+    """("pr", "head", "sha"): what is asked of a part that has a name."""
+    whole: frozenset[str] = frozenset()
+    """Names that are taken as they are, and not for a part that can be told from the template."""
 
 
 def render(source: str, names: Mapping[str, Any]) -> str:
@@ -174,10 +178,30 @@ def _references(tree: nodes.Template) -> References:
     undeclared = names.undeclared_identifiers - set(environment().globals)
     needed = undeclared & _unguarded(tree)
     looked_up = list(tree.find_all((nodes.Getattr, nodes.Getitem)))
-    parts = {part for part in map(_part, looked_up) if part}
-    fields = {field for field in map(_field, looked_up) if field}
-    guarded = frozenset(undeclared - needed)
-    return References(frozenset(needed), guarded, frozenset(parts), frozenset(fields), *_inputs(tree))
+    parts = {part for part in map(_part, looked_up) if part and part[0] in undeclared}
+    below = {found for found in map(_below, looked_up) if found and found[0] in undeclared}
+    return References(
+        frozenset(needed),
+        frozenset(undeclared - needed),
+        frozenset(parts),
+        frozenset((root, field) for root, _, field in below),
+        *_inputs(tree),
+        below=frozenset((root, part, field) for root, part, field in below if isinstance(part, str)),
+        whole=frozenset(undeclared & _whole(tree)),
+    )
+
+
+def _whole(tree: nodes.Template) -> set[str]:
+    """Names that are used otherwise than by a part of theirs, or asked for whether they are there."""
+    every = {id(node): node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"}
+    looked_up: list[nodes.Getattr | nodes.Getitem] = [*tree.find_all(nodes.Getattr), *tree.find_all(nodes.Getitem)]
+    for node in looked_up:
+        if _part(node) is not None:
+            every.pop(id(node.node), None)
+    for test in tree.find_all(nodes.Test):
+        if test.name in ("defined", "undefined"):
+            every.pop(id(test.node), None)
+    return set(every.values())
 
 
 def _inputs(tree: nodes.Template) -> tuple[frozenset[str], frozenset[str]]:
@@ -193,8 +217,8 @@ def _inputs(tree: nodes.Template) -> tuple[frozenset[str], frozenset[str]]:
 def _input(node: nodes.Node) -> str | None:
     if not isinstance(node, nodes.Getattr | nodes.Getitem) or _part(node.node) != ("inputs", "values"):
         return None
-    found = _field(node)
-    return found[1] if found else None
+    found = _below(node)
+    return found[2] if found else None
 
 
 def _unguarded(tree: nodes.Template) -> set[str]:
@@ -224,11 +248,12 @@ def _part(node: nodes.Node) -> tuple[str, str | int] | None:
     return None
 
 
-def _field(node: nodes.Node) -> tuple[str, str] | None:
+def _below(node: nodes.Node) -> tuple[str, str | int, str] | None:
+    """A name, what is looked up in it, and what is looked up in that."""
     inner = _part(node.node) if isinstance(node, nodes.Getattr | nodes.Getitem) else None
     if inner is None:
         return None
     if isinstance(node, nodes.Getattr):
-        return inner[0], node.attr
+        return *inner, node.attr
     named = node.arg if isinstance(node, nodes.Getitem) else None
-    return (inner[0], named.value) if isinstance(named, nodes.Const) and isinstance(named.value, str) else None
+    return (*inner, named.value) if isinstance(named, nodes.Const) and isinstance(named.value, str) else None

@@ -114,6 +114,12 @@ class Retrieval(Shape):
     mcp_servers: list[str] = []
 
 
+class PullRequest(Shape):
+    max_tokens: Positive = 50_000
+    ignore: list[NotEmpty] = []
+    incremental: bool = False
+
+
 class ContextPolicy(Shape):
     compaction: Compaction | None = None
     notes: Notes | None = None

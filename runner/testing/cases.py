@@ -54,6 +54,7 @@ class Case:
     repeat: int = 1
     min_passes: int = 1
     hitl_response: str | None = None
+    facts: str | None = None
     expected: Expected = Expected()
 
     def __str__(self) -> str:
@@ -92,7 +93,7 @@ def _case(
 ) -> Case:
     place: tuple[Part, ...] = ("cases", number)
     root = (workspace / file.file).parent
-    own = shape.variables or shape.hitl_response is not None
+    own = shape.variables or shape.hitl_response is not None or shape.facts is not None
     return Case(
         file=file.file,
         name=shape.name,
@@ -105,12 +106,27 @@ def _case(
         repeat=shape.repeat,
         min_passes=shape.repeat if shape.min_passes is None else shape.min_passes,
         hitl_response=shape.hitl_response,
+        facts=_facts(shape, file, (*place, "facts"), workspace, findings),
         expected=Expected(
             shape.expect,
             lambda path: file.locate((*place, "expect", *path), key=True),
             _schemas(shape, file, (*place, "expect"), root, workspace, findings),
         ),
     )
+
+
+def _facts(
+    shape: CaseShape, file: Document, place: tuple[Part, ...], workspace: Path, findings: list[Finding]
+) -> str | None:
+    """The file of facts of a case, from the workspace; what it says is read when the case is run."""
+    if shape.facts is None:
+        return None
+    found = PurePosixPath(os.path.normpath(PurePosixPath(file.file).parent / shape.facts)).as_posix()
+    if os.path.isabs(shape.facts) or found.split("/")[0] == "..":
+        findings.append(Finding(f"facts '{shape.facts}' lies outside the workspace", file.locate(place)))
+    elif not os.path.isfile(workspace / found):
+        findings.append(Finding(f"facts '{shape.facts}' is not there: there is no file {found}", file.locate(place)))
+    return found
 
 
 def _schemas(
@@ -191,6 +207,11 @@ def _at_odds(cases: Sequence[Case]) -> Iterator[Finding]:
         other = first.setdefault((case.workflow, case.recordings), case)
         if case.live or other.live:
             continue
-        if (case.variables, case.hitl_response) != (other.variables, other.hitl_response):
+        if _given(case) != _given(other):
             told = f"has the recordings '{case.recordings}' as '{other.name}' ({other.at}) has, and gives other values"
             yield Finding(f"case '{case.name}' {told}; name its own with the key 'recordings'", case.at)
+
+
+def _given(case: Case) -> tuple[Any, ...]:
+    """What a case gives to its run, that its recordings are of."""
+    return case.variables, case.hitl_response, case.facts

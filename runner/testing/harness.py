@@ -19,6 +19,7 @@ from runner.credentials.scrub import Scrubber
 from runner.credentials.secrets import needed
 from runner.deliver import clean
 from runner.errors import RecordingProblem, UsageError
+from runner.facts.gather import Sources, informed
 from runner.intake import plan_of
 from runner.run import Surroundings, run_plan
 from runner.tapes import tapes_of
@@ -88,6 +89,7 @@ class Harness:
         tools = asks or tools_live
         secrets = needed(plan, self.environ, self.workspace, self.scrub, models=asks, tools=tools, mask=self.mask)
         tapes = tapes_of(inputs, plan, self.workspace, None, self.scrub, within=_name(recordings))
+        plan, _ = informed(plan, Sources(inputs, self.environ, self.workspace, tapes.fixtures, asks=False))
         deck = tapes.deck(plan, inputs, again=again, tools_live=tools_live and not asks)
         gates = gates_on_tape(deck, inputs.hitl_response, self.now, recall=inputs.hitl_response is None)
         around = Surroundings(

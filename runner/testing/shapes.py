@@ -82,6 +82,7 @@ class CaseShape(Shape):
     repeat: Annotated[int, Field(ge=1, le=1000)] = 1
     min_passes: Positive | None = None
     hitl_response: str | None = None
+    facts: NotEmpty | None = None
     expect: Expectation = Expectation()
 
 

@@ -99,6 +99,7 @@ class _Trials:
             record=record,
             variables=variables,
             hitl_response=case.hitl_response,
+            facts=case.facts,
             # All cases go through these together: one that should fail must not pass by them.
             max_token_increase=None,
             max_cost_increase=None,

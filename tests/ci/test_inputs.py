@@ -43,6 +43,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "summary": ("brief", "brief"),
     "trace": ("false", False),
     "hitl-response": ("Yes, please.", "Yes, please."),
+    "facts": ("facts.yaml", "facts.yaml"),
+    "diff-base": ("main", "main"),
     "trust": ("untrusted", "untrusted"),
     "only-writers": ("true", True),
     "trusted-bots": ("41898282, 7\n8", (41898282, 7, 8)),
@@ -227,8 +229,14 @@ def test_a_gate_where_nothing_is_recorded_is_refused(mode: str) -> None:
 @pytest.mark.parametrize("name", ONLY_IN)
 def test_an_input_that_a_mode_does_not_know_is_refused(name: str) -> None:
     modes = " or ".join(ONLY_IN[name])
-    told = f"input '{name}' is for mode: {modes}, not for mode: live"
-    assert refusal(**{name: GIVEN[name][0]}, mode="live") == told
+    other = next(mode for mode in ("live", "plan") if mode not in ONLY_IN[name])
+    told = f"input '{name}' is for mode: {modes}, not for mode: {other}"
+    assert refusal(**{name: GIVEN[name][0]}, mode=other) == told
+
+
+def test_facts_come_from_a_file_or_from_git() -> None:
+    told = "inputs 'facts' and 'diff-base' are both set; facts come from a file or from git"
+    assert refusal(facts="facts.yaml", diff_base="main") == told
 
 
 @pytest.mark.parametrize("name", NOT_OF_CASES)

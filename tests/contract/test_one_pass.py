@@ -32,7 +32,7 @@ FAULTS = [
     "3:42: unknown key 'temprature'; did you mean 'temperature'?",
     "3:66: runtime.top_p: 7 should be less than or equal to 1",
     "5:12: unknown key 'promt'; did you mean 'prompt'?",
-    "5:19: undefined name 'who'; choose one of: inputs, steps",
+    "5:19: undefined name 'who'; choose one of: ci, github, inputs, pr, steps",
     "5:43: unknown tool 'calculater'; did you mean 'calculator'?",
     "10:25: unknown key 'inptu'; did you mean 'input'?",
     "10:32: steps[0] does not exist here: no steps come before it",

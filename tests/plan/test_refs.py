@@ -169,7 +169,7 @@ def test_links_in_a_circle_lead_nowhere(home: Home) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("prompt: |\n  hi\n  {{ nope }}\n", "a.yaml:1:9: undefined name 'nope'; choose one of: inputs, steps"),
+        ("prompt: |\n  hi\n  {{ nope }}\n", "a.yaml:1:9: undefined name 'nope'; choose one of: ci, github, "),
         ("prompt: x\ntools:\n- calculatro\n", "a.yaml:3:3: unknown tool 'calculatro'; did you mean 'calculator'?"),
         ("prompt: x\nprovider: bedrok\n", "$ref '../a.yaml': provider: 'bedrok' is not one of"),
         ("prompt: x\nprovider: ollama\n", "a.yaml:2:11: provider 'ollama' needs a model_id"),
@@ -188,7 +188,7 @@ def test_what_is_wrong_in_the_other_file_is_told_there(home: Home, content: str,
 def test_what_is_wrong_here_is_told_here(home: Home) -> None:
     home.write("a.yaml", {**PLAIN, "prompt": "{{ nope }}"})
     assert home.said("../a.yaml", prompt="{{ neither }}") == [
-        "flows/w.yaml:8:13: undefined name 'neither'; choose one of: inputs, steps"
+        "flows/w.yaml:8:13: undefined name 'neither'; choose one of: ci, github, inputs, pr, steps"
     ]
 
 

@@ -1,0 +1,136 @@
+"""A file of facts: what may stand in it. A run writes one, and whoever writes one by hand leaves out what no template
+asks for. What it holds is as the host or git told it, before anything is cut for a model.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import Field
+
+from runner.errors import UsageError
+from runner.spec.load import read, to_shape
+from runner.spec.shape import Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+BESIDE: Final = "facts.yaml"
+"""What the file is called that stands beside recordings."""
+
+NEEDS: Final = "a file of facts has one or more of github, pr, ci"
+
+Count = Field(0, ge=0)
+
+
+class Github(Shape):
+    event_name: str = ""
+    repository: str = ""
+    sha: str = ""
+    ref: str = ""
+    actor: str = ""
+    run_id: str = ""
+    run_attempt: str = ""
+    server_url: str = ""
+    workflow: str = ""
+    job: str = ""
+    event: dict[str, Any] = Field({})
+
+
+class Base(Shape):
+    ref: str = ""
+    sha: str = ""
+
+
+class Head(Base):
+    fork: bool = False
+
+
+class Commit(Shape):
+    sha: str = ""
+    message: str = ""
+    author: str = ""
+
+
+class Comment(Shape):
+    author: str = ""
+    body: str = ""
+    path: str | None = None
+    line: int | None = None
+    created: str = ""
+
+
+class ChangedFile(Shape):
+    """A file of a change, as the host's API has it."""
+
+    filename: str
+    previous_filename: str = ""
+    status: str = "modified"
+    additions: int = Count
+    deletions: int = Count
+    sha: str | None = None
+    patch: str | None = None
+
+
+class Pull(Shape):
+    """`files` are the host's, or `diff` is what git printed. `whole` says that no file is missing among them.
+
+    `gitattributes` are those of the base. `since_files` is what has changed since the commit `since`.
+    """
+
+    number: int | None = None
+    title: str = ""
+    body: str = ""
+    url: str = ""
+    author: str = ""
+    draft: bool = False
+    labels: list[str] = Field([])
+    base: Base = Base()
+    head: Head = Head()
+    commits: list[Commit] = Field([])
+    comments: list[Comment] = Field([])
+    files: list[ChangedFile] = Field([])
+    diff: str = ""
+    whole: bool = True
+    gitattributes: str = ""
+    since: str = ""
+    since_files: list[ChangedFile] | None = None
+    reviewed: str = ""
+
+
+class FailedJob(Shape):
+    name: str = ""
+    conclusion: str = ""
+    step: str = ""
+    url: str = ""
+    log: str = ""
+
+
+class Ci(Shape):
+    workflow: str = ""
+    run_url: str = ""
+    head: str = ""
+    failed: list[FailedJob] = Field([])
+
+
+class FactsFile(Shape):
+    """A whole file of facts."""
+
+    github: Github | None = None
+    pr: Pull | None = None
+    ci: Ci | None = None
+
+
+def read_facts(path: Path, shown: str) -> dict[str, Any]:
+    """What stands in a file of facts and nothing else. Raises SpecError with every finding, and FileProblem."""
+    return to_shape(FactsFile, read(path, shown, NEEDS)).model_dump(exclude_unset=True)
+
+
+def as_text(told: Mapping[str, Any]) -> str:
+    """Facts as such a file: JSON, and so YAML. Raises UsageError for what nests too deeply to be read again."""
+    try:
+        return json.dumps(told, indent=1) + "\n"
+    except RecursionError:
+        raise UsageError("the event's payload nests too deeply to be written down") from None

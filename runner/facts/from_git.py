@@ -1,0 +1,127 @@
+"""The facts of a branch that could be a pull request, out of git alone: what is committed on it and not in its base."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from runner.diff.read import GIT_DIFF
+from runner.errors import UsageError
+from runner.facts.git import GitProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from runner.facts.git import Git
+
+MOST_COMMITS: Final = 250
+"""As many as the host tells of a pull request."""
+
+REMOTES: Final = ("upstream", "origin")
+BRANCHES: Final = ("main", "master")
+
+OF_GITHUB: Final = ("sha", "ref")
+"""What git can say of that which a host calls `github`."""
+
+_REVISION: Final = re.compile(r"(?!-)[^\x00-\x20\x7f]{1,200}")
+
+
+def github_of_git(git: Git, parts: Collection[str]) -> dict[str, Any]:
+    """The commit that is checked out, and its branch. Raises UsageError where more is asked for."""
+    more = sorted({*parts} - {*OF_GITHUB})
+    if more:
+        told = ", ".join(f"github.{part}" for part in more)
+        raise UsageError(
+            f"{told}: what a CI host tells, and there is none here. Give it with the input 'facts', or `github` as a "
+            "variable"
+        )
+    try:
+        return {"sha": git("rev-parse", "--verify", "HEAD").strip(), "ref": git.maybe("symbolic-ref", "-q", "HEAD")}
+    except GitProblem as problem:
+        raise UsageError(f"`github` cannot be had from git: {problem}") from None
+
+
+def pull_of_git(git: Git, base: str | None, parts: Collection[str]) -> dict[str, Any]:
+    """A branch as if it were a pull request to `base`, or else to the default branch of its upstream. `parts` are those
+    asked for. Raises UsageError."""
+    try:
+        return _pull(git, base, parts)
+    except GitProblem as problem:
+        raise UsageError(f"`pr` cannot be had from git: {problem}") from None
+
+
+def _pull(git: Git, base: str | None, parts: Collection[str]) -> dict[str, Any]:
+    head = git("rev-parse", "--verify", "HEAD").strip()
+    name = base or _default(git)
+    tip = _commit(git, name)
+    start = git.maybe("merge-base", tip, head)
+    if not start:
+        raise UsageError(
+            f"HEAD and '{name}' have no commit in common that is here; fetch the whole history (actions/checkout has "
+            "`fetch-depth: 0` for that)"
+        )
+    branch = git.maybe("symbolic-ref", "-q", "--short", "HEAD")
+    commits = _commits(git, start, head) if {"title", "body", "author", "commits"}.intersection(parts) else []
+    title, body = _words(commits, branch)
+    found: dict[str, Any] = {
+        "number": None,
+        "title": title,
+        "body": body,
+        "url": "",
+        "author": commits[-1]["author"] if commits else "",
+        "draft": False,
+        "labels": [],
+        "base": {"ref": name, "sha": tip},
+        "head": {"ref": branch, "sha": head, "fork": False},
+        "commits": commits,
+        "comments": [],
+        "since": "",
+    }
+    if {"diff", "files", "left_out"}.intersection(parts):
+        found["diff"] = git(*GIT_DIFF, start, head, "--")
+        found["gitattributes"] = git.maybe("cat-file", "blob", f"{tip}:.gitattributes")
+    return found
+
+
+def _commit(git: Git, name: str) -> str:
+    if not _REVISION.fullmatch(name):
+        raise UsageError(f"'{name[:200]!r}' is not the name of a git revision")
+    found = git.maybe("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+    if not found:
+        raise UsageError(
+            f"there is no git revision '{name}' here; fetch it, or name another with the input 'diff-base'"
+        )
+    return found
+
+
+def _default(git: Git) -> str:
+    """The branch that work starts from, by its name here."""
+    for remote in REMOTES:
+        if told := git.maybe("symbolic-ref", "-q", "--short", f"refs/remotes/{remote}/HEAD"):
+            return told
+    names = [f"{remote}/{branch}" for remote in REMOTES for branch in BRANCHES] + [*BRANCHES]
+    for name in names:
+        if git.maybe("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"):
+            return name
+    raise UsageError("nobody can tell what the branch starts from; name it with the input 'diff-base', such as main")
+
+
+def _commits(git: Git, start: str, head: str) -> list[dict[str, str]]:
+    """Those behind `start`, the oldest first."""
+    flags = ("--no-color", "--no-decorate", "--no-notes", "--no-show-signature", "--encoding=UTF-8", "--no-patch")
+    told = git(*("log", "-z", *flags, f"--max-count={MOST_COMMITS}", "--format=%H%n%an%n%B"), f"{start}..{head}", "--")
+    return [*reversed([_of_log(one) for one in told.split("\0") if one])]
+
+
+def _of_log(told: str) -> dict[str, str]:
+    sha, author, message = [*told.split("\n", 2), "", ""][:3]
+    return {"sha": sha, "message": message.strip(), "author": author}
+
+
+def _words(commits: Iterable[dict[str, str]], branch: str) -> tuple[str, str]:
+    """Title and body as a host would begin with: those of the only commit, or the name of the branch."""
+    match [*commits]:
+        case [one]:
+            title, _, body = one["message"].partition("\n")
+            return title, body.strip()
+    return branch, ""

@@ -1,0 +1,84 @@
+"""Facts as templates see them: cut to what a model can be shown, and without what no human sees. That is done when they
+are shown and not when they are gathered, so that a replay is held to the same limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import UsageError
+from runner.facts.from_host import OF_THE_DIFF
+from runner.invisible import stripped
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from runner.facts.facts import Facts, Pull
+    from runner.plan.plan import DiffRecipe, Plan
+
+
+def with_facts(plan: Plan, facts: Facts, source: str) -> Plan:
+    """The plan with the facts that its templates name among its variables. Raises UsageError for what is not among the
+    facts; `source` says in messages where those are from."""
+    views = {}
+    for name, parts in plan.facts.items():
+        known = _known(name, parts, facts, plan.diff)
+        if known is None:
+            if name in plan.facts_needed:
+                raise UsageError(f"`{name}` is not among the facts in {source}, and a template names it")
+            continue
+        if missing := sorted(parts - known.keys()):
+            told = ", ".join(f"{name}.{part}" for part in missing)
+            raise UsageError(f"{told}: not among the facts in {source}, and a template asks for it")
+        views[name] = {part: known[part] for part in parts}
+    return replace(plan, variables={**views, **plan.variables})
+
+
+def _known(name: str, parts: Collection[str], facts: Facts, recipe: DiffRecipe) -> Mapping[str, Any] | None:
+    match name:
+        case "github":
+            return facts.raw.get(name)
+        case "pr":
+            return None if facts.pull is None else _pull(facts.pull, parts, recipe)
+    return facts.ci
+
+
+def _pull(pull: Pull, parts: Collection[str], recipe: DiffRecipe) -> dict[str, Any]:
+    told = {"since": pull.since, **pull.told}
+    clean: dict[str, Any] = {name: stripped(told[name]) for name in ("title", "author") if name in told}
+    if "body" in told:
+        clean["body"] = seen(told["body"])
+    if "commits" in told:
+        clean["commits"] = [{**one, "message": stripped(one["message"])} for one in told["commits"]]
+    if "comments" in told:
+        clean["comments"] = [{**one, "body": seen(one["body"])} for one in told["comments"]]
+    return {**told, **clean, **(_change(pull, recipe) if OF_THE_DIFF.intersection(parts) else {})}
+
+
+def _change(pull: Pull, recipe: DiffRecipe) -> dict[str, Any]:
+    """The diff, as much of it as there is room for; nothing where it was not told."""
+    if pull.change is None:
+        return {}
+    raise UsageError("pr.diff, pr.files and pr.left_out are not offered in this version")
+
+
+def seen(text: str) -> str:
+    """What a human sees of a text in Markdown: no HTML comments, and no characters that nobody sees.
+
+    One that is not ended hides all that follows where it begins a line, and is shown elsewhere.
+    https://spec.commonmark.org/0.31.2/#html-comment
+    """
+    text = stripped(text)
+    parts: list[str] = []
+    at = 0
+    while (start := text.find("<!--", at)) >= 0:
+        short = next((end for end in (">", "->") if text.startswith(end, start + 4)), "")
+        end = start + 4 + len(short) if short else text.find("-->", start + 4) + 3
+        if end < start:
+            hidden = not text[text.rfind("\n", 0, start) + 1 : start].strip(" ")
+            return "".join([*parts, text[at:start] if hidden else text[at:]])
+        parts.append(text[at:start])
+        at = end
+    return "".join([*parts, text[at:]])

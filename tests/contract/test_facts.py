@@ -1,0 +1,257 @@
+"""What a workflow is told of its event, in whole runs: from a host, from git, from a file, and from nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.build import as_text
+from tests.facts.repository import Repository
+from tests.servers import OpenAIServer
+from tests.servers.github import TOKEN, GitHub, Job
+from tests.workspace import Outcome, Workspace, chain, workflow
+
+if TYPE_CHECKING:
+    from tests.servers.github import Pull
+
+FILES = {"src/a.py": ("one\ntwo\n", "one\n2\n")}
+
+
+@pytest.fixture
+def model() -> Iterator[OpenAIServer]:
+    with OpenAIServer() as server:
+        yield server
+
+
+@pytest.fixture
+def github() -> Iterator[GitHub]:
+    with GitHub({"contents": "read", "pull_requests": "read", "actions": "read"}) as server:
+        yield server
+
+
+def asked(model: OpenAIServer) -> list[str]:
+    return [request.user_texts[-1] for request in model.requests]
+
+
+def on_pull(workspace: Workspace, github: GitHub, **changes: Any) -> Pull:
+    """A pull request, which is the event from now on."""
+    pull = github.pull(FILES, **changes)
+    workspace.event("pull_request", github.events.pull_request(pull))
+    workspace.environ |= github.environ
+    return pull
+
+
+def run(workspace: Workspace, model: OpenAIServer, template: str, **inputs: str) -> Outcome:
+    return workspace.run(workflow(model.url, chain(template)), github_token=TOKEN, **inputs)
+
+
+# -- from the host ----------------------------------------------------------------------------------------------------
+
+
+def test_a_template_names_the_pull_request_of_its_event(
+    workspace: Workspace, model: OpenAIServer, github: GitHub
+) -> None:
+    on_pull(workspace, github, title="Fix it", author="mona")
+    outcome = run(workspace, model, "{{ pr.title }} by {{ pr.author }} ({{ github.event.action }})")
+    assert outcome.exit_code == 0, outcome.log
+    assert asked(model) == ["Fix it by mona (opened)"]
+    assert github.asked == []
+
+
+def test_a_strangers_words_are_no_template_and_hide_nothing(workspace: Workspace, model: OpenAIServer) -> None:
+    title, body = "{{ 7 * 7 }}{% raw %}", "Seen.<!-- hidden orders -->\u200b\U000e0041 Seen too.\n<!-- and more"
+    facts = {"pr": {"title": title, "body": body}}
+    workspace.write("facts.yaml", facts)
+    outcome = run(workspace, model, "{{ pr.title }}|{{ pr.body }}", facts="facts.yaml")
+    assert outcome.exit_code == 0, outcome.log
+    assert asked(model) == ["{{ 7 * 7 }}{% raw %}|Seen. Seen too.\n"]
+
+
+def test_a_strangers_run_is_told_too(workspace: Workspace, model: OpenAIServer) -> None:
+    base = {"flow.yaml": as_text(workflow(model.url, chain("{{ pr.title }} {{ pr.head.fork }}")))}
+    with GitHub(files=base) as github:
+        on_pull(workspace, github, title="From afar", fork=github.also("stranger/hello", fork=True))
+        outcome = workspace.action(spec="flow.yaml", github_token=TOKEN)
+    assert (outcome.exit_code, outcome.outputs["trust"]) == (0, "untrusted"), outcome.log
+    assert asked(model) == ["From afar true"]
+
+
+def test_an_event_without_a_pull_request_says_what_to_do(workspace: Workspace, model: OpenAIServer) -> None:
+    workspace.event("push", {}, REPOSITORY="octocat/hello")
+    outcome = run(workspace, model, "{{ pr.title }}")
+    assert outcome.exit_code == 2
+    assert "`pr`: the event 'push' has no pull request. Name a revision with the input 'diff-base'" in outcome.log
+    assert model.requests == []
+
+
+def test_a_template_may_ask_whether_there_is_a_pull_request(workspace: Workspace, model: OpenAIServer) -> None:
+    workspace.event("push", {}, REPOSITORY="octocat/hello")
+    outcome = run(workspace, model, "{% if pr is defined %}{{ pr.title }}{% else %}none{% endif %}")
+    assert outcome.exit_code == 0, outcome.log
+    assert asked(model) == ["none"]
+
+
+def test_a_host_that_does_not_say_is_told_of_before_a_token_is_spent(workspace: Workspace, model: OpenAIServer) -> None:
+    with GitHub({}, private=True) as github:
+        on_pull(workspace, github)
+        outcome = run(workspace, model, "{{ pr.diff }}")
+    assert outcome.exit_code == 2
+    assert "`pr` cannot be had from the host: the token may not read this: give the job `permissions:" in outcome.log
+    assert model.requests == []
+
+
+def test_no_secret_is_in_what_is_written_down(workspace: Workspace, model: OpenAIServer, github: GitHub) -> None:
+    workspace.environ["OPENAI_API_KEY"] = "sk-of-a-test-0123456789"
+    on_pull(workspace, github, body="It is sk-of-a-test-0123456789, is it not?")
+    run(workspace, model, "{{ pr.body }} {{ github.event.action }}")
+    assert "sk-of-a-test" not in (workspace.root / "strands-artifacts/facts.json").read_text()
+    assert asked(model) == ["It is ***, is it not? opened"]
+
+
+def test_the_log_of_a_job_that_failed_is_told(workspace: Workspace, model: OpenAIServer, github: GitHub) -> None:
+    run_before = github.repository.run([Job("test", log="boom\n", steps={"make": "failure"})])
+    workspace.event("workflow_run", github.events.workflow_run(run_before))
+    workspace.environ |= github.environ
+    outcome = run(
+        workspace, model, "{% for job in ci.failed %}{{ job.name }}: {{ job.step }}: {{ job.log }}{% endfor %}"
+    )
+    assert outcome.exit_code == 0, outcome.log
+    assert asked(model) == ["test: make: boom\n"]
+
+
+# -- from git ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_base_takes_the_place_of_the_host(workspace: Workspace, model: OpenAIServer, github: GitHub) -> None:
+    on_pull(workspace, github)
+    Repository(workspace.root).commit("Mine", mine="1")
+    outcome = run(workspace, model, "{{ pr.title }}", diff_base="main")
+    assert outcome.exit_code == 0, outcome.log
+    assert asked(model) == ["Mine"]
+    assert github.asked == []
+
+
+def test_what_only_a_host_tells_is_not_made_up(workspace: Workspace, model: OpenAIServer) -> None:
+    Repository(workspace.root)
+    for template, told in (
+        ("{{ github.event.issue.title }}", "github.event: what a CI host tells, and there is none here"),
+        ("{{ ci.failed }}", "`ci` is what a CI host tells, and there is none here"),
+    ):
+        workspace.write("flow.yaml", workflow(model.url, chain(template)))
+        outcome = workspace.command("run", "flow.yaml")
+        assert outcome.exit_code == 2
+        assert told in outcome.log
+
+
+# -- from files -------------------------------------------------------------------------------------------------------
+
+
+def test_facts_that_were_recorded_are_kept_when_others_are_recorded(
+    workspace: Workspace, model: OpenAIServer, github: GitHub
+) -> None:
+    on_pull(workspace, github, title="Fix it")
+    run(workspace, model, "{{ pr.title }}", mode="record")
+    on_pull(workspace, github, title="Another")
+    again = run(workspace, model, "{{ pr.title }}", mode="record")
+    assert again.exit_code == 0, again.log
+    assert asked(model) == ["Fix it"]
+
+
+def test_a_replay_without_facts_is_told(workspace: Workspace, model: OpenAIServer) -> None:
+    outcome = run(workspace, model, "{{ pr.title }}", mode="replay")
+    assert outcome.exit_code == 14
+    assert "there are no facts of the event in fixtures/test/facts.yaml, and neither a replay nor a test" in outcome.log
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("pr: {titel: x}", "facts.yaml:1:6: unknown key 'titel'; did you mean 'title'?"),
+        ("pr: {title: 3}", "facts.yaml:1:13: pr.title: 3"),
+        ("", "the file is empty; a file of facts has one or more of github, pr, ci"),
+        ("github: {sha: abc}", "`pr` is not among the facts in facts.yaml, and a template names it"),
+        ("pr: {body: x}", "pr.title: not among the facts in facts.yaml, and a template asks for it"),
+        ("pr: {title: x, diff: nonsense}", "line 1: a file begins with 'diff --git'"),
+    ],
+)
+def test_a_file_that_is_wrong_is_told(workspace: Workspace, model: OpenAIServer, content: str, told: str) -> None:
+    workspace.write("facts.yaml", content)
+    outcome = run(workspace, model, "{{ pr.title }}", facts="facts.yaml")
+    assert outcome.exit_code in (2, 3)
+    assert told in outcome.log
+    assert model.requests == []
+
+
+def test_a_link_of_the_repository_leads_to_no_file_elsewhere(workspace: Workspace, model: OpenAIServer) -> None:
+    (workspace.root / "facts.yaml").symlink_to("/etc/hostname")
+    outcome = run(workspace, model, "{{ pr.title }}", facts="facts.yaml")
+    assert outcome.exit_code == 12
+    assert "facts.yaml leads out of the workspace" in outcome.log
+
+
+def test_a_case_names_its_facts(workspace: Workspace, model: OpenAIServer) -> None:
+    workspace.environ["OPENAI_API_KEY"] = "sk-of-a-test-0123456789"
+    workspace.write("workflow.yaml", workflow(model.url, chain("{{ pr.title }}")))
+    for name in ("One", "Two"):
+        workspace.write(f"told/{name}.yaml", {"pr": {"title": name}})
+    cases = [{"name": name, "facts": f"told/{name}.yaml"} for name in ("One", "Two")]
+    spec = workspace.write("workflow.test.yaml", {"cases": cases})
+    assert workspace.action(spec=spec, mode="record").exit_code == 0
+    assert asked(model) == ["One", "Two"]
+    outcome = workspace.action(spec=spec, mode="test")
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.outputs["tests-passed"] == "2"
+
+    workspace.write("told/Two.yaml", {"pr": {"title": "Three"}})
+    assert workspace.action(spec=spec, mode="test").exit_code != 0
+
+
+def test_a_case_without_facts_does_not_look_at_the_event(
+    workspace: Workspace, model: OpenAIServer, github: GitHub
+) -> None:
+    on_pull(workspace, github)
+    workspace.write("workflow.yaml", workflow(model.url, chain("{{ pr.title }}")))
+    spec = workspace.write("workflow.test.yaml", {"cases": [{"name": "one"}]})
+    outcome = workspace.action(spec=spec, mode="record", github_token=TOKEN)
+    assert outcome.exit_code != 0
+    assert "neither a replay nor a test asks anybody" in outcome.log
+
+
+# -- from nobody ------------------------------------------------------------------------------------------------------
+
+
+def test_a_variable_is_that_and_nothing_else(workspace: Workspace, model: OpenAIServer, github: GitHub) -> None:
+    on_pull(workspace, github)
+    outcome = run(workspace, model, "{{ pr.anything }}", variables="pr: {anything: mine}")
+    assert outcome.exit_code == 0, outcome.log
+    assert asked(model) == ["mine"]
+    assert not (workspace.root / "strands-artifacts/facts.json").exists()
+
+
+def test_an_input_of_that_name_is_that_and_nothing_else(workspace: Workspace, model: OpenAIServer) -> None:
+    spec = workflow(model.url, chain("{{ ci }}"), inputs={"values": {"ci": "green"}})
+    assert workspace.run(spec).exit_code == 0
+    assert asked(model) == ["green"]
+
+
+def test_neither_a_check_nor_a_plan_needs_any(workspace: Workspace, model: OpenAIServer) -> None:
+    workspace.write("flow.yaml", workflow(model.url, chain("{{ pr.title }} {{ ci.failed }} {{ github.event }}")))
+    for mode in ("validate", "plan"):
+        assert workspace.action(spec="flow.yaml", mode=mode).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        ({"facts": "facts.yaml"}, "input 'facts' is for a workflow whose templates name github, pr, ci, and this has"),
+        ({"diff_base": "main"}, "input 'diff-base' is for a workflow whose templates name `pr`, and this has none"),
+    ],
+)
+def test_an_input_that_nothing_would_look_at_is_refused(
+    workspace: Workspace, model: OpenAIServer, inputs: dict[str, str], told: str
+) -> None:
+    outcome = run(workspace, model, "Hello.", **inputs)
+    assert outcome.exit_code == 2
+    assert told in outcome.log
