@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from runner.diff.left_out import LeftOut
+from runner.diff.shape import shaped
+from runner.diff.since import fresh
 from runner.errors import UsageError
 from runner.facts.from_host import OF_THE_DIFF
 from runner.invisible import stripped
@@ -15,6 +18,7 @@ from runner.invisible import stripped
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from runner.diff.shape import ShapedFile
     from runner.facts.facts import Facts, Pull
     from runner.plan.plan import DiffRecipe, Plan
 
@@ -61,7 +65,22 @@ def _change(pull: Pull, recipe: DiffRecipe) -> dict[str, Any]:
     """The diff, as much of it as there is room for; nothing where it was not told."""
     if pull.change is None:
         return {}
-    raise UsageError("pr.diff, pr.files and pr.left_out are not offered in this version")
+    new = fresh(pull.change, pull.fresh) if recipe.incremental and pull.fresh is not None else pull.change
+    found = shaped(new, recipe.max_tokens, LeftOut(recipe.ignore, {"": pull.attributes}))
+    return {"diff": found.text, "files": [_file(one) for one in found.files], "left_out": found.left_out}
+
+
+def _file(shown: ShapedFile) -> dict[str, Any]:
+    file = shown.file
+    return {
+        "path": file.path,
+        "old_path": file.old_path,
+        "status": file.status,
+        "added": file.added,
+        "removed": file.removed,
+        "left_out": shown.left_out,
+        "diff": shown.text,
+    }
 
 
 def seen(text: str) -> str:

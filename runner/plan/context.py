@@ -28,7 +28,8 @@ def context_plan(source: spec.Spec, find: Find) -> ContextPlan:
 
 def diff_recipe(source: spec.Spec) -> DiffRecipe:
     """How much of a pull request one file wants to be shown."""
-    return DiffRecipe()
+    asked = (source.context_policy and source.context_policy.pull_request) or spec.PullRequest()
+    return DiffRecipe(asked.max_tokens, tuple(asked.ignore), asked.incremental)
 
 
 def _compaction(asked: spec.Compaction | None, source: spec.Spec, find: Find) -> CompactionPlan | None:

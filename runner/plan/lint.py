@@ -52,6 +52,7 @@ def warnings(plan: Plan, source: spec.Spec, document: Document, used: Collection
     yield from _unused_agents(plan, source, document)
     yield from _unused_tools(plan, source, document)
     yield from _unused_inputs(source, document, used)
+    yield from _unused_policy(plan, source, document)
     yield from _twins(plan, document)
     yield from _independent_steps(plan)
     yield from _unreachable_nodes(plan, document)
@@ -97,6 +98,12 @@ def _unused_inputs(source: spec.Spec, document: Document, used: Collection[str])
             if name not in used:
                 told = f"input '{name}' is used by no template"
                 yield _advice(told, document, ("inputs", kind, name), key=True)
+
+
+def _unused_policy(plan: Plan, source: spec.Spec, document: Document) -> Iterator[Finding]:
+    if source.context_policy and source.context_policy.pull_request and "pr" not in plan.facts:
+        told = "context_policy.pull_request is about `pr`, which no template names, or which is given as a variable"
+        yield _advice(told, document, ("context_policy", "pull_request"), key=True)
 
 
 # -- what could be faster or surer ------------------------------------------------------------------------------------

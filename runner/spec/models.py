@@ -124,6 +124,7 @@ class ContextPolicy(Shape):
     compaction: Compaction | None = None
     notes: Notes | None = None
     retrieval: Retrieval | None = None
+    pull_request: PullRequest | None = None
 
 
 class Skill(Shape):

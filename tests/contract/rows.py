@@ -26,6 +26,12 @@ from tests.servers.deaf import deaf
 from tests.servers.http import ModelServer, text_of
 from tests.workspace import Outcome, Workspace
 
+CHANGED = [
+    {"filename": name, "patch": "\n".join(["@@ -0,0 +1,200 @@", *(f"+{name} has {number}" for number in range(200))])}
+    for name in ("src/tea.py", "docs/tea.md")
+]
+"""The files of a pull request, of which the second has changed since it was looked at."""
+
 FILES = {
     "agents/critic.yaml": "prompt: You judge.\n",
     "agents/editor.yaml": "prompt: You edit.\n",
@@ -33,6 +39,7 @@ FILES = {
     "milk.md": "Warm milk.\n",
     "first.txt": "the first file",
     "second.txt": "the second file",
+    "facts.yaml": as_text({"pr": {"files": CHANGED, "since": "c" * 40, "since_files": CHANGED[1:]}}),
 }
 """What lies beside every workflow file here."""
 
@@ -117,7 +124,8 @@ def run(workspace: Workspace, written: dict[str, Any], reply: Any) -> Ran:
         servers = {name: stack.enter_context(_server(name, written, reply)) for name in sorted(named)}
         for name, server in servers.items():
             text = re.sub(rf"\b{name}\b", server if isinstance(server, str) else server.url, text)
-        return Ran(workspace.run(text), servers)
+        facts = {"facts": "facts.yaml"} if "{{ pr." in text else {}
+        return Ran(workspace.run(text, **facts), servers)
 
 
 def _server(name: str, written: dict[str, Any], reply: Any) -> Any:
@@ -219,6 +227,13 @@ def told(ran: Ran) -> str:
     """What the last tool that was used told the model."""
     found = [one["content"] for one in ran.last.messages if one["role"] == "tool"]
     return (found[-1] if isinstance(found[-1], str) else text_of(found[-1])) if found else ""
+
+
+def shown(ran: Ran) -> list[str]:
+    """The files that the model is told of, and those that it sees to the end."""
+    names = [one["filename"] for one in CHANGED]
+    question = ran.last.user_texts[-1]
+    return [*(name for name in names if name in question), *(name for name in names if f"{name} has 199" in question)]
 
 
 def in_flight(ran: Ran) -> int:

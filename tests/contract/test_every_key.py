@@ -20,6 +20,7 @@ from tests.agents.test_compaction import LONG
 from tests.agents.test_mcp import server
 from tests.build import as_text, chain, dag, graph, hitl, optimizer, parallel, routing, shapes, spec_of, way, workers
 from tests.contract.rows import (
+    CHANGED,
     Ran,
     Row,
     acts,
@@ -46,6 +47,7 @@ from tests.contract.rows import (
     said,
     sent,
     service,
+    shown,
     statuses,
     system,
     systems,
@@ -77,6 +79,7 @@ READERS = {
 # -- builders ---------------------------------------------------------------------------------------------------------
 
 TOOLED = {"python": ["calculator", "current_time"]}
+BOTH = [one["filename"] for one in CHANGED]
 TWO = {"writer": {"prompt": "You write."}, "critic": {"prompt": "You judge."}}
 GATE = hitl()
 OPEN = (19, "paused")
@@ -176,6 +179,10 @@ def compacted(**keys: Any) -> dict[str, Any]:
 
 def noted(**keys: Any) -> dict[str, Any]:
     return file(context_policy={"notes": {"file": "first.out", **keys}}, pattern=chain("One.", "Two.", "Three."))
+
+
+def pulled(**keys: Any) -> dict[str, Any]:
+    return file(context_policy={"pull_request": keys}, pattern=chain("{{ pr.diff }}"))
 
 
 def guarded(tools: Any = TOOLED, **keys: Any) -> dict[str, Any]:
@@ -470,6 +477,13 @@ TOOLS: dict[str, dict[str, Row]] = {
         "notes": acts(noted(), notes_told, 0, 2, file(pattern=chain("One.", "Two.", "Three."))),
         "retrieval": acts(file(agents={"writer": {"tools": []}}, context_policy={
             "retrieval": {"jit_tools": ["calculator"]}}), offered, [], ["calculator"], BARE),
+        "pull_request": acts(pulled(ignore=["docs/"]), shown, [*BOTH, *BOTH], [*BOTH, BOTH[0]],
+                             file(pattern=chain("{{ pr.diff }}"))),
+    },
+    "PullRequest": {
+        "max_tokens": acts(pulled(max_tokens=2_000), shown, [*BOTH, *BOTH], BOTH, pulled()),
+        "ignore": acts(pulled(ignore=["docs/"]), shown, [*BOTH, *BOTH], [*BOTH, BOTH[0]], pulled()),
+        "incremental": acts(pulled(incremental=True), shown, [*BOTH, *BOTH], [BOTH[1], BOTH[1]], pulled()),
     },
     "Compaction": {
         "enabled": acts(compacted(), lambda ran: len(summaries(ran)) > 0, False, True, compacted(enabled=False),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from tests.build import as_text
 from tests.facts.repository import Repository
@@ -58,6 +60,30 @@ def test_a_template_names_the_pull_request_of_its_event(
     assert outcome.exit_code == 0, outcome.log
     assert asked(model) == ["Fix it by mona (opened)"]
     assert github.asked == []
+
+
+def test_its_change_is_fetched_once_for_all_templates(
+    workspace: Workspace, model: OpenAIServer, github: GitHub
+) -> None:
+    on_pull(workspace, github)
+    spec = workflow(model.url, chain("{{ pr.diff }}", "{{ pr.diff }} {{ pr.files[0].path }}"))
+    outcome = workspace.run(spec, github_token=TOKEN)
+    assert outcome.exit_code == 0, outcome.log
+    assert all("two" in one and "src/a.py" in one for one in asked(model))
+    assert len(github.asked) == 3
+
+
+def test_what_a_run_was_told_is_among_its_files(workspace: Workspace, model: OpenAIServer, github: GitHub) -> None:
+    on_pull(workspace, github, title="Fix it")
+    outcome = run(workspace, model, "{{ pr.title }} {{ pr.diff }}")
+    told = json.loads((workspace.root / "strands-artifacts/facts.json").read_text())
+    assert told["pr"]["title"] == "Fix it"
+    assert [one["filename"] for one in told["pr"]["files"]] == ["src/a.py"]
+
+    workspace.event("push", {})
+    again = run(workspace, model, "{{ pr.title }} {{ pr.diff }}", facts="strands-artifacts/facts.json")
+    assert (outcome.exit_code, again.exit_code) == (0, 0), again.log
+    assert asked(model)[0] == asked(model)[1]
 
 
 def test_a_strangers_words_are_no_template_and_hide_nothing(workspace: Workspace, model: OpenAIServer) -> None:
@@ -124,6 +150,17 @@ def test_the_log_of_a_job_that_failed_is_told(workspace: Workspace, model: OpenA
 # -- from git ---------------------------------------------------------------------------------------------------------
 
 
+def test_on_a_laptop_the_same_file_looks_at_the_branch(workspace: Workspace, model: OpenAIServer) -> None:
+    Repository(workspace.root).commit("Second line", **{"a.txt": "one\n2\n"})
+    workspace.write("flow.yaml", workflow(model.url, chain("{{ pr.title }}: {{ pr.diff }} {{ github.ref }}")))
+    for more in ([], ["--diff-base", "main"]):
+        outcome = workspace.command("run", "flow.yaml", *more)
+        assert outcome.exit_code == 0, outcome.log
+    assert asked(model)[0] == asked(model)[1]
+    assert asked(model)[0].startswith("Second line: ")
+    assert "a.txt" in asked(model)[0]
+
+
 def test_a_base_takes_the_place_of_the_host(workspace: Workspace, model: OpenAIServer, github: GitHub) -> None:
     on_pull(workspace, github)
     Repository(workspace.root).commit("Mine", mine="1")
@@ -146,6 +183,20 @@ def test_what_only_a_host_tells_is_not_made_up(workspace: Workspace, model: Open
 
 
 # -- from files -------------------------------------------------------------------------------------------------------
+
+
+def test_a_replay_asks_nobody_and_says_the_same(workspace: Workspace, model: OpenAIServer, github: GitHub) -> None:
+    on_pull(workspace, github, title="Fix it")
+    recorded = run(workspace, model, "{{ pr.title }}: {{ pr.diff }}", mode="record")
+    assert recorded.exit_code == 0, recorded.log
+    before = github.asked
+    assert yaml.safe_load((workspace.root / "fixtures/test/facts.yaml").read_text())["pr"]["title"] == "Fix it"
+
+    workspace.event("push", {})
+    replayed = run(workspace, model, "{{ pr.title }}: {{ pr.diff }}", mode="replay")
+    assert replayed.exit_code == 0, replayed.log
+    assert replayed.outputs["response"] == recorded.outputs["response"]
+    assert (github.asked, len(model.requests)) == (before, 1)
 
 
 def test_facts_that_were_recorded_are_kept_when_others_are_recorded(
@@ -189,6 +240,14 @@ def test_a_link_of_the_repository_leads_to_no_file_elsewhere(workspace: Workspac
     outcome = run(workspace, model, "{{ pr.title }}", facts="facts.yaml")
     assert outcome.exit_code == 12
     assert "facts.yaml leads out of the workspace" in outcome.log
+
+
+def test_a_file_may_be_written_by_hand(workspace: Workspace, model: OpenAIServer) -> None:
+    diff = "diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1 +1 @@\n-one\n+two\n"
+    workspace.write("facts.yaml", {"pr": {"title": "T", "diff": diff}})
+    outcome = run(workspace, model, "{{ pr.title }} {{ pr.diff }}", facts="facts.yaml")
+    assert outcome.exit_code == 0, outcome.log
+    assert "two" in asked(model)[0]
 
 
 def test_a_case_names_its_facts(workspace: Workspace, model: OpenAIServer) -> None:

@@ -103,6 +103,10 @@ def compaction(**keys: Any) -> dict[str, Any]:
     return workflow(context_policy={"compaction": {"enabled": True, **keys}})
 
 
+def pulled(**keys: Any) -> dict[str, Any]:
+    return workflow(context_policy={"pull_request": keys})
+
+
 def notes(**keys: Any) -> dict[str, Any]:
     return workflow(context_policy={"notes": {"file": "a", **keys}})
 
@@ -266,6 +270,12 @@ FIELDS: dict[str, dict[str, Row]] = {
         "compaction": hashed(COMPACTED),
         "notes": hashed(NOTED),
         "retrieval": hashed(workflow(context_policy={"retrieval": {"jit_tools": ["calculator"]}})),
+        "pull_request": acts(pulled(max_tokens=9), workflow()),
+    },
+    "PullRequest": {
+        "max_tokens": acts(pulled(max_tokens=9), pulled()),
+        "ignore": acts(pulled(ignore=["docs/"]), pulled()),
+        "incremental": acts(pulled(incremental=True), pulled()),
     },
     "Compaction": {
         "enabled": hashed(COMPACTED),
