@@ -21,7 +21,7 @@ from runner.report.summary import summary
 from runner.report.tested import FAILED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from runner.ci.host import Host
@@ -222,6 +222,16 @@ def _with(trouble: list[RunnerError], report: RunReport) -> RunReport:
     error = trouble[0]
     failure = Failure(error.title, error.message, findings=error.findings)
     return replace(report, status=error.status, exit_code=error.exit_code, failure=failure)
+
+
+def unrun_report(report: RunReport, errors: Sequence[RunnerError]) -> RunReport:
+    """The report of an invocation that ran nothing; the gravest of its errors gives status and exit code."""
+    if not errors:
+        return report
+    worst = max(errors, key=lambda error: error.exit_code)
+    findings = tuple(finding for error in errors for finding in error.findings)
+    failure = Failure(worst.title, worst.message, findings=findings)
+    return replace(report, status=worst.status, exit_code=worst.exit_code, failure=failure)
 
 
 def exit_code(report: RunReport, fail_on: str) -> int:

@@ -21,7 +21,7 @@ from runner.ci.host import Host
 from runner.ci.voice import Voice
 from runner.credentials import scrubber
 from runner.credentials.secrets import absent, needed, there
-from runner.deliver import Delivery
+from runner.deliver import Delivery, unrun_report
 from runner.ending import Ending
 from runner.errors import Finding, Location, RunCancelled, RunnerError, SpecError, UsageError
 from runner.folder import Folder
@@ -31,7 +31,7 @@ from runner.log import Log, Patient
 from runner.posting import MOST_S, Posts
 from runner.report.events import unheard
 from runner.report.posted import line as told_of
-from runner.report.results import Failure, RunReport
+from runner.report.results import RunReport
 from runner.stopping import Stop
 from runner.trust import standing_of
 from runner.watchdog import Watchdog
@@ -48,14 +48,10 @@ if TYPE_CHECKING:
     from runner.report.summary import Detail
     from runner.report.tested import CaseResult
     from runner.run import Run
-    from runner.tapes import Tapes
     from runner.trust import Standing
 
 UNFINISHED = '{"status": "failed", "steps": []}\n'
 """results.json of a run that was killed before it could write its own."""
-
-MOST_WAITED_S: Final = 600.0
-"""How long the host is waited for, where it has to be left alone, before a run begins."""
 
 LAST_S: Final = 30.0
 """How long after its deadline a run is ended where not even a thread of its own can do it."""
@@ -199,14 +195,17 @@ class Door:
         artifacts = Folder.claim(self.host.workspace, inputs.artifacts_dir, UNFINISHED, self.scrub)
         warn = partial(self.log.line, "WARNING")
         tapes = tapes_of(inputs, plan, self.host.workspace, artifacts, self.scrub, warn)
-        plan, _ = informed(plan, self._sources(inputs, tapes), artifacts)
+        plan, facts = informed(plan, self._sources(inputs, tapes.fixtures, warn), artifacts)
         deck = tapes.deck(plan, inputs)
         gates = gates_on_tape(deck, inputs.hitl_response, self.now)
         ending = Ending(
             inputs, self.delivery, self.host, self.log, self.stdout, self.now, artifacts, tapes, deck, tracing
         )
         if inputs.post != "none":
-            ending.posting = posts.of_run(plan, target, None, artifacts)
+            ending.posting = posts.of_run(plan, *facts.seen(target), artifacts)
+        if why := posts.stands_already(facts):
+            self.log.line("INFO", why)
+            return ending.of(replace(self._unrun_report(plan.name, inputs.mode, []), status="skipped", idle=why))
         with Watchdog(self.stop, ending.cut_off, os._exit) as watchdog:
             self.host.group(f"strands-action: {plan.name}")
             if plan.shard is not None:
@@ -218,14 +217,11 @@ class Door:
             tracing.flush()
         return code
 
-    def _sources(self, inputs: ActionInputs, tapes: Tapes) -> Sources:
-        """Where the facts of a run may come from."""
-        from runner.ci.waiting import patient
+    def _sources(self, inputs: ActionInputs, recordings: Folder, tell: Callable[[str], object]) -> Sources:
         from runner.facts.gather import Sources
 
-        api = self.standing.api.waiting(patient(MOST_WAITED_S, partial(self.log.line, "WARNING")))
-        event, workspace = self.standing.event, self.host.workspace
-        return Sources(inputs, self.environ, workspace, tapes.fixtures, event, api, clean=self.scrub)
+        event, api, workspace = self.standing.event, self.standing.api, self.host.workspace
+        return Sources(inputs, self.environ, workspace, recordings, event, api, tell, self.scrub)
 
     def _executed(
         self, plan: Plan, secrets: Mapping[str, str], gates: Gates, ending: Ending, watchdog: Watchdog
@@ -436,14 +432,7 @@ class Door:
             self.host.annotate(plan.warnings, "Advice")
 
     def _unrun_report(self, name: str, mode: str, errors: Sequence[RunnerError]) -> RunReport:
-        """The report of an invocation that ran nothing; the gravest of its errors gives status and exit code."""
-        report = RunReport(name, "success", 0, mode, self.now(), 0)
-        if not errors:
-            return report
-        worst = max(errors, key=lambda error: error.exit_code)
-        findings = tuple(finding for error in errors for finding in error.findings)
-        failure = Failure(worst.title, worst.message, findings=findings)
-        return replace(report, status=worst.status, exit_code=worst.exit_code, failure=failure)
+        return unrun_report(RunReport(name, "success", 0, mode, self.now(), 0), errors)
 
 
 def _asked(arguments: Sequence[str], environ: Mapping[str, str]) -> ActionInputs | str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from runner.ci.event import Event
     from runner.deliver import Delivery
     from runner.diff.change import Change
-    from runner.facts.facts import Target
+    from runner.facts.facts import Facts, Target
     from runner.folder import Folder
     from runner.inputs import ActionInputs
     from runner.plan.plan import Plan, PostRecipe
@@ -176,6 +176,13 @@ class Posts:
             fail_on=self.inputs.fail_on,
             by=self._by,
         )
+
+    def stands_already(self, facts: Facts) -> str:
+        """Why nothing is asked, where what was reviewed is what there is; empty where there is something new."""
+        pull = facts.pull
+        if pull is None or not pull.reviewed or self.inputs.post not in ("comment", "review"):
+            return ""
+        return f"nothing has changed since the review of {pull.since[:12]}, which stands at {pull.reviewed}"
 
     @property
     def _by(self) -> str:

@@ -5,7 +5,7 @@ a model. It is written to a file and read from one, so that a run can be made ag
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runner.diff.change import Change
@@ -42,17 +42,31 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of the event, of that which was asked for. `raw` is all of it as it was told."""
+    """What is known of the event, of that which was asked for. `raw` is all of it as it was told; `of_now` says that it
+    was just now, and not in a file."""
 
     github: Mapping[str, Any] = field(default_factory=dict)
     pull: Pull | None = None
     ci: Mapping[str, Any] | None = None
     raw: Mapping[str, Any] = field(default_factory=dict)
+    of_now: bool = False
+
+    def seen(self, target: Target | None) -> tuple[Target | None, Change | None]:
+        """Where a post goes, at the head of which the lines were seen; and its change, where that is known.
+
+        Those of another place, such as git's own, or of another time, as in a file, are not the host's now.
+        """
+        pull = self.pull
+        if pull is None or pull.change is None or target is None:
+            return target, None if pull is None else pull.change
+        if not self.of_now or not target.is_pull or pull.told.get("number") != target.number:
+            return target, None
+        return replace(target, head=pull.told["head"]["sha"]), pull.change
 
 
-def facts_of(raw: Mapping[str, Any]) -> Facts:
+def facts_of(raw: Mapping[str, Any], *, of_now: bool = False) -> Facts:
     """Facts out of what was told, just now or in a file. Raises UsageError for a diff that is none."""
-    return Facts(raw.get("github", {}), _pull(raw["pr"]) if "pr" in raw else None, raw.get("ci"), raw)
+    return Facts(raw.get("github", {}), _pull(raw["pr"]) if "pr" in raw else None, raw.get("ci"), raw, of_now)
 
 
 def _pull(raw: Mapping[str, Any]) -> Pull:

@@ -97,7 +97,6 @@ class Pull(Shape):
     gitattributes: str = ""
     since: str = ""
     since_files: list[ChangedFile] | None = None
-    reviewed: str = ""
 
 
 class FailedJob(Shape):
@@ -129,8 +128,10 @@ def read_facts(path: Path, shown: str) -> dict[str, Any]:
 
 
 def as_text(told: Mapping[str, Any]) -> str:
-    """Facts as such a file: JSON, and so YAML. Raises UsageError for what nests too deeply to be read again."""
+    """Facts as such a file: JSON, and so YAML. Where a review stands is left out: that is so now, and not when they are
+    read again. Raises UsageError for what nests too deeply to be read again."""
     try:
-        return json.dumps(told, indent=1) + "\n"
+        pull = {"pr": {name: one for name, one in told["pr"].items() if name != "reviewed"}} if "pr" in told else {}
+        return json.dumps({**told, **pull}, indent=1) + "\n"
     except RecursionError:
         raise UsageError("the event's payload nests too deeply to be written down") from None

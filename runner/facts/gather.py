@@ -7,9 +7,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.ci.refusal import NoAnswer
+from runner.ci.waiting import patient
 from runner.errors import FileProblem, RecordingProblem, UsageError
 from runner.facts.ci import ci_of_host
 from runner.facts.facts import Facts, facts_of
@@ -17,6 +19,7 @@ from runner.facts.file import BESIDE, as_text, read_facts
 from runner.facts.from_git import github_of_git, pull_of_git
 from runner.facts.from_host import Asking, github_of_host
 from runner.facts.git import git_in
+from runner.facts.marker import key_of_job
 from runner.facts.target import target_of
 from runner.facts.views import with_facts
 from runner.plan.facts import PARTS
@@ -34,6 +37,9 @@ Parts = Mapping[str, frozenset[str]]
 
 GIVE: Final = "give it with the input 'facts', or as a variable"
 NOBODY: Final = "neither a replay nor a test asks anybody"
+MOST_WAITED_S: Final = 600.0
+"""How long the host is asked, with all that it is waited for."""
+
 OWN: Final = "facts.json"
 """What the file is called that a run writes among its own."""
 
@@ -41,8 +47,8 @@ OWN: Final = "facts.json"
 @dataclass(frozen=True)
 class Sources:
     """Where one run may have facts from. `event` and `api` are None where there is no host, `recordings` where there
-    are none. `key` is that of what this step posts. `clean` takes secrets out of a text. Where nobody `asks`, as in a
-    test, there are files and nothing else."""
+    are none. `tell` hears of every time that the host is waited for, `clean` takes secrets out of a text. Where nobody
+    `asks`, as in a test, there are files and nothing else."""
 
     inputs: ActionInputs
     environ: Mapping[str, str]
@@ -50,7 +56,7 @@ class Sources:
     recordings: Folder | None = None
     event: Event | None = None
     api: Api | None = None
-    key: str = ""
+    tell: Callable[[str], object] = lambda told: None
     clean: Callable[[str], str] = lambda text: text
     asks: bool = True
 
@@ -69,7 +75,7 @@ def informed(plan: Plan, sources: Sources, own: Folder | None = None, also: Part
     if not wanted:
         return plan, Facts()
     raw, where = _told(plan, sources, wanted)
-    facts = facts_of(raw)
+    facts = facts_of(raw, of_now=not where)
     plan = with_facts(plan, facts, where)
     if own is not None and raw:
         own.write(OWN, as_text(raw))
@@ -137,6 +143,12 @@ class _Anew:
                 raise
             return None
 
+    @cached_property
+    def _api(self) -> Api:
+        """The host, waited for where it has to be left alone."""
+        assert self.sources.api is not None
+        return self.sources.api.waiting(patient(MOST_WAITED_S, self.sources.tell))
+
     def _github(self, parts: frozenset[str]) -> dict[str, Any]:
         sources = self.sources
         if sources.event is not None:
@@ -146,22 +158,23 @@ class _Anew:
 
     def _pull(self, parts: frozenset[str]) -> dict[str, Any]:
         sources = self.sources
-        base, event, api = sources.inputs.diff_base, sources.event, sources.api
-        if base is not None or event is None or api is None:
+        base, event = sources.inputs.diff_base, sources.event
+        if base is not None or event is None:
             return pull_of_git(git_in(sources.workspace, sources.environ), base, parts)
-        target = target_of(event, api)
+        target = target_of(event, self._api)
         if target is None or not target.is_pull:
             raise _NotHere(
                 f"`pr`: the event '{event.name[:40]}' has no pull request. Name a revision with the input 'diff-base' "
                 f"to have it made of git, or {GIVE}; or ask `pr is defined` in the template"
             )
-        return Asking(api, event, target, sources.key, self.plan.diff.incremental).pull(parts)
+        key = key_of_job(sources.environ, self.plan.file, sources.inputs.post_key)
+        return Asking(self._api, event, target, key, self.plan.diff.incremental).pull(parts)
 
     def _ci(self, parts: frozenset[str]) -> dict[str, Any]:
         sources = self.sources
-        if sources.event is None or sources.api is None:
+        if sources.event is None:
             raise _NotHere(f"`ci` is what a CI host tells, and there is none here; {GIVE}")
-        return ci_of_host(sources.api, sources.event, sources.environ, parts)
+        return ci_of_host(self._api, sources.event, sources.environ, parts)
 
 
 def _changed(value: Any, change: Callable[[str], str]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from runner.ci.event import Event
 from runner.ci.refusal import NoAnswer
 from runner.facts.ci import ci_of_host, plain, shortened
 from runner.facts.facts import facts_of
-from runner.facts.file import FactsFile
+from runner.facts.file import FactsFile, as_text
 from runner.facts.from_host import Asking, github_of_host
 from runner.facts.marker import Marker, key_of
 from runner.facts.target import target_of
@@ -48,7 +49,7 @@ def told(github: GitHub, pull: Pull, *parts: str, incremental: bool = False, eve
     target = target_of(event, api)
     assert target is not None
     found = Asking(api, event, target, KEY, incremental).pull(parts or PARTS["pr"])
-    FactsFile.model_validate({"pr": found})
+    FactsFile.model_validate(json.loads(as_text({"pr": found})))
     return found
 
 
