@@ -314,3 +314,52 @@ def test_an_input_that_nothing_would_look_at_is_refused(
     outcome = run(workspace, model, "Hello.", **inputs)
     assert outcome.exit_code == 2
     assert told in outcome.log
+
+
+# -- what was reviewed ------------------------------------------------------------------------------------------------
+
+WRITES = {"contents": "read", "pull_requests": "write", "issues": "write"}
+
+
+def reviewing(model: OpenAIServer) -> dict[str, Any]:
+    policy = {"pull_request": {"incremental": True}}
+    return workflow(model.url, chain("{{ pr.since }}|{{ pr.diff }}"), context_policy=policy)
+
+
+def test_a_head_that_was_reviewed_is_not_reviewed_again(workspace: Workspace, model: OpenAIServer) -> None:
+    with GitHub(WRITES) as github:
+        pull = on_pull(workspace, github)
+        first = workspace.run(reviewing(model), github_token=TOKEN, post="comment")
+        assert first.exit_code == 0, first.log
+        before = github.writes
+        again = workspace.run(reviewing(model), github_token=TOKEN, post="comment")
+        assert (again.exit_code, again.outputs["status"]) == (0, "skipped"), again.log
+        told = f"nothing has changed since the review of {pull.head[:12]}, which stands at {github.url}"
+        assert told in again.log
+        assert told in again.summary
+        assert github.writes == before
+    assert len(model.requests) == 1
+
+
+def test_the_next_review_is_shown_what_came_since(workspace: Workspace, model: OpenAIServer) -> None:
+    with GitHub(WRITES) as github:
+        pull = on_pull(workspace, github)
+        first = pull.head
+        workspace.run(reviewing(model), github_token=TOKEN, post="comment")
+        pull.push({"new.py": "x\n"})
+        workspace.event("pull_request", github.events.pull_request(pull))
+        outcome = workspace.run(reviewing(model), github_token=TOKEN, post="comment")
+    assert outcome.exit_code == 0, outcome.log
+    since, _, diff = asked(model)[1].partition("|")
+    assert since == first
+    assert "new.py" in diff
+    assert "src/a.py" not in diff
+
+
+def test_a_comment_goes_to_the_head_whose_lines_were_seen(workspace: Workspace) -> None:
+    with GitHub(WRITES) as github, OpenAIServer("Fine.") as model:
+        pull = on_pull(workspace, github)
+        head = pull.push({"src/a.py": "one\n3\n"})
+        outcome = workspace.run(reviewing(model), github_token=TOKEN, post="comment")
+        assert outcome.exit_code == 0, outcome.log
+        assert f"head={head}" in pull.comments[0].body
