@@ -214,7 +214,18 @@ NEVER_POSTED: Final[Mapping[str, str]] = {
 """Modes that post nothing, and why."""
 
 OF_A_POST: Final = frozenset(
-    {"spec", "post-plan", "post-key", "github-token", "trust", "trusted-bots", "fail-on", "summary", "debug"}
+    {
+        "spec",
+        "post-plan",
+        "post-key",
+        "github-token",
+        "trust",
+        "trusted-bots",
+        "only-writers",
+        "fail-on",
+        "summary",
+        "debug",
+    }
 )
 """Inputs that mean something where a plan of another job is posted."""
 

@@ -79,7 +79,11 @@ class Posting:
             return unposted(report)
         if self._report is None:
             self._report = report
-        return self._report if self._over else self._failed(RunCancelled("the run was asked to stop while it posted"))
+        if self._over:
+            return self._report
+        doing = self._sending.doing if self._sending is not None else ""
+        lost = f"; nobody knows whether {doing} arrived" if doing else ""
+        return self._failed(RunCancelled(f"the run was asked to stop while it posted{lost}"))
 
     def _posted(self, report: RunReport) -> RunReport:
         from runner.post.written import dump

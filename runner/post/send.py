@@ -33,7 +33,8 @@ FORBIDDEN: Final = frozenset({"FORBIDDEN", "INSUFFICIENT_SCOPES"})
 
 
 class Sending:
-    """One post, and at any moment what has become of it: `posted` may be read from another thread."""
+    """One post, and at any moment what has become of it, also for another thread: `posted` is what is known to stand
+    there."""
 
     def __init__(self, plan: PostPlan, author: Author, api: Api) -> None:
         self._plan, self._author, self._api, self._sleep = plan, author, api, api.patience.sleep
@@ -43,6 +44,8 @@ class Sending:
         self._first: There | None = None
         self._may_resolve = True
         self.posted = Posted("")
+        self.doing = ""
+        """What is on its way to the host just now."""
 
     def run(self) -> Posted:
         """Post what is missing. Returns when all of it stands there. Raises PostProblem."""
@@ -51,7 +54,7 @@ class Sending:
             todo = self._todo(there)
             if self._lost is not None and self._lost not in todo:
                 self._taken.append(self._lost)  # it has arrived
-            self._lost = None
+            self._lost, self.doing = None, ""
             self._note(there)
             if not todo:
                 return self.posted
@@ -84,9 +87,12 @@ class Sending:
         """Whether what comes next may be done as well, without looking again."""
         if self._taken:
             self._sleep(BETWEEN_S)
+        self.doing = act.what
         try:
             act.do(self._api)
+            self.doing = ""
         except NoAnswer as problem:
+            self.doing = act.what if problem.lost else ""
             if problem.lost:
                 self._lost = act
                 self._wait(f"nobody knows whether {act.what} was posted: {problem}")

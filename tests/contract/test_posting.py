@@ -4,13 +4,15 @@ and what is left when it fails."""
 from __future__ import annotations
 
 import json
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.servers import Answer, OpenAIServer
-from tests.servers.github import TOKEN, GitHub, secondary
-from tests.workspace import Workspace, chain, workflow
+from tests.servers.github import TOKEN, GitHub, secondary, slow
+from tests.workspace import Workspace, chain, read_outputs, workflow
+from tests.zygote import Asked, Zygote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from tests.servers.github import Pull
     from tests.workspace import Outcome
+    from tests.zygote import Ended
 
 BEFORE = "".join(f"line {n}\n" for n in range(1, 41))
 AFTER = BEFORE.replace("line 20\n", "other 20\n")
@@ -213,7 +216,8 @@ def test_a_resume_posts_what_was_not_and_asks_no_model_again(
 ) -> None:
     github.fail(secondary(10_000), on="POST */reviews")
     assert review(job).exit_code == 11
-    github._limit, asked = None, len(model.requests)
+    github.later(10_000)
+    asked = len(model.requests)
     outcome = review(job, mode="resume")
     assert (outcome.exit_code, len(model.requests)) == (0, asked)
     assert len(pull.comments) == 1
@@ -226,3 +230,80 @@ def test_no_secret_is_posted(job: Workspace, pull: Pull, github: GitHub) -> None
     [comment] = pull.comments
     assert "sk-ofTheJob" not in comment.body
     assert "The key is" in comment.body
+
+
+# -- being told to stop -----------------------------------------------------------------------------------------------
+
+STUCK = """
+import ctypes, pathlib, time
+import runner.watchdog
+from runner.post import acts
+runner.watchdog.GRACE_LOOKS = 3
+said = acts.Say.do
+def do(self, api):
+    pathlib.Path("stuck").write_text("here")
+    hang()
+    said(self, api)
+def hang():
+    pass
+acts.Say.do = do
+"""
+"""What hangs, hangs before the comment is sent: the last of what is posted."""
+
+HANGS = {
+    "an answer that does not come": "",
+    "a limit that is waited for": "hang = lambda: time.sleep(60)",
+    "a call that never comes back": """
+def hang():
+    library, lock = ctypes.CDLL(None), ctypes.create_string_buffer(64)
+    library.pthread_mutex_lock(lock)
+    library.pthread_mutex_lock(lock)""",
+}
+
+
+@pytest.fixture(scope="module")
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    first = Workspace(tmp_path_factory.mktemp("first"))  # which is none that can be stopped
+    with Zygote() as started, OpenAIServer() as server:
+        first.write("workflow.yaml", workflow(server.url, chain("a")))
+        started.run(Asked(["run", "workflow.yaml"], str(first.root), {"OPENAI_API_KEY": "sk-mine"}))
+        yield started
+
+
+def asked(job: Workspace, zygote: Zygote, number: int, code: str = "") -> tuple[Ended, dict[str, str], Any]:
+    """How a run ended that was sent a signal when it was about to post the comment, its outputs and results."""
+    job.write("output", "")
+    host = {
+        **job.environ,
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_EVENT_NAME": "pull_request",
+        "GITHUB_EVENT_PATH": str(job.root / ".github-event"),
+        "GITHUB_OUTPUT": str(job.root / "output"),
+    }
+    arguments = ["run", "review.yaml", "--post", "review", "--github-token", TOKEN]
+    ended = zygote.run(Asked(arguments, str(job.root), host, signal=number, code=STUCK + code))
+    results = json.loads((job.root / "strands-artifacts/results.json").read_text())
+    return ended, read_outputs((job.root / "output").read_text()), results
+
+
+@pytest.mark.parametrize("code", HANGS.values(), ids=HANGS)
+def test_a_signal_ends_a_post_and_what_was_posted_is_told(
+    job: Workspace, zygote: Zygote, github: GitHub, pull: Pull, code: str
+) -> None:
+    github.fail(slow(60), on="POST */issues/*/comments")
+    ended, outputs, results = asked(job, zygote, signal.SIGTERM, code)
+    assert ended.code == 130, ended.log
+    assert ended.took < 2
+    assert outputs["status"] == results["status"] == "cancelled"
+    told = "the run was asked to stop while it posted; nobody knows whether the comment arrived"
+    assert results["failure"]["message"] == told
+    assert results["data"] == FOUND
+    assert results["posted"]["comments"] == len(pull.threads) == 1
+
+
+def test_a_run_that_is_killed_while_it_posts_leaves_its_answer_and_its_plan(job: Workspace, zygote: Zygote) -> None:
+    ended, outputs, results = asked(job, zygote, signal.SIGKILL, HANGS["a limit that is waited for"])
+    assert (ended.code, outputs["status"], results["status"]) == (-signal.SIGKILL, "failed", "failed")
+    assert results["data"] == FOUND
+    assert results["failure"]["message"] == "the process ended while it posted, and nobody knows how far it came"
+    assert (job.root / "strands-artifacts/post-plan.json").exists()
