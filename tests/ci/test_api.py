@@ -181,6 +181,14 @@ def test_a_host_that_sends_us_in_a_circle_is_left() -> None:
         assert len(server.requests) == MOST_TURNS
 
 
+@pytest.mark.parametrize(
+    "to", ["http://a..b/x", "/ü", "/a b", "http://127.0.0.1:99999/", "http://127.0.0.1:x/", "//[::1/"]
+)
+def test_an_address_that_cannot_be_asked_is_no_answer(to: str) -> None:
+    with WebServer(redirect(to)) as server, pytest.raises(NoAnswer):
+        api(server).text("actions/jobs/1/logs")
+
+
 def test_a_safe_connection_is_one_to_whom_somebody_vouches_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with WebServer([answer({"id": 1}), redirect("http://127.0.0.1:9/log")], certified("localhost", tmp_path)) as server:
         one = Api(f"https://localhost:{server.port}", "octocat/hello", TOKEN)
