@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from http.client import HTTPException
+from http.client import HTTPException, HTTPSConnection
 from socket import gaierror
-from ssl import SSLCertVerificationError, create_default_context
+from ssl import SSLCertVerificationError, SSLContext, create_default_context
 from typing import TYPE_CHECKING, Final
 from urllib.error import URLError
 from urllib.parse import urljoin, urlsplit
 from urllib.request import (  # type: ignore[attr-defined]
+    AbstractHTTPHandler,
     HTTPHandler,
-    HTTPSHandler,
     OpenerDirector,
     ProxyHandler,
     Request,
@@ -144,12 +144,25 @@ class Wire:
 
     @cached_property
     def _opener(self) -> OpenerDirector:
-        """One that knows HTTP and proxies and nothing else: no file, no cookie, and no sending on of its own. To load
-        whom it trusts takes longer than most answers, so that is done once."""
+        """One that knows HTTP and proxies and nothing else: no file, no cookie, and no sending on of its own."""
         opener = OpenerDirector()
-        for handler in (_Proxies(self.proxies), HTTPHandler(), HTTPSHandler(context=create_default_context())):
+        for handler in (_Proxies(self.proxies), HTTPHandler(), _Safe()):
             opener.add_handler(handler)
         return opener
+
+
+class _Safe(AbstractHTTPHandler):
+    """Safe connections. To load whom they trust takes longer than most answers, so that is done once, and only where
+    there is one."""
+
+    https_request = AbstractHTTPHandler.do_request_
+
+    def https_open(self, req: Request) -> HTTPResponse:
+        return self.do_open(HTTPSConnection, req, context=self._trusted)
+
+    @cached_property
+    def _trusted(self) -> SSLContext:
+        return create_default_context()
 
 
 class _Proxies(ProxyHandler):
