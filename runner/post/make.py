@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from runner.invisible import shown, stripped
 from runner.post import bounds
 from runner.post.places import Ground, Spot, split, standing_at
-from runner.post.plan import Comment, Kind, Point, PostPlan
+from runner.post.plan import NOTHING, Comment, Kind, Point, PostPlan
 from runner.post.severity import rank
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def _instead(said: Said, made: _Made, labels: Sequence[str]) -> str:
     if made.comments or made.rest:
         return ""
     if said.findings is not None or not labels:
-        return "No findings."
+        return NOTHING
     return f"Labels: {', '.join(labels)}."
 
 

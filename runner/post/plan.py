@@ -5,7 +5,7 @@ another job wrote. Texts are a model's Markdown; what makes them safe to post is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from runner.diff.change import Side
 
@@ -13,6 +13,9 @@ Kind = Literal["comment", "review"]
 """A comment that is kept up to date; or that and comments at lines of the diff."""
 
 Conclusion = Literal["success", "neutral", "failure"]
+
+NOTHING: Final = "No findings."
+"""The body of a plan whose answer has looked for findings, found none, and says nothing else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from runner.facts.marker import Marker
 from runner.invisible import shown
+from runner.post.plan import NOTHING
 from runner.post.severity import sign
 from runner.report.markdown import code, escaped, fenced, html, quiet
 from runner.report.rendered import rendered
@@ -51,8 +52,8 @@ def review(plan: PostPlan, by: str) -> str:
 
 
 def check_title(plan: PostPlan) -> str:
-    """The one line beside a check run."""
-    return counted(plan) or "No findings"
+    """The one line beside a check run. That there are no findings is said only where that was the answer."""
+    return counted(plan) or ("No findings" if plan.body == NOTHING else "Looked at")
 
 
 def check_summary(plan: PostPlan, by: str, *, foreign: bool = False) -> str:

@@ -49,7 +49,7 @@ def _lines(plan: PostPlan) -> Iterator[str]:
 def _heading(plan: PostPlan) -> str:
     where = f"{plan.repository}#{plan.number}" if plan.repository else "what is here"
     about = f", about commit {plan.head[:10]}" if plan.head else ""
-    return f"for {where}{about}: {counted(plan) or 'no findings'}"
+    return ": ".join(one for one in (f"for {where}{about}", counted(plan)) if one)
 
 
 def _at(comment: Comment) -> Iterator[str]:

@@ -126,6 +126,7 @@ def test_the_review_and_the_check_say_how_many_findings_there_are() -> None:
     plan = planned({**AT, "title": "A"}, {**AT, "title": "B"}, {"body": "C"}, recipe=PostRecipe(check="review"))
     assert check_title(plan) == "2 findings in the diff, 1 below"
     assert check_title(planned()) == "No findings"
+    assert check_title(planned(body="Three bugs, in prose.")) == "Looked at"
     assert review(plan, "PR review") == "<sub>PR review · 2 findings in the diff, 1 below</sub>"
     assert f"<!-- x -->\n{check_summary(plan, 'w')}".partition("\n")[2] == sticky(plan, KEY, "w").partition("\n")[2]
 

@@ -66,13 +66,11 @@ check: review: failure
 
 def test_a_plan_of_a_branch_that_is_on_no_host_is_shown_too() -> None:
     plan = plan_of(said("Good."), PostRecipe(check="review"), Target("", 0, is_pull=True), None, "review")
-    assert shown(plan) == "for what is here: no findings\n\nthe comment:\n  Good.\n\ncheck: review: neutral\n"
+    assert shown(plan) == "for what is here\n\nthe comment:\n  Good.\n\ncheck: review: neutral\n"
 
 
 def test_a_plan_without_findings_says_so() -> None:
-    assert (
-        shown(planned()) == "for owner/repo#7, about commit 0123456789: no findings\n\nthe comment:\n  No findings.\n\n"
-    )
+    assert shown(planned()) == "for owner/repo#7, about commit 0123456789\n\nthe comment:\n  No findings.\n\n"
 
 
 def test_the_page_of_a_run_shows_each_comment_as_the_host_would() -> None:
