@@ -7,6 +7,7 @@ server of tools, and at `DEAF` nobody accepts a connection. Those that a file na
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -124,8 +125,9 @@ def run(workspace: Workspace, written: dict[str, Any], reply: Any) -> Ran:
         servers = {name: stack.enter_context(_server(name, written, reply)) for name in sorted(named)}
         for name, server in servers.items():
             text = re.sub(rf"\b{name}\b", server if isinstance(server, str) else server.url, text)
-        facts = {"facts": "facts.yaml"} if "{{ pr." in text else {}
-        return Ran(workspace.run(text, **facts), servers)
+        inputs = {"facts": "facts.yaml"} if "{{ pr." in text else {}
+        inputs |= {"post": "plan"} if "post" in written.get("outputs", {}) else {}
+        return Ran(workspace.run(text, **inputs), servers)
 
 
 def _server(name: str, written: dict[str, Any], reply: Any) -> Any:
@@ -291,6 +293,16 @@ def warned(words: str) -> Callable[[Ran], bool]:
 
 def artifacts(ran: Ran) -> dict[str, str]:
     return {one.name: one.read_text() for one in ran.outcome.root.rglob("*.out")}
+
+
+def to_post(name: str) -> Callable[[Ran], Any]:
+    """What the plan of a post says below that name."""
+
+    def look(ran: Ran) -> Any:
+        [plan] = ran.outcome.root.rglob("*post-plan.json")
+        return json.loads(plan.read_text())["plan"][name]
+
+    return look
 
 
 def written(name: str) -> Callable[[Ran], bool]:

@@ -51,6 +51,7 @@ from tests.contract.rows import (
     statuses,
     system,
     systems,
+    to_post,
     told,
     values,
     warned,
@@ -87,6 +88,7 @@ BUSY = Answer(status=503)
 NUMBER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 DRINK = {"type": "string", "enum": ["tea", "milk"]}
 CRITIC = {"agent": "critic"}
+LABELLED = {"from": "{'labels': ['bug']}"}
 MAIL = chain("Ask ann@example.com.")
 
 
@@ -134,6 +136,16 @@ def answer(template: str, **changes: Any) -> dict[str, Any]:
 
 def posted(**keys: Any) -> dict[str, Any]:
     return file(outputs={"post": keys})
+
+
+def reviewed(**keys: Any) -> dict[str, Any]:
+    """A file that finds something in both files of the pull request."""
+    found = "{'findings': [{'path': 'src/tea.py', 'title': 'a'}, {'path': 'docs/tea.md', 'title': 'b'}]}"
+    return file(outputs={"post": {"from": found, **keys}}, pattern=chain("{{ pr.diff }}"))
+
+
+def comments(ran: Ran) -> int:
+    return len(to_post("comments")(ran))
 
 
 def artifact(**keys: Any) -> dict[str, Any]:
@@ -410,10 +422,10 @@ SURROUNDINGS: dict[str, dict[str, Row]] = {
         "from_": acts(artifact(**{"from": "other"}), artifacts, {"a.out": "ok"}, {"a.out": "other"}, artifact()),
     },
     "Post": {
-        "from_": refused(posted(**{"from": "answer"}), "undefined name 'answer'", posted(**{"from": "last_response"})),
-        "labels": refused(posted(labels=["x" * 51]), "a label has at most 50 characters", posted(labels=["x"])),
-        "check": refused(posted(check="x" * 101), "a check's name has at most 100 characters", posted(check="x")),
-        "max_comments": refused(posted(max_comments=101), "at most 100 comments", posted(max_comments=100)),
+        "from_": acts(posted(**{"from": "name"}), to_post("body"), "ok", "test", posted()),
+        "labels": acts(posted(labels=["bug"], **LABELLED), to_post("labels"), [], ["bug"], posted(**LABELLED)),
+        "check": acts(posted(check="review", **LABELLED), to_post("conclusion"), None, "neutral", posted(**LABELLED)),
+        "max_comments": acts(reviewed(max_comments=1), comments, 2, 1, reviewed()),
     },
     "Security": {
         "guardrails": refused(guarded(allow_tools=[]), "is not one of guardrails.allow_tools",
