@@ -41,7 +41,7 @@ SECONDS = 600
 fuzz: setup  ## coverage-guided fuzzing, ten minutes a target: make fuzz TARGETS="spec tape" SECONDS=60
 	$(BIN)/python -m tests.fuzz $(TARGETS) --seconds $(SECONDS)
 
-WORKFLOWS = $(wildcard .github/workflows/*.yml examples/*/ci.yml)
+WORKFLOWS = $(wildcard .github/workflows/*.yml examples/*/*.yml)
 lint: setup  ## format check, lint, types; workflows, ours and those to copy
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from tests.servers.http import Request
 
 ROOT = Path(__file__).parents[1]
+FACTS = ROOT / "examples/pr-review/fixtures/pr-review/facts.yaml"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")])
 
 
@@ -131,6 +132,8 @@ def test_a_workflow_file_in_the_docs_runs(block: Block, workspace: Workspace):
     provider = BedrockServer if spec["runtime"]["provider"] == "bedrock" else OpenAIServer
     with provider(obliging) as server:
         answered = {"hitl_response": "approved"} if "hitl" in block.text else {}
+        if "{{ pr." in block.text:
+            answered["facts"] = workspace.write("facts.yaml", FACTS.read_text())
         variables = yaml.safe_dump(dict.fromkeys(names, "some text"))
         outcome = workspace.run(spec, host=server.url, variables=variables, **answered)
 
@@ -145,7 +148,7 @@ def test_test_cases_in_the_docs_are_loaded(block: Block, workspace: Workspace):
 
 
 @pytest.mark.parametrize(
-    "job", [*JOBS, *ROOT.glob("examples/*/ci.yml")], ids=lambda job: str(job).removeprefix(f"{ROOT}/")
+    "job", [*JOBS, *ROOT.glob("examples/*/*.yml")], ids=lambda job: str(job).removeprefix(f"{ROOT}/")
 )
 def test_a_job_in_the_docs_uses_inputs_and_outputs_that_exist(job: Block | Path):
     text = job.text if isinstance(job, Block) else job.read_text()
@@ -236,7 +239,7 @@ def told_in(*names: str) -> str:
     return "\n".join(re.sub(r"^```.*?^```$", "", page, flags=re.DOTALL | re.MULTILINE) for page in pages)
 
 
-GUIDE = told_in("language.md", "patterns.md", "tools.md")
+GUIDE = told_in("language.md", "patterns.md", "tools.md", "review-bots.md")
 """What is told of the language."""
 
 TESTING = told_in("testing.md")
@@ -252,6 +255,8 @@ TABLES: dict[str, type[Shape]] = {
     "hitl": patterns.Gate,
     "compaction": models.Compaction,
     "notes": models.Notes,
+    "pull_request": models.PullRequest,
+    "outputs.post": models.Post,
     "guardrails": models.Guardrails,
     "skills": models.Skill,
     "http_executors": models.HttpExecutor,

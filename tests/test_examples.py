@@ -1,5 +1,6 @@
-"""Every example replays as it is committed; and recorded anew on the embedded model it replays to the byte, in another
-process, with another hash seed, without keys, and with every way out of the process closed."""
+"""Every example replays as it is committed; and recorded anew on the embedded model, where it is made for that, it
+replays to the byte, in another process, with another hash seed, without keys, and with every way out of the process
+closed."""
 
 from __future__ import annotations
 
@@ -12,12 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests import same
 from tests.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/workflow.yaml"))
+PROVIDERS = {name: yaml.safe_load((ROOT / f"examples/{name}/workflow.yaml").read_text())["runtime"]["provider"]
+             for name in EXAMPLES}  # fmt: skip
+EMBEDDED = [name for name in EXAMPLES if PROVIDERS[name] == "local"]
 
 CUT_OFF = """
 import os, pathlib, socket, sys
@@ -35,6 +40,19 @@ sys.exit(code)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_has_its_page_its_job_its_test_cases_and_its_recordings(name: str):
+    home = ROOT / "examples" / name
+    assert [file for file in ("README.md", "ci.yml", "workflow.test.yaml") if not (home / file).is_file()] == []
+    assert [*home.glob("fixtures/*/*.json")]
+
+
+@pytest.mark.parametrize("name", sorted({*EXAMPLES} - {*EMBEDDED}))
+def test_recordings_of_a_model_that_nobody_asked_say_that_they_are_written_by_hand(name: str):
+    recordings = [json.loads(file.read_text()) for file in (ROOT / "examples" / name).glob("fixtures/**/*.json")]
+    assert {one.get("origin") for one in recordings} == {"hand"}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_replays_as_it_is_committed(workspace: Workspace, name: str):
     shutil.copytree(ROOT / "examples" / name, workspace.root / name)
     outcome = workspace.action(spec=f"{name}/workflow.yaml", mode="replay")
@@ -47,9 +65,11 @@ def test_an_example_replays_as_it_is_committed(workspace: Workspace, name: str):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", EMBEDDED)
 def test_an_example_recorded_on_the_embedded_model_replays_to_the_byte(name: str, tmp_path: Path):
-    shutil.copytree(ROOT / "examples" / name, tmp_path / name, ignore=shutil.ignore_patterns("fixtures"))
+    shutil.copytree(
+        ROOT / "examples" / name, tmp_path / name, ignore=shutil.ignore_patterns("*.json")
+    )  # facts are kept
     command = ["run", f"{name}/workflow.yaml", "--artifacts-dir"]
 
     recorded = process([str(ROOT / "entrypoint.py"), *command, "recorded", "--mode", "record"], tmp_path, seed=1)

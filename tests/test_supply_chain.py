@@ -59,7 +59,7 @@ def test_every_stage_of_the_image_begins_with_a_base_that_the_release_gives_by_i
 def test_an_action_has_the_same_version_wherever_it_is_named() -> None:
     files = [
         *ROOT.glob(".github/workflows/*.yml"),
-        *ROOT.glob("examples/*/ci.yml"),
+        *ROOT.glob("examples/*/*.yml"),
         *ROOT.glob("docs/*.md"),
         ROOT / "README.md",
     ]
