@@ -111,7 +111,7 @@ class _Draft:
         self._hunks: list[tuple[list[str], int]] = []
         self.body = 0
         """Tokens of all hunks, or more than the limit."""
-        returns = has_other_returns(file)
+        returns = not left_out and has_other_returns(file)
         for hunk in () if left_out else file.hunks:
             lines = hunk_lines(hunk, first=not self._hunks, returns=returns)
             self._hunks.append((lines, _cost("\n".join(lines))))

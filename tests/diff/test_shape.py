@@ -255,7 +255,9 @@ def test_a_change_of_nothing_is_no_text() -> None:
     assert shaped(Change(), 1000).text == ""
 
 
-texts = st.text(max_size=30) | st.sampled_from(["", "x = 1", "人工智能", "0123456789abcdef" * 20])
+texts = st.text(st.characters(exclude_characters="\n"), max_size=30) | st.sampled_from(
+    ["", "x = 1", "人工智能", "0123456789abcdef" * 20]
+)
 hunks = st.lists(texts, min_size=1, max_size=20).map(
     lambda texts: Hunk(tuple(Line("added", text, None, number) for number, text in enumerate(texts, 1)))
 )
