@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import Field
 
 from runner.errors import UsageError
-from runner.spec.load import read, to_shape
+from runner.spec.load import Document, read, to_shape
 from runner.spec.shape import Shape
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ BESIDE: Final = "facts.yaml"
 """What the file is called that stands beside recordings."""
 
 NEEDS: Final = "a file of facts has one or more of github, pr, ci"
+
+MAX_BYTES: Final = 128 * 1024 * 1024
+"""Of a file that a run has written: the largest diff and the largest payload fit in."""
 
 Count = Field(0, ge=0)
 
@@ -124,7 +127,19 @@ class FactsFile(Shape):
 
 def read_facts(path: Path, shown: str) -> dict[str, Any]:
     """What stands in a file of facts and nothing else. Raises SpecError with every finding, and FileProblem."""
-    return to_shape(FactsFile, read(path, shown, NEEDS)).model_dump(exclude_unset=True)
+    written = _written(path)
+    document = read(path, shown, NEEDS) if written is None else Document(shown, written)
+    return to_shape(FactsFile, document).model_dump(exclude_unset=True)
+
+
+def _written(path: Path) -> Any:
+    """What a run has written, which may be large; None for what somebody wrote by hand, or is no file at all."""
+    try:
+        if not path.is_file() or path.stat().st_size > MAX_BYTES:
+            return None
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def as_text(told: Mapping[str, Any]) -> str:

@@ -109,7 +109,7 @@ def _told(plan: Plan, sources: Sources, wanted: Parts) -> tuple[dict[str, Any], 
         return {}, "the recordings"
     asked = _Anew(plan, sources, wanted)
     told = {name: found for name in wanted if (found := asked.of(name)) is not None}
-    return _changed(told, sources.clean), ""
+    return _changed(told, lambda text: sources.clean(_whole(text))), ""
 
 
 def _read(path: Path, shown: str, workspace: Path) -> dict[str, Any]:
@@ -175,6 +175,11 @@ class _Anew:
         if sources.event is None:
             raise _NotHere(f"`ci` is what a CI host tells, and there is none here; {GIVE}")
         return ci_of_host(self._api, sources.event, sources.environ, parts)
+
+
+def _whole(text: str) -> str:
+    """The text without halves of surrogate pairs, which no file can hold."""
+    return text.encode(errors="replace").decode()
 
 
 def _changed(value: Any, change: Callable[[str], str]) -> Any:

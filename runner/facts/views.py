@@ -94,10 +94,10 @@ def seen(text: str) -> str:
     at = 0
     while (start := text.find("<!--", at)) >= 0:
         short = next((end for end in (">", "->") if text.startswith(end, start + 4)), "")
-        end = start + 4 + len(short) if short else text.find("-->", start + 4) + 3
-        if end < start:
+        end = start + 4 if short else text.find("-->", start + 4)
+        if end < 0:
             hidden = not text[text.rfind("\n", 0, start) + 1 : start].strip(" ")
             return "".join([*parts, text[at:start] if hidden else text[at:]])
         parts.append(text[at:start])
-        at = end
+        at = end + len(short or "-->")
     return "".join([*parts, text[at:]])
