@@ -20,6 +20,8 @@ from docs.write_reference import written
 from runner import onion
 from runner.arguments import from_arguments
 from runner.errors import Finding, Location
+from runner.facts.facts import facts_of
+from runner.facts.file import read_facts
 from runner.inputs import INPUTS
 from runner.main import main
 from runner.plan.catalogue import LANGUAGE_TOOLS, PROVIDERS
@@ -80,16 +82,29 @@ BLOCKS = blocks()
 SPECS = [block for block in BLOCKS if block.language == "yaml" and "pattern" in data(block)]
 CASES = [block for block in BLOCKS if block.language == "yaml" and "cases" in data(block)]
 JOBS = [block for block in BLOCKS if block.language == "yaml" and "jobs" in data(block)]
+TOLD = [block for block in BLOCKS if block.language == "yaml" and not data(block).keys() - {"github", "pr", "ci"}]
 COMMANDS = [(block, line) for block in BLOCKS if block.language == "sh" for line in block.text.splitlines() if line]
 
 
 def test_every_block_is_of_a_kind_that_is_checked_here():
     known = ("sh", "text", "python")  # Python is run by tests/testing/test_outsider.py
-    unchecked = [block for block in BLOCKS if block.language not in known and block not in (*SPECS, *JOBS, *CASES)]
+    unchecked = [
+        block for block in BLOCKS if block.language not in known and block not in (*SPECS, *JOBS, *CASES, *TOLD)
+    ]
     assert [str(block) for block in unchecked] == []
     assert SPECS
     assert JOBS
     assert CASES
+    assert TOLD
+
+
+@pytest.mark.parametrize("block", TOLD, ids=str)
+def test_a_block_of_facts_can_be_read(block: Block, tmp_path: Path):
+    (tmp_path / "facts.yaml").write_text(block.text)
+    found = facts_of(read_facts(tmp_path / "facts.yaml", "facts.yaml"))
+    assert found.pull is not None
+    assert found.pull.change is not None
+    assert [file.path for file in found.pull.change.files] == ["a.py"]
     assert COMMANDS
     assert {block.page for block in BLOCKS if block.language == "python"} == {"docs/pytest.md"}
 

@@ -186,14 +186,14 @@ def test_what_only_a_host_tells_is_not_made_up(workspace: Workspace, model: Open
 
 
 def test_a_replay_asks_nobody_and_says_the_same(workspace: Workspace, model: OpenAIServer, github: GitHub) -> None:
-    on_pull(workspace, github, title="Fix it")
-    recorded = run(workspace, model, "{{ pr.title }}: {{ pr.diff }}", mode="record")
+    on_pull(workspace, github, title="Fix it", body="half a pair \ud83d")
+    recorded = run(workspace, model, "{{ pr.title }}: {{ pr.body }} {{ pr.diff }}", mode="record")
     assert recorded.exit_code == 0, recorded.log
     before = github.asked
     assert yaml.safe_load((workspace.root / "fixtures/test/facts.yaml").read_text())["pr"]["title"] == "Fix it"
 
     workspace.event("push", {})
-    replayed = run(workspace, model, "{{ pr.title }}: {{ pr.diff }}", mode="replay")
+    replayed = run(workspace, model, "{{ pr.title }}: {{ pr.body }} {{ pr.diff }}", mode="replay")
     assert replayed.exit_code == 0, replayed.log
     assert replayed.outputs["response"] == recorded.outputs["response"]
     assert (github.asked, len(model.requests)) == (before, 1)
