@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runner.post import send
 from tests.servers import Answer, OpenAIServer
 from tests.servers.github import TOKEN, GitHub, secondary, slow
 from tests.workspace import Workspace, chain, read_outputs, workflow
@@ -29,6 +30,12 @@ FOUND = {
     "findings": [{"path": "src/a.py", "line": 20, "title": "Wrong", "body": "It should be line 20."}],
     "labels": ["bug"],
 }
+
+
+@pytest.fixture(autouse=True)
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host of a test does not mind to be written to at once."""
+    monkeypatch.setattr(send, "BETWEEN_S", 0)
 
 
 @pytest.fixture
@@ -237,7 +244,8 @@ def test_no_secret_is_posted(job: Workspace, pull: Pull, github: GitHub) -> None
 STUCK = """
 import ctypes, pathlib, time
 import runner.watchdog
-from runner.post import acts
+from runner.post import acts, send
+send.BETWEEN_S = 0
 runner.watchdog.GRACE_LOOKS = 3
 said = acts.Say.do
 def do(self, api):
