@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from runner.errors import FileProblem, Finding, RunnerError, RunPaused, TookMore
 from runner.report import cases, nested
@@ -166,13 +166,18 @@ def tests_exit_code(session: Session, fail_on: str) -> int:
     return session.exit_code
 
 
-def clean(report: RunReport, scrub: Callable[[str], str]) -> RunReport:
-    """The report without secrets, also where a Markdown or JSON writer would make another text of one."""
-    cleaned: RunReport = _mapped(report, scrub)
+Data = TypeVar("Data")
+
+
+def clean(report: Data, scrub: Callable[[str], str]) -> Data:
+    """A report, or a plan of a post, without secrets, also where a Markdown or JSON writer would make another text of
+    one."""
+    cleaned: Data = _mapped(report, scrub)
     return cleaned
 
 
-LEFT_ALONE: Final = frozenset({"status", "mode", "pattern", "source", "level", "matrix"})
+OF_A_POST: Final = frozenset({"kind", "side", "conclusion", "place", "repository", "head"})
+LEFT_ALONE: Final = frozenset({"status", "mode", "pattern", "source", "level", "matrix"}) | OF_A_POST
 """Fields of a report whose texts are ours, where a secret that happens to be such a word is none."""
 
 

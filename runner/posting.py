@@ -169,7 +169,9 @@ class Posts:
             answer = said(clean(report, self.delivery.scrub).to_post)
             asks = kind == "review" and change is None and target is not None
             diff = _now(where, api).change if asks else change
-            return plan_of(answer, plan.post, where, diff, kind)
+            # Before, for a text may be cut in the middle of a secret; and behind, for without what nobody sees it may
+            # hold one that it did not.
+            return clean(plan_of(answer, plan.post, where, diff, kind), self.delivery.scrub)
 
         return Posting(
             partial(self._patient, timeout_s=plan.limits.timeout_s),

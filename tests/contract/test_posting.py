@@ -233,8 +233,10 @@ def test_a_resume_posts_what_was_not_and_asks_no_model_again(
 def test_no_secret_is_posted(job: Workspace, pull: Pull, github: GitHub) -> None:
     with OpenAIServer(json.dumps({"body": "The key is sk-ofThe\u200bJob or sk-ofTheJob."})) as telling:
         job.write("review.yaml", reviewing(telling))
-        assert review(job).exit_code == 0
+        path = review(job, post="plan").outputs["post-plan-path"]
+        assert review(job, post="", post_plan=path).exit_code == 0
     [comment] = pull.comments
+    assert "sk-ofTheJob" not in (job.root / path).read_text()
     assert "sk-ofTheJob" not in comment.body
     assert "The key is" in comment.body
 
@@ -243,10 +245,8 @@ def test_no_secret_is_posted(job: Workspace, pull: Pull, github: GitHub) -> None
 
 STUCK = """
 import ctypes, pathlib, time
-import runner.watchdog
 from runner.post import acts, send
 send.BETWEEN_S = 0
-runner.watchdog.GRACE_LOOKS = 3
 said = acts.Say.do
 def do(self, api):
     pathlib.Path("stuck").write_text("here")
@@ -262,6 +262,8 @@ HANGS = {
     "an answer that does not come": "",
     "a limit that is waited for": "hang = lambda: time.sleep(60)",
     "a call that never comes back": """
+import runner.watchdog
+runner.watchdog.GRACE_LOOKS = 3
 def hang():
     library, lock = ctypes.CDLL(None), ctypes.create_string_buffer(64)
     library.pthread_mutex_lock(lock)

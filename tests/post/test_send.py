@@ -73,7 +73,7 @@ class Poster:
 
     def plan(self, on: Issue, *findings: dict[str, Any], kind: Kind = "review", **more: Any) -> PostPlan:
         """A plan of these findings, on the diff as the host tells it."""
-        allowed = PostRecipe(labels=("bug", "question"), check=more.pop("check", None))
+        allowed = PostRecipe(labels=("bug", "Question"), check=more.pop("check", None))
         head = getattr(on, "head", "")
         target = Target(on.repository.full_name, on.number, head, is_pull=bool(head))
         answer = said({"body": "Looked at it.", "findings": list(findings), **more})
@@ -150,11 +150,11 @@ def test_several_lines_and_removed_ones_are_commented_on(pull: Pull, poster: Pos
 
 def test_labels_are_added_to_those_that_are_there(github: GitHub, poster: Poster) -> None:
     issue = github.repository.issue()
-    github.repository.labels["Bug"] = github.repository.labels.pop("bug")
-    issue.labels.append("Bug")
+    issue.labels.append("question")
     poster.post(poster.plan(issue, kind="comment", labels=["bug", "question"]))
-    assert issue.labels == ["Bug", "question"]
-    assert len(issue.comments) == 1
+    assert issue.labels == ["question", "bug"]
+    [sent] = [one.body for one in github.requests if one.path.endswith("/labels")]
+    assert sent == {"labels": ["bug"]}  # the host knows no capitals in them, and the file has some
 
 
 def test_a_check_is_made_and_later_changed(github: GitHub, pull: Pull, poster: Poster) -> None:
@@ -206,6 +206,13 @@ def test_what_is_outdated_is_resolved_but_not_where_somebody_answered(pull: Pull
         (3, False, False),
     ]
     assert posted.resolved == 1
+
+
+def test_what_is_outdated_but_found_again_is_not_resolved(pull: Pull, poster: Poster) -> None:
+    poster.post(poster.plan(pull, AT_A))
+    pull.threads[0].outdated = True
+    assert poster.post(poster.plan(pull, AT_A)).resolved == 0
+    assert poster.post(poster.plan(pull)).resolved == 1
 
 
 def test_what_is_outdated_stays_where_the_token_may_not_resolve_it(github: GitHub, pull: Pull) -> None:
