@@ -280,7 +280,12 @@ def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
         yield started
 
 
-def asked(job: Workspace, zygote: Zygote, number: int, code: str = "") -> tuple[Ended, dict[str, str], Any]:
+RUN = ["run", "review.yaml", "--post", "review", "--github-token", TOKEN]
+
+
+def asked(
+    job: Workspace, zygote: Zygote, number: int, code: str = "", arguments: list[str] = RUN
+) -> tuple[Ended, dict[str, str], Any]:
     """How a run ended that was sent a signal when it was about to post the comment, its outputs and results."""
     job.write("output", "")
     host = {
@@ -290,7 +295,6 @@ def asked(job: Workspace, zygote: Zygote, number: int, code: str = "") -> tuple[
         "GITHUB_EVENT_PATH": str(job.root / ".github-event"),
         "GITHUB_OUTPUT": str(job.root / "output"),
     }
-    arguments = ["run", "review.yaml", "--post", "review", "--github-token", TOKEN]
     ended = zygote.run(Asked(arguments, str(job.root), host, signal=number, code=STUCK + code))
     results = json.loads((job.root / "strands-artifacts/results.json").read_text())
     return ended, read_outputs((job.root / "output").read_text()), results
@@ -317,3 +321,14 @@ def test_a_run_that_is_killed_while_it_posts_leaves_its_answer_and_its_plan(job:
     assert results["data"] == FOUND
     assert results["failure"]["message"] == "the process ended while it posted, and nobody knows how far it came"
     assert (job.root / "strands-artifacts/post-plan.json").exists()
+
+
+def test_a_signal_ends_the_post_of_another_jobs_plan(
+    job: Workspace, zygote: Zygote, github: GitHub, pull: Pull
+) -> None:
+    path = review(job, post="plan").outputs["post-plan-path"]
+    arguments = ["run", "review.yaml", "--post-plan", path, "--github-token", TOKEN]
+    ended, outputs, _ = asked(job, zygote, signal.SIGTERM, HANGS["a limit that is waited for"], arguments)
+    assert (ended.code, outputs["status"]) == (130, "cancelled"), ended.log
+    assert ended.took < 2
+    assert len(pull.threads) == 1
