@@ -221,7 +221,7 @@ class Posts:
         from runner.post.acts import Author
         from runner.post.send import Sending
 
-        key = key_of_job(self.environ, file, self.inputs.post_key)
+        key = key_of_job(self.environ, file, self.inputs.post_key, foreign=self.foreign)
         author = Author(key, self._by, foreign=self.foreign, scrub=self.delivery.scrub)
         return Sending(plan, author, api)
 

@@ -43,8 +43,12 @@ def key_of(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()[:16]
 
 
-def key_of_job(environ: Mapping[str, str], file: str, post_key: str | None) -> str:
-    """The key of what this step of a job posts, of an answer to this workflow file; or of what a user says it is."""
-    if post_key is not None:
-        return key_of(post_key)
-    return key_of(*(environ.get(f"GITHUB_{name}", "") for name in ("WORKFLOW", "JOB", "ACTION")), file)
+def key_of_job(environ: Mapping[str, str], file: str, post_key: str | None, *, foreign: bool = False) -> str:
+    """The key of what this step of a job posts, of an answer to this workflow file; or of what a user says it is.
+
+    What is `foreign`, the plan of a run without rights, has a key of its own: it stands in the place of no other review,
+    and nothing is left unsaid because it was said there.
+    """
+    job = [environ.get(f"GITHUB_{name}", "") for name in ("WORKFLOW", "JOB", "ACTION")]
+    parts = [*job, file] if post_key is None else [post_key]
+    return key_of(*parts, *(["foreign"] if foreign else []))

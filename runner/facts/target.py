@@ -39,22 +39,22 @@ def target_of(event: Event, api: Api) -> Target | None:
 
 def _of_a_run(event: Event, api: Api) -> Target | None:
     """The pull request whose head a run was for. That of a fork is not in the payload: the host is asked for what is
-    open from that branch, and the commit and the repository decide."""
+    open from that branch. The commit and the repository decide: a fork may have a commit of somebody else's."""
     run = "workflow_run"
-    head, branch = event.commit(run, "head_sha"), event.text(run, "head_branch")
-    if not head:
+    head, branch, home = event.commit(run, "head_sha"), event.text(run, "head_branch"), event.id(run, "head_repository")
+    if not head or home is None:
         return None
+
+    def is_its(told: Told) -> bool:
+        return told.commit("head", "sha") == head and told.id("head", "repo") == home
+
     own = event.id("repository")
     for told in _all(event.at(run, "pull_requests")):
-        if told.commit("head", "sha") == head and told.id("base", "repo") == own:
+        if is_its(told) and told.id("base", "repo") == own:
             return _pull(event, told)
-    owner, repository = event.text(run, "head_repository", "owner", "login"), event.id(run, "head_repository")
-    if not owner or not branch or repository is None:
-        return None
-    for told in api.pages("pulls", state="open", head=f"{owner}:{branch}"):
-        if told.commit("head", "sha") == head and told.id("head", "repo") == repository:
-            return _pull(event, told)
-    return None
+    owner = event.text(run, "head_repository", "owner", "login")
+    asked = api.pages("pulls", state="open", head=f"{owner}:{branch}") if owner and branch else ()
+    return next((_pull(event, told) for told in asked if is_its(told)), None)
 
 
 def _pull(event: Event, told: Told) -> Target | None:

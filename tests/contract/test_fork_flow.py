@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.reviewing import EXAMPLE, SPEC, act, seeded
+from tests.contract.reviewing import EXAMPLE, SPEC, act, checked_out, seeded
 from tests.servers import OpenAIServer
 from tests.servers.github import TOKEN, GitHub, Pull
 from tests.workspace import Outcome, Workspace, jobs_workspace, read_outputs
@@ -154,6 +154,25 @@ def test_a_plan_that_was_posted_is_not_posted_again(planned: tuple[GitHub, Pull,
     assert post(workspace, github, payload, forged(plan, lambda told: None)).exit_code == 0  # forging nothing is right
     assert len(github.writes) == written
     assert (len(pull.comments), len(pull.threads)) == (1, 1)
+
+
+def test_a_strangers_plan_takes_nothing_of_another_review_with_the_same_key(
+    planned: tuple[GitHub, Pull, str], workspace: Workspace, second: Workspace
+):
+    """Neither its comment, nor its places: who says something harmless at every line would silence it."""
+    github, pull, plan = planned
+    assert post(workspace, github, run_before(github, pull), plan, post_key="review").exit_code == 0
+    checked_out(second)
+    payload = github.events.pull_request(pull)
+    inputs = {"spec": SPEC, "mode": "replay", "post": "review", "post_key": "review"}
+    outcome = act(second, github, "pull_request_target", payload, **inputs)
+
+    assert outcome.exit_code == 0, outcome.log
+    assert [("It loses errors." in one.body, "It is not ready" in one.body) for one in pull.comments] == [
+        (True, False),
+        (False, True),
+    ]
+    assert [(one.path, one.line) for one in pull.threads].count(("stockroom/load.py", 18)) == 2
 
 
 # -- as it may not ----------------------------------------------------------------------------------------------------

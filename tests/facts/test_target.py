@@ -105,6 +105,10 @@ def test_what_the_payload_names_of_another_repository_is_passed_over() -> None:
     )
 
 
+def test_a_pull_request_of_ours_is_not_that_of_a_forks_run_for_the_same_commit() -> None:
+    assert target("workflow_run", run([pull(HERE)]), Host(pulls=[pull(HERE)])) is None
+
+
 @pytest.mark.parametrize(
     "payload",
     [
