@@ -56,8 +56,9 @@ format: setup  ## format and mend what can be mended
 bench: setup  ## what a run costs beyond its model, beside its floors
 	@$(BIN)/python -m benchmarks.bench
 
-docs: setup  ## write docs/reference.md, the schemas and action.yml from the code
+docs: setup  ## write from the code: docs/reference.md, the schemas, action.yml, questions in recordings written by hand
 	$(BIN)/python -m docs.write_reference
+	$(BIN)/python -m docs.write_questions
 
 image:  ## build and tag strands-action:dev
 	docker build -t strands-action:dev .

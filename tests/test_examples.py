@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from docs.write_questions import renewed
 from tests import same
 from tests.workspace import Workspace
 
@@ -62,6 +63,21 @@ def test_an_example_replays_as_it_is_committed(workspace: Workspace, name: str):
     assert {(step["status"], step["source"]) for step in taken} == {("success", "tape")}
     assert outcome.outputs["clients-created"] == "0"
     assert "recordings that nothing asked for" not in outcome.log
+
+
+def test_recordings_written_by_hand_are_brought_up_to_date_and_keep_their_answers(workspace: Workspace):
+    shutil.copytree(ROOT / "examples/pr-review", workspace.root / "pr-review")
+    spec = workspace.root / "pr-review/workflow.yaml"
+    spec.write_text(spec.read_text().replace("You review a change", "You read a change"))
+    assert workspace.action(spec="pr-review/workflow.yaml", mode="replay").exit_code == 14
+
+    files, report = renewed("pr-review/workflow.yaml", workspace.root)
+    assert report.status == "success"
+    for file, text in files.items():
+        before, after = json.loads(file.read_text()), json.loads(text)
+        assert (before["turns"], before["answer"]) == (after["turns"], after["answer"])
+        file.write_text(text)
+    assert workspace.action(spec="pr-review/workflow.yaml", mode="replay").exit_code == 0
 
 
 @pytest.mark.timeout(300)

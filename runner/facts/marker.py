@@ -46,8 +46,8 @@ def key_of(*parts: str) -> str:
 def key_of_job(environ: Mapping[str, str], file: str, post_key: str | None, *, foreign: bool = False) -> str:
     """The key of what this step of a job posts, of an answer to this workflow file; or of what a user says it is.
 
-    What is `foreign`, the plan of a run without rights, has a key of its own: it stands in the place of no other review,
-    and nothing is left unsaid because it was said there.
+    What is `foreign`, the plan of a run without rights, has a key of its own: it stands in no other review's place, and
+    nothing is left unsaid because it was said there.
     """
     job = [environ.get(f"GITHUB_{name}", "") for name in ("WORKFLOW", "JOB", "ACTION")]
     parts = [*job, file] if post_key is None else [post_key]
