@@ -202,7 +202,7 @@ class Door:
             inputs, self.delivery, self.host, self.log, self.stdout, self.now, artifacts, tapes, deck, tracing
         )
         if inputs.post != "none":
-            ending.posting = posts.of_run(plan, *facts.seen(target), artifacts)
+            ending.posting = posts.of_run(plan, facts, target, artifacts)
         if why := posts.stands_already(facts):
             self.log.line("INFO", why)
             return ending.of(replace(self._unrun_report(plan.name, inputs.mode, []), status="skipped", idle=why))

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from runner.ci.api import Api
     from runner.ci.event import Event
     from runner.deliver import Delivery
-    from runner.diff.change import Change
     from runner.facts.facts import Facts, Target
     from runner.folder import Folder
     from runner.inputs import ActionInputs
@@ -156,12 +155,13 @@ class Posts:
             raise UsageError(f"input 'post': number {target.number} is an issue, without lines; set post: comment")
         return target
 
-    def of_run(self, plan: Plan, target: Target | None, change: Change | None, artifacts: Folder) -> Posting:
-        """What will be posted of a run of this plan. Without a `target` its answer is only shown."""
+    def of_run(self, plan: Plan, facts: Facts, target: Target | None, artifacts: Folder) -> Posting:
+        """What will be posted of a run of this plan on these facts. Without a `target` its answer is only shown."""
         from runner.facts.facts import Target
-        from runner.post.make import plan_of
+        from runner.post.make import looked_at, plan_of
         from runner.post.said import said
 
+        target, change = facts.seen(target)
         where = target or Target("", 0, is_pull=True)
         kind: Kind = "review" if where.is_pull and self.inputs.post != "comment" else "comment"
 
@@ -171,7 +171,8 @@ class Posts:
             diff = _now(where, api).change if asks else change
             # Before, for a text may be cut in the middle of a secret; and behind, for without what nobody sees it may
             # hold one that it did not.
-            return clean(plan_of(answer, plan.post, where, diff, kind), self.delivery.scrub)
+            made = looked_at(plan_of(answer, plan.post, where, diff, kind), facts.since, facts.unseen)
+            return clean(made, self.delivery.scrub)
 
         return Posting(
             partial(self._patient, timeout_s=plan.limits.timeout_s),

@@ -43,13 +43,16 @@ class Pull:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is known of the event, of that which was asked for. `raw` is all of it as it was told; `of_now` says that it
-    was just now, and not in a file."""
+    was just now, and not in a file. Of a change that is shown to models `unseen` says what they are not shown, and
+    `since` is the commit since which it is, where it is not all of it."""
 
     github: Mapping[str, Any] = field(default_factory=dict)
     pull: Pull | None = None
     ci: Mapping[str, Any] | None = None
     raw: Mapping[str, Any] = field(default_factory=dict)
     of_now: bool = False
+    unseen: str = ""
+    since: str = ""
 
     def seen(self, target: Target | None) -> tuple[Target | None, Change | None]:
         """Where a post goes, at the head of which the lines were seen; and its change, where that is known.

@@ -4,7 +4,6 @@ that no template asks for, and nothing is believed to have the shape that it sho
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -100,7 +99,7 @@ class Asking:
             raise
         try:
             return b64decode(told.text("content")).decode(errors="replace")
-        except binascii.Error:
+        except ValueError:  # of what is no base64, or no ASCII
             return ""
 
     # -- what was said ------------------------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ def informed(plan: Plan, sources: Sources, own: Folder | None = None, also: Part
         return plan, Facts()
     raw, where = _told(plan, sources, wanted)
     facts = facts_of(raw, of_now=not where)
-    plan = with_facts(plan, facts, where)
+    plan, facts = with_facts(plan, facts, where)
     if own is not None and raw:
         own.write(OWN, as_text(raw))
     if sources.inputs.mode == "record" and sources.recordings is not None and raw and not where:

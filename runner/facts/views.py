@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from runner.plan.plan import DiffRecipe, Plan
 
 
-def with_facts(plan: Plan, facts: Facts, source: str) -> Plan:
-    """The plan with the facts that its templates name among its variables. Raises UsageError for what is not among the
-    facts; `source` says in messages where those are from."""
+def with_facts(plan: Plan, facts: Facts, source: str) -> tuple[Plan, Facts]:
+    """The plan with the facts that its templates name among its variables; and the facts with what is not shown of
+    them. Raises UsageError for what is not among the facts; `source` says in messages where those are from."""
     views = {}
     for name, parts in plan.facts.items():
         known = _known(name, parts, facts, plan.diff)
@@ -37,7 +37,15 @@ def with_facts(plan: Plan, facts: Facts, source: str) -> Plan:
             told = ", ".join(f"{name}.{part}" for part in missing)
             raise UsageError(f"{told}: not among the facts in {source}, and a template asks for it")
         views[name] = {part: known[part] for part in parts}
-    return replace(plan, variables={**views, **plan.variables})
+        if name == "pr" and OF_THE_DIFF.intersection(parts):
+            assert facts.pull is not None
+            since = facts.pull.since if _only_fresh(facts.pull, plan.diff) else ""
+            facts = replace(facts, unseen=known["left_out"], since=since)
+    return replace(plan, variables={**views, **plan.variables}), facts
+
+
+def _only_fresh(pull: Pull, recipe: DiffRecipe) -> bool:
+    return recipe.incremental and pull.fresh is not None
 
 
 def _known(name: str, parts: Collection[str], facts: Facts, recipe: DiffRecipe) -> Mapping[str, Any] | None:
@@ -65,7 +73,7 @@ def _change(pull: Pull, recipe: DiffRecipe) -> dict[str, Any]:
     """The diff, as much of it as there is room for; nothing where it was not told."""
     if pull.change is None:
         return {}
-    new = fresh(pull.change, pull.fresh) if recipe.incremental and pull.fresh is not None else pull.change
+    new = fresh(pull.change, pull.fresh) if pull.fresh is not None and _only_fresh(pull, recipe) else pull.change
     found = shaped(new, recipe.max_tokens, LeftOut(recipe.ignore, {"": pull.attributes}))
     return {"diff": found.text, "files": [_file(one) for one in found.files], "left_out": found.left_out}
 

@@ -185,7 +185,9 @@ def _comments(plan: PostPlan, there: There, author: Author) -> Iterator[Act]:
     spots = [Spot(one, author.scrub(inline(one, author.key))) for one in unsaid(plan, there)]
     at_lines = tuple(one for one in spots if one.comment.line is not None)
     if at_lines:
-        yield Review(plan.number, plan.head, author.scrub(review(plan, author.by)), at_lines)
+        yield Review(
+            plan.number, plan.head, author.scrub(review([one.comment for one in at_lines], author.by)), at_lines
+        )
     for one in spots:
         if one.comment.line is None:
             yield AtFile(plan.number, plan.head, one)

@@ -18,6 +18,7 @@ MOST_TITLE: Final = 200
 MOST_WORD: Final = 30  # a severity
 MOST_PLACE: Final = 300
 MOST_REMARK: Final = 500
+MOST_UNSEEN: Final = 10_000
 MOST_PATH: Final = 4_096
 MOST_LABEL: Final = 50  # the host's own
 """Characters of texts."""
@@ -49,7 +50,10 @@ def strange(plan: PostPlan) -> Iterator[str]:
         yield "number should be 1 or more"
     if plan.head and not _COMMIT.fullmatch(plan.head):
         yield "head is not a whole commit hash in small letters"
+    if plan.since and not _COMMIT.fullmatch(plan.since):
+        yield "since is not a whole commit hash in small letters"
     yield from _text("body", plan.body, MOST_BODY)
+    yield from _text("unseen", plan.unseen, MOST_UNSEEN)
     yield from _name("check", plan.check, MOST_TITLE)
     yield from _listed(plan)
     for index, comment in enumerate(plan.comments):

@@ -47,6 +47,11 @@ def plan_of(said: Said, recipe: PostRecipe, target: Target, change: Change | Non
     )
 
 
+def looked_at(plan: PostPlan, since: str, unseen: str) -> PostPlan:
+    """The same plan, of a change of which only what is newer than `since` was looked at, and `unseen` not at all."""
+    return replace(plan, since=since, unseen=_text(unseen, bounds.MOST_UNSEEN))
+
+
 def gathered(plan: PostPlan, why: str) -> PostPlan:
     """The same plan with nothing at lines: all of it stands in the one comment, which says `why`."""
     points = tuple(

@@ -69,3 +69,7 @@ class PostPlan:
     conclusion: Conclusion | None = None
     """What the check run says; None where there is none."""
     remarks: tuple[str, ...] = ()
+    since: str = ""
+    """The commit since which the change was looked at; empty for all of it."""
+    unseen: str = ""
+    """What of the change was not looked at, in lines; empty for nothing."""

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 from runner.facts.marker import Marker
 from runner.invisible import shown
+from runner.post.places import standing_at
 from runner.post.plan import NOTHING
 from runner.post.severity import sign
 from runner.report.markdown import code, escaped, fenced, html, quiet
 from runner.report.rendered import rendered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from runner.post.plan import Comment, Point, PostPlan
 
@@ -26,10 +27,14 @@ ALL_OF_IT: Final = "results.json"
 """Where all of a text is of which a comment has the beginning."""
 
 _HEAD: Final = 500  # bytes of marker and heading, and of how many more there are
-_FOOT: Final = 6_000  # of what stands below: remarks and the last line
-_REMARKS: Final = 3_000
+_FOOT: Final = 14_000  # of what stands below: the findings at lines, what is folded, and the last line
+_LIST: Final = 6_000  # of those findings
+_FOLDED: Final = 3_000  # of one list that is folded
 _FINDING: Final = 20_000  # of one finding
 _LEAST: Final = 1_000  # in less nothing is said any more
+
+_CODE: Final = re.compile("&#96;(.+?)&#96;")
+"""Code in a title, which is HTML by then."""
 
 
 def sticky(plan: PostPlan, key: str, by: str, *, foreign: bool = False) -> str:
@@ -46,14 +51,15 @@ def inline(comment: Comment, key: str) -> str:
     return f"{Marker(key, place=comment.place)}\n" + "\n\n".join(parts)
 
 
-def review(plan: PostPlan, by: str) -> str:
-    """What stands above the comments at lines, which the host shows as one review."""
-    return f"<sub>{html(by)} · {counted(plan)}</sub>"
+def review(comments: Sequence[Comment], by: str) -> str:
+    """What stands above these comments at lines, which the host shows as one review."""
+    return f"<sub>{html(by)} · {_findings(sum(len(one.points) for one in comments))}</sub>"
 
 
 def check_title(plan: PostPlan) -> str:
     """The one line beside a check run. That there are no findings is said only where that was the answer."""
-    return counted(plan) or ("No findings" if plan.body == NOTHING else "Looked at")
+    nothing = "No findings in what is new" if plan.since else "No findings"
+    return counted(plan) or (nothing if plan.body == NOTHING else "Looked at")
 
 
 def check_summary(plan: PostPlan, by: str, *, foreign: bool = False) -> str:
@@ -78,11 +84,35 @@ def _whole(plan: PostPlan, by: str, *, foreign: bool) -> str:
     """Everything but the marker, in at most MOST bytes with it."""
     room = MOST - _HEAD - _FOOT
     parts = [_fitting(plan.body, min(room, 40_000))] if plan.body.strip() else []
+    parts += [f"<p><em>{_since(plan.since)}</em></p>"] if plan.since else []
     room -= sum(map(_size, parts))
+    if plan.comments:
+        parts.append(_listed(_overview(plan.comments), _LIST))
     if plan.rest:
         parts.append("#### Not at a line of the diff" if plan.comments else "#### Findings")
         parts += _points(plan.rest, room, "")
-    return "\n\n".join([*parts, *_remarks(plan.remarks), _footer(plan, by, foreign=foreign)])
+    parts += _folded(
+        "Not all of the change was looked at", [one.removeprefix("- ") for one in plan.unseen.splitlines()]
+    )
+    parts += _folded("What was moved or left out", plan.remarks)
+    return "\n\n".join([*parts, _footer(plan, by, foreign=foreign)])
+
+
+def _since(commit: str) -> str:
+    return f"Only what has changed since {commit} was looked at; what was found before stands at its lines."
+
+
+def _overview(comments: Sequence[Comment]) -> Iterator[str]:
+    """A line for each finding that stands in the diff."""
+    for comment in comments:
+        for point in comment.points:
+            yield f"{_head(point) or 'A finding'} · {code(standing_at(comment))}"
+
+
+def _head(point: Point) -> str:
+    """A finding in a word or two; empty where it has none."""
+    named = _CODE.sub(r"<code>\1</code>", html(point.title)) or html(point.severity.capitalize())
+    return " ".join(one for one in (sign(point.severity), f"<strong>{named}</strong>" if named else "") if one)
 
 
 def _points(points: Sequence[Point], room: int, before: str) -> Iterator[str]:
@@ -99,12 +129,10 @@ def _points(points: Sequence[Point], room: int, before: str) -> Iterator[str]:
 
 def _point(point: Point, room: int, before: str) -> Iterator[str]:
     """A finding in paragraphs, in not much more than so many bytes."""
-    named = html(point.title) or html(point.severity.capitalize())
-    head = [one for one in (sign(point.severity), f"<strong>{named}</strong>" if named else "") if one]
-    more = [html(point.severity)] if point.title and point.severity else []
-    more += [before + code(point.said_of)] if point.said_of else []
-    if head or more:
-        yield "<p>" + " · ".join([" ".join(head), *more] if head else more) + "</p>"
+    parts = [_head(point), html(point.severity) if point.title else ""]
+    parts += [before + code(point.said_of)] if point.said_of else []
+    if told := " · ".join(one for one in parts if one):
+        yield f"<p>{told}</p>"
     if point.body.strip():
         yield _fitting(point.body, min(room // 2, _FINDING))
     if point.code is not None:
@@ -128,17 +156,22 @@ def _suggestion(text: str) -> str:
     return f"{fence}suggestion\n{text}{'' if text.endswith(chr(10)) or not text else chr(10)}{fence}"
 
 
-def _remarks(remarks: Sequence[str]) -> list[str]:
-    """What was moved or left out, folded away."""
-    items, room = "", _REMARKS
-    for index, remark in enumerate(remarks):
-        item = f"<li>{quiet(escaped(shown(' '.join(remark.split())[:500])))}</li>"
-        room -= _size(item)
+def _folded(title: str, lines: Sequence[str]) -> list[str]:
+    """Lines folded away; nothing where there are none."""
+    items = [quiet(escaped(shown(" ".join(line.split())[:500]))) for line in lines]
+    return [f"<details><summary>{title}</summary>{_listed(items, _FOLDED)}</details>"] if items else []
+
+
+def _listed(items: Iterable[str], room: int) -> str:
+    """HTML of a list, in so many bytes, and how many more there are."""
+    every, shown_ = list(items), 0
+    for item in every:
+        room -= _size(item) + 9
         if room < 0:
-            items += f"<li>and {len(remarks) - index:,} more</li>"
             break
-        items += item
-    return [f"<details><summary>What was moved or left out</summary><ul>{items}</ul></details>"] if items else []
+        shown_ += 1
+    more = [f"and {len(every) - shown_:,} more"] if shown_ < len(every) else []
+    return "<ul>" + "".join(f"<li>{one}</li>" for one in [*every[:shown_], *more]) + "</ul>"
 
 
 def _footer(plan: PostPlan, by: str, *, foreign: bool) -> str:

@@ -43,6 +43,9 @@ def _lines(plan: PostPlan) -> Iterator[str]:
         yield f"labels: {', '.join(map(_line, plan.labels))}"
     if plan.check:
         yield f"check: {_line(plan.check)}: {plan.conclusion}"
+    if plan.since:
+        yield f"- only what has changed since {plan.since[:10]} was looked at"
+    yield from (f"- {_line(line.removeprefix('- '))}" for line in plan.unseen.splitlines())
     yield from (f"- {_line(remark)}" for remark in plan.remarks)
 
 

@@ -354,6 +354,7 @@ def test_the_next_review_is_shown_what_came_since(workspace: Workspace, model: O
     assert since == first
     assert "new.py" in diff
     assert "src/a.py" not in diff
+    assert f"Only what has changed since {first} was looked at" in pull.comments[0].body
 
 
 def test_a_comment_goes_to_the_head_whose_lines_were_seen(workspace: Workspace) -> None:

@@ -60,6 +60,10 @@ def test_what_is_said_of_the_whole_stands_in_one_comment_and_nothing_is_approved
     assert {review.state for review in first.pull.reviews} == {"COMMENTED"}
 
 
+def test_the_one_comment_says_what_of_the_change_nobody_looked_at(first: Review):
+    assert "<li>a lock file: uv.lock</li>" in first.pull.comments[0].body
+
+
 def test_what_the_judge_dropped_is_posted_nowhere(first: Review):
     bodies = [said.body for said in first.pull.comments] + [one.comments[0].body for one in first.pull.threads]
     reviewers = {f"branches.{name}.steps[0]" for name in ("correctness", "security", "tests")}

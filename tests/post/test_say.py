@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 from runner.facts.marker import Marker, key_of, marker_of
 from runner.invisible import shown
 from runner.plan.plan import PostRecipe
+from runner.post.make import looked_at
 from runner.post.plan import Comment, Point, PostPlan
 from runner.post.say import MOST, check_summary, check_title, inline, review, sticky
 from tests.hostile import TEXTS, huge
@@ -64,15 +65,16 @@ def test_a_comment_has_a_title_a_body_and_a_suggestion() -> None:
     )
 
 
-def test_the_comment_that_is_kept_says_everything_that_stands_nowhere_else() -> None:
+def test_the_comment_that_is_kept_lists_what_stands_in_the_diff_and_says_what_stands_nowhere_else() -> None:
     text = below(
-        {**AT, "title": "Here"},
+        {**AT, "title": "Here is `@a`", "severity": "high", "body": "That."},
         {"path": "other.py", "line": 3, "title": "There", "severity": "low", "body": "It."},
         body="Two things.",
     )
     assert text == (
         f"<!-- strands-action key={KEY} head={HEAD} -->\n"
         "<p>Two things.</p>\n\n"
+        "<ul><li>🔴 <strong>Here is <code>@\u200ba</code></strong> · <code>src/a.py:11</code></li></ul>\n\n"
         "#### Not at a line of the diff\n\n"
         "<p>🔵 <strong>There</strong> · low · <code>other.py:3</code></p>\n\n"
         "<p>It.</p>\n\n"
@@ -80,6 +82,19 @@ def test_the_comment_that_is_kept_says_everything_that_stands_nowhere_else() -> 
         "not in the diff</li></ul></details>\n\n"
         f"<sub>PR review · looked at {HEAD} · 1 finding in the diff, 1 below</sub>"
     )
+
+
+def test_a_review_of_a_part_of_the_change_says_so() -> None:
+    lock = "Not all shown: 1 of 5 files.\n- a lock file: <b>uv.lock"
+    text = sticky(looked_at(planned(), "a" * 40, lock), KEY, "PR review")
+    assert text.partition("\n")[2] == (
+        "<p>No findings.</p>\n\n"
+        f"<p><em>Only what has changed since {'a' * 40} was looked at; what was found before stands at its lines.</em>"
+        "</p>\n\n<details><summary>Not all of the change was looked at</summary><ul><li>Not all shown: 1 of 5 files."
+        "</li><li>a lock file: &lt;b&gt;uv.lock</li></ul></details>\n\n"
+        f"<sub>PR review · looked at {HEAD}</sub>"
+    )
+    assert check_title(looked_at(planned(), "a" * 40, "")) == "No findings in what is new"
 
 
 def test_where_there_are_no_findings_that_and_the_commit_are_said() -> None:
@@ -127,7 +142,7 @@ def test_the_review_and_the_check_say_how_many_findings_there_are() -> None:
     assert check_title(plan) == "2 findings in the diff, 1 below"
     assert check_title(planned()) == "No findings"
     assert check_title(planned(body="Three bugs, in prose.")) == "Looked at"
-    assert review(plan, "PR review") == "<sub>PR review · 2 findings in the diff, 1 below</sub>"
+    assert review(plan.comments, "PR review") == "<sub>PR review · 2 findings</sub>"
     assert f"<!-- x -->\n{check_summary(plan, 'w')}".partition("\n")[2] == sticky(plan, KEY, "w").partition("\n")[2]
 
 
@@ -169,7 +184,8 @@ def test_no_comment_is_longer_than_the_host_takes(sign: str) -> None:
     text = sign * 20_000
     many_points = tuple(Point(text[:20_000], text[:200], code=text[:20_000]) for _ in range(4))
     read(inline(Comment("a", many_points, "0" * 16, 1, suggestion="é" * 10_000), KEY))
-    plan = PostPlan("o/r", 1, "review", text, HEAD, rest=many_points * 50, remarks=(text[:500],) * 400)
+    some = {"comments": (Comment("a", many_points, "", 1),) * 100, "unseen": f"{text[:90]}\n" * 100, "since": HEAD}
+    plan = PostPlan("o/r", 1, "review", text, HEAD, rest=many_points * 50, remarks=(text[:500],) * 400, **some)
     page, _ = read(sticky(plan, KEY, text))
     assert "results.json" in page.shown
 

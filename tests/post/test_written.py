@@ -148,6 +148,8 @@ AT = Comment("src/a.py", (Point("Is so."),), line=11)
         ({"number": 0}, "number should be 1 or more"),
         ({"head": "main"}, "head is not a whole commit hash"),
         ({"head": HEAD + "\n"}, "head is not a whole commit hash"),
+        ({"since": "main"}, "since is not a whole commit hash"),
+        ({"unseen": "x" * 10_001}, "unseen has 10,001 characters"),
         ({"body": "x" * 60_001}, "body has 60,001 characters, at most 60,000"),
         ({"comments": (AT,) * 101}, "comments has 101 entries, at most 100"),
         ({"rest": (Point("a"),) * 201}, "rest has 201 entries, at most 200"),
