@@ -60,7 +60,3 @@ class Change:
 
     files: tuple[FileChange, ...] = ()
     whole: bool = True
-
-    def file(self, path: str) -> FileChange | None:
-        """What became of a file, by its name after the change (or before it, of one that was removed)."""
-        return next((one for one in self.files if one.path == path), None)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 HOW_TO_READ: Final = (
     "Each line begins with a sign and its number: '+' is added and ' ' unchanged, numbered in the new file; '-' is "
-    "removed, numbered in the old file.\n"
+    "removed, numbered in the old file (side: old).\n"
 )
 
 _LONG_LINE: Final = 1_000
@@ -61,7 +61,7 @@ def has_other_returns(file: FileChange) -> bool:
 def hunk_lines(hunk: Hunk, *, first: bool, returns: bool) -> list[str]:
     """A hunk as lines. What separates it from the one before names the function it is in, where git knows one."""
     head = [f"@@ {hunk.heading}".rstrip()] if hunk.heading or not first else []
-    text = "\n".join([*head, *(_line(line, returns=returns) for line in hunk.lines)])
+    text = "\n".join([*head, *(_line(line, returns=returns) for line in hunk.lines)]).replace("\r", _RETURN)
     return (text if _PLAIN_TEXT.fullmatch(text) else shown(text)).split("\n")
 
 
@@ -69,7 +69,6 @@ def _line(line: Line, *, returns: bool) -> str:
     text = line.text if returns else line.text.removesuffix("\r")
     if len(text) > _LONG_LINE:
         text = f"{text[:_LONG_LINE]}… ({len(text) - _LONG_LINE:,} more characters)"
-    text = text.replace("\r", _RETURN)
     end = "\n\\ no end of line" if line.bare and line.kind != "same" else ""
     return f"{_SIGNS[line.kind]}{line.old if line.new is None else line.new} {text}{end}"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_left
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 class Place:
     """A line that may be commented on, as the host wants it named: one that is removed in the old file, every other
     in the new one. A comment on several lines needs all of them in one `hunk` (its index in the file) and on one side.
+
+    `mark` is its fingerprint. Of lines that read alike each has another: what was said of one `return` is not said of
+    the next.
     """
 
     path: str
@@ -28,69 +32,71 @@ class Place:
     side: Side
     text: str
     hunk: int
+    mark: str
 
 
 class Places:
-    """All places of a change. A file is gone through when it is asked about first, and once."""
+    """All places of a change. The lines of a file are gone through when they are asked for first, and once."""
 
     def __init__(self, change: Change) -> None:
         self._files: Mapping[str, _File] = {file.path: _File(file) for file in reversed(change.files)}
 
-    def has(self, path: str) -> bool:
-        """Whether the change has that file, so that it may be commented on as a whole."""
-        return path in self._files
+    def file(self, path: str) -> FileChange | None:
+        """The file of that name, which may be commented on as a whole."""
+        return self._files[path].file if path in self._files else None
 
     def at(self, path: str, line: int, side: Side = "new") -> Place | None:
         """The place of that line, None where it is in no hunk. An unchanged line of the old file is one of the new."""
-        file = self._files.get(path)
-        return file.side(side).get(line) if file else None
+        return self._files[path].places[side].get(line) if path in self._files else None
+
+    def last(self, path: str, side: Side) -> int:
+        """The last line of a file that is in the diff; 0 for none."""
+        numbers = self._numbers(path, side)
+        return numbers[-1] if numbers else 0
 
     def nearest(self, path: str, line: int, side: Side = "new", within: int | None = None) -> Place | None:
         """The place nearest to that line, at most `within` lines away, the upper of two."""
-        file = self._files.get(path)
-        numbers = file.numbers(side) if file else []
+        numbers = self._numbers(path, side)
         after = bisect_left(numbers, line)
         near = min(numbers[max(after - 1, 0) : after + 1], key=lambda one: abs(one - line), default=None)
-        if file is None or near is None or (within is not None and abs(near - line) > within):
+        if near is None or (within is not None and abs(near - line) > within):
             return None
-        return file.side(side)[near]
+        return self.at(path, near, side)
+
+    def _numbers(self, path: str, side: Side) -> list[int]:
+        return self._files[path].numbers[side] if path in self._files else []
 
 
 class _File:
     def __init__(self, file: FileChange) -> None:
-        self._file = file
-
-    def side(self, side: Side) -> Mapping[int, Place]:
-        return self._new if side == "new" else self._old
-
-    def numbers(self, side: Side) -> list[int]:
-        return self._new_numbers if side == "new" else self._old_numbers
+        self.file = file
 
     @cached_property
-    def _new(self) -> Mapping[int, Place]:
-        return {line.new: place for line, place in self._all() if line.new is not None}
+    def places(self) -> Mapping[Side, Mapping[int, Place]]:
+        """By their numbers on each side."""
+        found: dict[Side, dict[int, Place]] = {"new": {}, "old": {}}
+        alike: Counter[tuple[Side, str]] = Counter()
+        for index, hunk in enumerate(self.file.hunks):
+            for line in hunk.lines:
+                place = self._place(line, index, alike)
+                if line.new is not None:
+                    found["new"][line.new] = place
+                if line.old is not None:
+                    found["old"][line.old] = place
+        return found
 
     @cached_property
-    def _old(self) -> Mapping[int, Place]:
-        return {line.old: place for line, place in self._all() if line.old is not None}
+    def numbers(self) -> Mapping[Side, list[int]]:
+        return {side: sorted(places) for side, places in self.places.items()}
 
-    @cached_property
-    def _new_numbers(self) -> list[int]:
-        return sorted(self._new)
-
-    @cached_property
-    def _old_numbers(self) -> list[int]:
-        return sorted(self._old)
-
-    def _all(self) -> list[tuple[Line, Place]]:
-        hunks = enumerate(self._file.hunks)
-        return [(line, _place(self._file.path, line, index)) for index, hunk in hunks for line in hunk.lines]
-
-
-def _place(path: str, line: Line, hunk: int) -> Place:
-    if line.new is not None:
-        return Place(path, line.new, "new", line.text, hunk)
-    return Place(path, line.old or 0, "old", line.text, hunk)
+    def _place(self, line: Line, hunk: int, alike: Counter[tuple[Side, str]]) -> Place:
+        side: Side = "old" if line.new is None else "new"
+        number = line.new if line.new is not None else line.old or 0
+        text = line.text.strip()
+        before = alike[side, text]
+        alike[side, text] += 1
+        mark = fingerprint(self.file.path, f"{text}\n{before}" if before else text)
+        return Place(self.file.path, number, side, line.text, hunk, mark)
 
 
 def fingerprint(path: str, text: str | None = None) -> str:

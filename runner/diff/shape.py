@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from runner.diff.lines import HOW_TO_READ, has_other_returns, heading, hunk_lines, is_of_file, name
@@ -136,9 +137,11 @@ class _Draft:
         return used
 
     def _missing(self, lines: Sequence[str]) -> str:
-        missing = sum(len(hunk.lines) for hunk in self.file.hunks) - sum(map(is_of_file, lines))
-        hunks = len(self.file.hunks)
-        return f"{missing} lines" + (f" of {hunks} hunks" if hunks > 1 else "")
+        ends = [*accumulate(len(hunk.lines) for hunk in self.file.hunks)]
+        shown = sum(map(is_of_file, lines))
+        missing = ends[-1] - shown
+        told = "1 line" if missing == 1 else f"{missing:,} lines"
+        return told + (f" in {len(ends) - bisect_right(ends, shown):,} of {len(ends):,} hunks" if len(ends) > 1 else "")
 
     def _beginning(self, room: int) -> list[str]:
         """The hunks that there is room for from the first on, and of the next the lines that there is."""

@@ -23,7 +23,7 @@ BRANCHES: Final = ("main", "master")
 OF_GITHUB: Final = ("sha", "ref")
 """What git can say of that which a host calls `github`."""
 
-_REVISION: Final = re.compile(r"(?!-)[^\x00-\x20\x7f]{1,200}")
+_REVISION: Final = re.compile(r"(?![-^])[^\x00-\x20\x7f]{1,200}")
 
 
 def github_of_git(git: Git, parts: Collection[str]) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def github_of_git(git: Git, parts: Collection[str]) -> dict[str, Any]:
             "variable"
         )
     try:
-        return {"sha": git("rev-parse", "--verify", "HEAD").strip(), "ref": git.maybe("symbolic-ref", "-q", "HEAD")}
+        return {"sha": _head(git), "ref": git.maybe("symbolic-ref", "-q", "HEAD")}
     except GitProblem as problem:
         raise UsageError(f"`github` cannot be had from git: {problem}") from None
 
@@ -51,7 +51,7 @@ def pull_of_git(git: Git, base: str | None, parts: Collection[str]) -> dict[str,
 
 
 def _pull(git: Git, base: str | None, parts: Collection[str]) -> dict[str, Any]:
-    head = git("rev-parse", "--verify", "HEAD").strip()
+    head = _head(git)
     name = base or _default(git)
     tip = _commit(git, name)
     start = git.maybe("merge-base", tip, head)
@@ -83,9 +83,16 @@ def _pull(git: Git, base: str | None, parts: Collection[str]) -> dict[str, Any]:
     return found
 
 
+def _head(git: Git) -> str:
+    head = git.maybe("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    if not head:
+        raise GitProblem("there is no commit that is checked out")
+    return head
+
+
 def _commit(git: Git, name: str) -> str:
     if not _REVISION.fullmatch(name):
-        raise UsageError(f"'{name[:200]!r}' is not the name of a git revision")
+        raise UsageError(f"{name[:200]!r} is not the name of a git revision")
     found = git.maybe("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
     if not found:
         raise UsageError(

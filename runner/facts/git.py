@@ -43,12 +43,12 @@ class GitProblem(Exception):
 
 @dataclass(frozen=True)
 class Git:
-    """One repository, asked from elsewhere: attributes in its work tree, such as what is to be shown as binary, are
-    the head's, and would hide from a reviewer what a stranger wants to be hidden."""
+    """One repository, asked from a directory that holds no file of a change: attributes in a work tree, such as what
+    is to be shown as binary, are the head's, and would hide from a reviewer what a stranger wants to be hidden."""
 
     program: str
-    arguments: tuple[str, ...] = ()
-    directory: str = "/"
+    directory: str
+    arguments: tuple[str, ...]
 
     def __call__(self, *arguments: str) -> str:
         """What git prints. Raises GitProblem."""
@@ -71,7 +71,7 @@ class Git:
             errors.seek(0)
             told = errors.read(2_000).decode(errors="replace").strip().splitlines()
         if process.returncode:
-            raise GitProblem(told[0].removeprefix("fatal: ") if told else f"git ends with {process.returncode}")
+            raise GitProblem(_why(told) or f"git ends with {process.returncode}")
         return content.decode(errors="replace")
 
     def maybe(self, *arguments: str) -> str:
@@ -80,6 +80,12 @@ class Git:
             return self(*arguments).strip()
         except GitProblem:
             return ""
+
+
+def _why(told: list[str]) -> str:
+    """What git says of its end: that, and not what it warns of before."""
+    why = next((line.removeprefix("fatal: ") for line in told if line.startswith("fatal: ")), "".join(told[:1]))
+    return f"{why} (nothing is fetched here: this takes a whole clone, without a filter)" if "promisor" in why else why
 
 
 def _content(process: subprocess.Popen[bytes]) -> bytes:
@@ -133,8 +139,9 @@ def git_in(directory: Path, environ: Mapping[str, str]) -> Git:
     if program is None:
         raise UsageError("there is no `git` here to ask for what has changed; give the input 'facts', or install it")
     here = str(directory.resolve())
+    trusted = ("-c", f"safe.directory={here}", "-c", "safe.bareRepository=explicit")
     try:
-        found = Git(program, ("-c", f"safe.directory={here}"), here)("rev-parse", "--absolute-git-dir")
+        found = Git(program, here, trusted)("rev-parse", "--absolute-git-dir").removesuffix("\n")
     except GitProblem as problem:
         raise UsageError(f"what has changed cannot be had from git: {problem}") from None
-    return Git(program, (f"--git-dir={found.removesuffix(chr(10))}",))
+    return Git(program, found, (f"--git-dir={found}", f"--work-tree={found}"))

@@ -42,6 +42,11 @@ def may_be_offered(suggestion: str) -> bool:
     return small and shown(suggestion) == suggestion
 
 
+def may_be_named(path: str) -> bool:
+    """Whether a comment may be at that file: all of its name is seen, in one line, and there is room for it."""
+    return not any(_name("", path, MOST_PATH))
+
+
 def strange(plan: PostPlan) -> Iterator[str]:
     """What no plan of ours has, in sentences that name the place."""
     if not _REPOSITORY.fullmatch(plan.repository):

@@ -55,7 +55,11 @@ def looked_at(plan: PostPlan, since: str, unseen: str) -> PostPlan:
 def gathered(plan: PostPlan, why: str) -> PostPlan:
     """The same plan with nothing at lines: all of it stands in the one comment, which says `why`."""
     points = tuple(
-        replace(point, said_of=point.said_of or standing_at(comment), code=point.code or comment.suggestion)
+        replace(
+            point,
+            said_of=point.said_of or _name(standing_at(comment), bounds.MOST_PLACE),
+            code=point.code or comment.suggestion,
+        )
         for comment in plan.comments
         for point in comment.points
     )
@@ -105,7 +109,7 @@ class _Made:
         here = self._drafts.get(spot.key)
         if here is None and len(self._drafts) >= self._most:
             self._over += 1
-            self._below(_point(finding, spot.told, finding.suggestion))
+            self._below(_point(finding, _name(spot.told, bounds.MOST_PLACE), finding.suggestion))
         elif here is None:
             self._drafts[spot.key] = _Draft(spot)
             self._add(self._drafts[spot.key], spot, finding, moved=moved)

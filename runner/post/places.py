@@ -6,11 +6,11 @@ does take. The host wants both ends of a comment in one hunk, on the side where 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from runner.diff.places import Place, Places, fingerprint
+from runner.post.bounds import may_be_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,8 +57,7 @@ class Ground:
     """A change as that which comments stand on."""
 
     def __init__(self, change: Change) -> None:
-        self._change, self._places = change, Places(change)
-        self._read: dict[str, _Read] = {}
+        self._places = Places(change)
         self._renamed = {one.old_path: one for one in change.files if one.status == "renamed"}
 
     def spot(self, finding: Finding) -> tuple[Spot | None, str]:
@@ -68,6 +67,8 @@ class Ground:
         file = self._file(finding.path)
         if file is None:
             return None, "below the text, for that file is not in the diff"
+        if not may_be_named(file.path):
+            return None, "below the text, for the name of that file is not all seen"
         if finding.lines is None:
             why = "at the whole file, for that is no line" if finding.line or finding.start_line else ""
             return self._whole(file), why
@@ -75,17 +76,17 @@ class Ground:
 
     def standing(self, comment: Comment) -> Spot | None:
         """Where a comment stands; None where the host would not take it there."""
-        file = self._change.file(comment.path)
+        file = self._places.file(comment.path)
         if file is None or comment.line is None:
             return None if file is None else self._whole(file)
         first, last = comment.start_line or comment.line, comment.line
         found = self._upwards(file, first, last, comment.side)
         exact = len(found) == last - first + 1 and found[-1].side == comment.side
-        return self._spot(file, found) if exact else None
+        return self._spot(found) if exact else None
 
     def _file(self, path: str) -> FileChange | None:
         for spelling in _spellings(path):
-            if file := self._change.file(spelling) or self._renamed.get(spelling):
+            if file := self._places.file(spelling) or self._renamed.get(spelling):
                 return file
         return None
 
@@ -95,7 +96,7 @@ class Ground:
     def _at_lines(self, file: FileChange, first: int, last: int, said: Side | None) -> tuple[Spot, str]:
         side = self._side(file, last, said)
         if found := self._within(file, first, last, side):
-            spot = self._spot(file, found, takes_suggestions=side == "new")
+            spot = self._spot(found, takes_suggestions=side == "new")
             whole = len(found) == last - first + 1
             return spot, "" if whole else f"at {spot.told}, for the rest is not in the same piece of the diff"
         near = self._places.nearest(file.path, last, side, within=NEAR)
@@ -103,7 +104,7 @@ class Ground:
         if near is None:
             what = "that line is not in the diff" if file.hunks else "no line of that file is in the diff"
             return self._whole(file), f"at the whole file, for {what}"
-        spot = self._spot(file, [near])
+        spot = self._spot([near])
         return spot, f"at {spot.told}, for that line is not in the diff"
 
     def _side(self, file: FileChange, line: int, said: Side | None) -> Side:
@@ -117,7 +118,7 @@ class Ground:
 
     def _within(self, file: FileChange, first: int, last: int, side: Side) -> list[Place]:
         """The last lines of these that are in one hunk."""
-        last = min(last, self._all(file).ends[side])
+        last = min(last, self._places.last(file.path, side))
         for end in range(last, max(first, last - _MOST_LINES) - 1, -1):
             if found := self._upwards(file, first, end, side):
                 return found
@@ -133,38 +134,11 @@ class Ground:
             found.append(place)
         return found[::-1]
 
-    def _all(self, file: FileChange) -> _Read:
-        if file.path not in self._read:
-            self._read[file.path] = _Read(file)
-        return self._read[file.path]
-
-    def _spot(self, file: FileChange, found: list[Place], *, takes_suggestions: bool = False) -> Spot:
+    def _spot(self, found: list[Place], *, takes_suggestions: bool = False) -> Spot:
         first, last = found[0], found[-1]
         start = first.line if first.line < last.line else None
         texts = tuple(one.text for one in found)
-        mark = self._all(file).marks[last.side == "new", last.line]
-        return Spot(file.path, mark, last.line, start, last.side, texts, takes_suggestions)
-
-
-class _Read:
-    """What is known of all lines of a file together, once it was gone through.
-
-    `marks` are the fingerprints of lines, by whether they are new ones and their numbers. Of lines that read alike each
-    has another: what was said of one `return` is not said of the next. `ends` are the last lines in the diff.
-    """
-
-    def __init__(self, file: FileChange) -> None:
-        self.marks: dict[tuple[bool, int | None], str] = {}
-        before: Counter[tuple[bool, str]] = Counter()
-        lines = [line for hunk in file.hunks for line in hunk.lines]
-        for line in lines:
-            new, text = line.kind != "removed", line.text.strip()
-            count = before[new, text]
-            before[new, text] += 1
-            mark = fingerprint(file.path, f"{text}\n{count}" if count else text)
-            self.marks[new, line.new if new else line.old] = mark
-        old = max((line.old for line in lines if line.old is not None), default=0)
-        self.ends: dict[Side, int] = {"old": old, "new": max((line.new or 0 for line in lines), default=0)}
+        return Spot(last.path, last.mark, last.line, start, last.side, texts, takes_suggestions)
 
 
 def _spellings(path: str) -> Iterator[str]:

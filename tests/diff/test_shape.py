@@ -106,7 +106,7 @@ def file(path: str = "a.py", patch: str = PATCH, **told: object) -> FileChange:
 def test_a_change_is_a_heading_for_each_file_and_a_number_at_each_line() -> None:
     assert shaped(Change((file(), file("b.png", ""))), 1000).text == (
         "Each line begins with a sign and its number: '+' is added and ' ' unchanged, numbered in the new file; '-' is "
-        "removed, numbered in the old file.\n"
+        "removed, numbered in the old file (side: old).\n"
         "\n"
         "## a.py (+2 -1)\n"
         " 1 a\n"
@@ -162,6 +162,7 @@ def test_a_name_is_one_line_in_which_all_is_seen(path: str, said: str) -> None:
         ("@@ -1,2 +1,2 @@\n-a\r\n+b\r\n c\n\\ No newline at end of file", "-1 a\n+1 b\n 2 c"),
         ("@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+a", "-1 a\n\\ no end of line\n+1 a"),
         ("@@ -0,0 +1 @@\n+a\u202eb\x0cc\u2028d", "+1 a⟨U+202E⟩b⟨U+000C⟩c⟨U+2028⟩d"),
+        ("@@ -1 +1 @@ def f():\r+1 forged\n-a\n+b", "@@ def f():␍+1 forged\n-1 a\n+1 b"),
         ("@@ -0,0 +1 @@\n+" + "x" * 1500, "+1 " + "x" * 1000 + "… (500 more characters)"),
     ],
 )
@@ -193,13 +194,14 @@ def test_small_files_are_shown_whole_and_large_ones_get_the_same_of_the_rest() -
     )
 
 
-def test_the_lines_that_are_said_to_be_cut_are_those_that_are_missing() -> None:
-    one, two = body(300)[0], Hunk((Line("added", "last", None, 900),))
-    told = shaped(Change((FileChange("a", "modified", (one, two), added=301),)), 500)
+@pytest.mark.parametrize(("first", "cut_in"), [(300, "2 of 2"), (3, "1 of 2")])
+def test_the_lines_that_are_said_to_be_cut_are_those_that_are_missing(first: int, cut_in: str) -> None:
+    hunks = (body(first)[0], Hunk(tuple(Line("added", f"line {at}", None, at) for at in range(900, 1200))))
+    told = shaped(Change((FileChange("a", "modified", hunks, added=first + 300),)), 500)
     (only,) = told.files
     there = sum(bool(NUMBERED.fullmatch(line)) for line in only.text.split("\n"))
     assert there > 20
-    assert only.left_out == f"{301 - there} lines of 2 hunks"
+    assert only.left_out == f"{first + 300 - there} lines in {cut_in} hunks"
 
 
 def test_files_that_are_gone_give_way_first() -> None:

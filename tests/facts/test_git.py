@@ -123,6 +123,7 @@ def test_a_worktree_is_a_repository_too(repository: Repository, tmp_path: Path) 
     [
         ("nope", "there is no git revision 'nope' here"),
         ("--output=/tmp/x", "is not the name of a git revision"),
+        ("^main", "'^main' is not the name of a git revision"),
         ("a b", "is not the name of a git revision"),
     ],
 )
@@ -144,6 +145,20 @@ def test_without_anything_to_go_by_the_base_is_asked_for(repository: Repository)
 def test_a_directory_that_is_no_repository_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a git repository"):
         git_in(tmp_path, os.environ)
+
+
+def test_a_repository_without_a_commit_is_told(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    with pytest.raises(UsageError, match="there is no commit that is checked out"):
+        pull_of_git(git_in(tmp_path, os.environ), "main", PARTS["pr"])
+
+
+def test_what_a_partial_clone_has_not_is_not_fetched_and_that_is_told(repository: Repository, tmp_path: Path) -> None:
+    repository.commit("Mine", mine="1")
+    repository.git("config", "uploadpack.allowFilter", "true")
+    repository.git("clone", "-q", "-n", "--filter=blob:none", f"file://{repository.root}", str(tmp_path / "partial"))
+    with pytest.raises(UsageError, match=r"could not fetch \w+ from promisor remote \(nothing is fetched here: this"):
+        pull_of_git(git_in(tmp_path / "partial", os.environ), "origin/main", PARTS["pr"])
 
 
 def test_without_git_it_is_said_what_is_missing(tmp_path: Path) -> None:
@@ -244,6 +259,18 @@ def test_nothing_that_a_hostile_repository_names_is_run(repository: Repository, 
 def test_attributes_of_the_head_hide_nothing(repository: Repository, attributes: str) -> None:
     repository.commit("Hidden", **{".gitattributes": attributes, "a.py": "evil()\n"})
     assert "\n+evil()\n" in pull(repository)["diff"]
+
+
+def test_attributes_of_the_head_hide_nothing_that_is_named_as_where_it_is_checked_out(repository: Repository) -> None:
+    inside = f"{repository.root}/a.py".removeprefix("/")
+    repository.commit("Hidden", **{".gitattributes": "*.py -diff\n", inside: "evil()\n"})
+    assert "\n+evil()\n" in pull(repository)["diff"]
+
+
+def test_a_repository_that_is_among_the_files_of_another_is_none(repository: Repository, tmp_path: Path) -> None:
+    repository.git("clone", "-q", "--bare", ".", str(tmp_path / "files"))
+    with pytest.raises(UsageError, match="cannot use bare repository"):
+        git_in(tmp_path / "files", os.environ)
 
 
 def test_attributes_are_those_of_the_base(repository: Repository) -> None:

@@ -106,6 +106,21 @@ def test_a_finding_elsewhere_is_moved_to_the_nearest_place_and_says_so(
     assert (comment.suggestion, comment.points[0].code) == (None, "better")
 
 
+@pytest.mark.parametrize("path", ["a\u202eb.py", "a\nb.py", "a\tb.py", "x" * 5_000])
+def test_a_file_whose_name_is_not_all_seen_has_its_findings_below_the_text(path: str) -> None:
+    change = Change((FileChange(path, "modified", (hunk(1, "+a"),)),))
+    plan = planned({"path": path, "line": 1, "body": "It."}, change=change)
+    assert (plan.comments, len(plan.rest)) == ((), 1)
+    assert plan.remarks[0].endswith(": below the text, for the name of that file is not all seen")
+
+
+def test_a_file_with_a_long_name_is_named_by_its_beginning_in_a_text() -> None:
+    change = Change((FileChange("x" * 500, "modified", (hunk(1, "+a", "+b"),)),))
+    found = [{"path": "x" * 500, "line": line, "body": "It."} for line in (1, 2)]
+    plan = planned(*found, change=change, recipe=PostRecipe(max_comments=1))
+    assert [len(one.said_of) for one in (*plan.rest, *gathered(plan, "why").rest)] == [300, 300, 300]
+
+
 def test_a_file_that_was_copied_is_another_than_its_copy() -> None:
     change = Change((FileChange("copy.py", "copied", (hunk(1, "+a"),), old_path="a.py"),))
     plan = planned({"path": "a.py", "line": 1, "body": "It."}, change=change)

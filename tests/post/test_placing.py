@@ -18,7 +18,7 @@ from runner.post.written import Now, checked, dump, load
 from tests.post.diffs import TARGET, hunk, taken
 
 many = settings(max_examples=200, deadline=None, derandomize=True)
-PATHS = ["a.py", "src/a.py", "b/x", "x", "old.py"]
+PATHS = ["a.py", "src/a.py", "b/x", "a\tb", "old.py"]
 
 lines = st.lists(
     st.tuples(st.sampled_from(" +-"), st.sampled_from(["", "x", "}", "\u202e", "y\r"])).map("".join),
@@ -52,7 +52,7 @@ words = st.sampled_from(["", "It is so.", "It is not.", "a\u202eb", "```", "x" *
 findings = st.fixed_dictionaries(
     {},
     optional={
-        "path": st.sampled_from([*PATHS, "./a.py", "b/src/a.py", "/w/src/a.py", "", "nowhere", "a\nb"]),
+        "path": st.sampled_from([*PATHS, "./a.py", "b/src/a.py", "/w/src/a.py", "", "nowhere", "x", "a\nb"]),
         "line": numbers,
         "start_line": numbers,
         "side": st.sampled_from(["new", "old", None]),
