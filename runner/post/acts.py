@@ -41,6 +41,12 @@ class Author:
     foreign: bool = False
     scrub: Callable[[str], str] = lambda text: text
 
+    def without_secrets(self, comment: str) -> str:
+        """A comment as it may be read. Its first line is the marker: without that nobody would know it again, and a
+        short secret may be a word of it."""
+        marker, end, text = comment.partition("\n")
+        return marker + end + self.scrub(text)
+
 
 @dataclass(frozen=True)
 class Spot:
@@ -169,9 +175,9 @@ def missing(plan: PostPlan, there: There, author: Author) -> tuple[Act, ...]:
 
 
 def unsaid(plan: PostPlan, there: There) -> tuple[Comment, ...]:
-    """Comments at places at which nothing of ours stands, not even resolved: each place has one thread."""
-    first = {one.place: one for one in reversed(plan.comments)}
-    return tuple(one for one in plan.comments if one.place not in there.places and first[one.place] is one)
+    """Comments at places at which nothing of ours stands, not even resolved. A line that was moved has one place on
+    both sides of the diff, and in one plan both may be spoken of."""
+    return tuple(one for one in plan.comments if one.place not in there.places)
 
 
 def outdated(plan: PostPlan, there: There) -> list[Thread]:
@@ -182,7 +188,7 @@ def outdated(plan: PostPlan, there: There) -> list[Thread]:
 
 
 def _comments(plan: PostPlan, there: There, author: Author) -> Iterator[Act]:
-    spots = [Spot(one, author.scrub(inline(one, author.key))) for one in unsaid(plan, there)]
+    spots = [Spot(one, author.without_secrets(inline(one, author.key))) for one in unsaid(plan, there)]
     at_lines = tuple(one for one in spots if one.comment.line is not None)
     if at_lines:
         yield Review(
@@ -215,7 +221,7 @@ def _check(plan: PostPlan, there: There, author: Author) -> Iterator[Act]:
 
 
 def _comment(plan: PostPlan, there: There, author: Author) -> Iterator[Act]:
-    body = author.scrub(sticky(plan, author.key, author.by, foreign=author.foreign))
+    body = author.without_secrets(sticky(plan, author.key, author.by, foreign=author.foreign))
     if not there.stickies:
         yield Say(plan.number, body)
     elif not same(there.stickies[0].body, body):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from runner.ci.refusal import NoAnswer
 from runner.errors import PostProblem
-from runner.post.acts import Act, AtFile, Author, Resolve, Review, missing, outdated, unsaid
+from runner.post.acts import Act, AtFile, Author, Resolve, Review, missing, outdated
 from runner.post.make import gathered
 from runner.post.there import There, look
 from runner.report.results import Posted
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from runner.post.plan import PostPlan
 
 WAITS_S: Final = (1.0, 2.0, 5.0, 10.0, 20.0)
-"""How long it is waited before the host is looked at again: it may show later what it has taken, or take it late."""
+"""How long it is waited before the host is looked at again: it may show later what it has taken."""
+
+LATE_S: Final = 10.0
+"""After so long the host gives up on a request itself: one that was lost has arrived by then, or never will.
+https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#timeouts"""
 
 BETWEEN_S: Final = 1.0
 """Between two requests that change something, as the host asks for:
@@ -58,7 +62,7 @@ class Sending:
             self._note(there)
             if not todo:
                 return self.posted
-            fresh = [act for act in todo if act not in self._taken]
+            fresh = [act for act in todo if not self._was_taken(act)]
             if not fresh:
                 self._wait(f"the host has taken {todo[0].what}, but does not show it as it was sent")
             for act in fresh:
@@ -83,6 +87,11 @@ class Sending:
         found = missing(self._plan, there, self._author)
         return [act for act in found if self._may_resolve or not isinstance(act, Resolve)]
 
+    def _was_taken(self, act: Act) -> bool:
+        """Whether the host has taken it, or a part of it: it may show some comments of a review before the others."""
+        spots = {spot for one in self._taken if isinstance(one, Review) for spot in one.spots}
+        return act in self._taken or (isinstance(act, Review) and not spots.isdisjoint(act.spots))
+
     def _do(self, act: Act, there: There) -> bool:
         """Whether what comes next may be done as well, without looking again."""
         if self._taken:
@@ -95,9 +104,9 @@ class Sending:
             self.doing = act.what if problem.lost else ""
             if problem.lost:
                 self._lost = act
-                self._wait(f"nobody knows whether {act.what} was posted: {problem}")
+                self._wait(f"nobody knows whether {act.what} was posted: {problem}", LATE_S)
             elif problem.status == REFUSED and isinstance(act, Review | AtFile):
-                self._gather(there, act, problem)
+                self._gather(act, problem)
             elif isinstance(act, Resolve) and problem.kinds & FORBIDDEN:
                 self._may_resolve = False
             else:
@@ -107,22 +116,20 @@ class Sending:
         self._note(there)
         return True
 
-    def _gather(self, there: There, act: Act, problem: NoAnswer) -> None:
+    def _gather(self, act: Review | AtFile, problem: NoAnswer) -> None:
         """Bring what the host does not take at its place into the comment, and say so."""
-        refused = unsaid(self._plan, there)
-        if isinstance(act, AtFile):
-            refused = (act.spot.comment,)
-        else:
-            refused = tuple(one for one in refused if one.line is not None)
+        spots = act.spots if isinstance(act, Review) else (act.spot,)
+        refused = tuple(one.comment for one in spots)
         kept = tuple(one for one in self._plan.comments if one not in refused)
-        plan = gathered(replace(self._plan, comments=refused), f"{act.what} stand here: {problem}")
+        stand = "stand" if isinstance(act, Review) else "stands"
+        plan = gathered(replace(self._plan, comments=refused), f"{act.what} {stand} here: {problem}")
         self._plan = replace(plan, comments=kept)
 
-    def _wait(self, why: str) -> None:
+    def _wait(self, why: str, least: float = 0) -> None:
         seconds = next(self._waits, None)
         if seconds is None:
             raise PostProblem(why)
-        self._sleep(seconds)
+        self._sleep(max(seconds, least))
 
     # -- what has become of it ----------------------------------------------------------------------------------------
 

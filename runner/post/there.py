@@ -49,7 +49,7 @@ query($owner: String!, $name: String!, $number: Int!, $after: String) {
         pageInfo { hasNextPage endCursor }
         nodes {
           id isResolved isOutdated viewerCanResolve
-          comments(first: 50) { totalCount nodes { body viewerDidAuthor } }
+          comments(first: 50) { totalCount nodes { body viewerDidAuthor state } }
         }
       }
     }
@@ -154,11 +154,12 @@ def _stickies(pages: list[Told], key: str) -> Iterator[Sticky]:
 
 
 def _threads(pages: Iterator[Told], key: str) -> Iterator[Thread]:
+    """Those that people see: of a review that is pending, as one that failed halfway may be, only we do."""
     for page in pages:
         for one in _nodes(page, "reviewThreads"):
             comments = _nodes(one, "comments")
             marker = _ours(comments[0], key) if comments else None
-            if marker is not None and marker.place:
+            if marker is not None and marker.place and comments[0].text("state") != "PENDING":
                 whole = one.at("comments", "totalCount") == len(comments)
                 yield Thread(
                     one.text("id"),

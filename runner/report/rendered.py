@@ -28,6 +28,15 @@ MOST_NESTED: Final = 16
 _BLOCKS: Final = frozenset("p h1 h2 h3 h4 h5 h6 ul ol li blockquote table thead tbody tr th td".split())
 _SPANS: Final = {"strong": "strong", "em": "em", "s": "del"}
 _LINK: Final = re.compile(r"https?://([a-z0-9.-]+)(?::\d+)?(?:[/?#]|$)|mailto:([^\s@?]+@[a-z0-9.-]+)$", re.IGNORECASE)
+_REFERENCE: Final = re.compile(
+    r"^https?://(?:www\.)?github\.com/(?=[^/]+/[^/]+/(?:issues|pull|discussions|commit)/)", re.IGNORECASE
+)
+"""The beginning of a link that is told where it leads: there the host would say that this page speaks of it."""
+
+_UNTOLD: Final = "https://redirect.github.com/"
+"""Leads to the same, and is not told.
+https://docs.github.com/get-started/writing-on-github/working-with-advanced-formatting/autolinked-references-and-urls"""
+
 _LANGUAGE: Final = re.compile(r"[A-Za-z0-9+-]{1,20}(?=\s|$)")
 _DRAWN: Final = frozenset({"mermaid", "geojson", "topojson", "stl", "math", "suggestion"})
 """Code that the host would not show but act on, https://docs.github.com/get-started/writing-on-github."""
@@ -158,7 +167,8 @@ def _spans(tokens: list[Token]) -> Iterator[str]:
                 yield f"{_text(token.content)} (<code>{_text(str(token.attrGet('src')))}</code>)"
             case "link_open":
                 said, target = [], str(token.attrGet("href"))
-                yield f'<a href="{_attribute_text(target)}">' if _LINK.match(target) else ""
+                href = _attribute_text(_REFERENCE.sub(_UNTOLD, target))
+                yield f'<a href="{href}">' if _LINK.match(target) else ""
             case "link_close":
                 yield _ended(target, "".join(said))
             case _ if token.tag in _SPANS:

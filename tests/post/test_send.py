@@ -3,7 +3,7 @@ GitHub publishes of its API, whatever becomes of them on the way."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from runner.ci.api import api_of
 from runner.ci.waiting import patient
+from runner.credentials.scrub import Scrubber
 from runner.diff.change import Change
 from runner.diff.read import file_of_host
 from runner.errors import PostProblem
@@ -21,14 +22,17 @@ from runner.post import send
 from runner.post.acts import Author
 from runner.post.make import plan_of
 from runner.post.said import said
+from runner.post.say import inline
 from runner.post.send import Sending
 from runner.post.there import look
 from tests.servers.github import TOKEN, GitHub, broken, dropped, primary, secondary
+from tests.servers.github.state import Spot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runner.post.plan import Kind, PostPlan
+    from runner.post.there import There
     from runner.report.results import Posted
     from tests.servers.github import Fault, Issue, Pull
 
@@ -233,6 +237,45 @@ def test_posts_with_other_keys_are_others(pull: Pull, poster: Poster, github: Gi
     assert len(pull.comments) == len(pull.threads) == 2
 
 
+def test_what_is_said_of_both_sides_of_a_line_that_was_moved_is_posted(github: GitHub, poster: Poster) -> None:
+    moved = github.pull({"a.py": ("moved\none\ntwo\n", "one\ntwo\nmoved\n")})
+    plan = poster.plan(
+        moved, {"path": "a.py", "line": 3, "body": "N"}, {**AT_A, "path": "a.py", "line": 1, "side": "old"}
+    )
+    poster.post(plan)
+    assert [(one.line, one.side) for one in moved.threads] == [(3, "RIGHT"), (1, "LEFT")]
+    assert poster.post(plan).written == 0
+
+
+def test_what_only_we_see_was_not_said(pull: Pull, poster: Poster) -> None:
+    """A review that is pending keeps the host from taking another one, until somebody sends it off."""
+    plan = poster.plan(pull, AT_A, AT_B)
+    body = inline(plan.comments[0], KEY)
+    pull.review([(Spot("src/a.py", 20), body)], by="github-actions[bot]", state="PENDING")
+    posted = poster.post(plan)
+    assert ("It should be 19." in pull.comments[0].body, "It is read twice." in pull.comments[0].body) == (True, True)
+    assert posted.known == 0
+
+
+def test_what_people_did_to_the_comment_is_set_right(pull: Pull, poster: Poster) -> None:
+    plan = poster.plan(pull, AT_A)
+    poster.post(plan)
+    pull.comments[0].body += "\nAnd I say so, too."
+    assert (poster.post(plan).written, "I say so" in pull.comments[0].body) == (1, False)
+    pull.comments.clear()
+    assert (poster.post(plan).written, len(pull.comments), len(pull.threads)) == (1, 1, 1)
+
+
+def test_a_secret_that_is_a_word_of_the_marker_leaves_it_whole(github: GitHub, pull: Pull, poster: Poster) -> None:
+    scrub = Scrubber()
+    scrub.learn(["place", "head"])
+    plan = poster.plan(pull, AT_A, body="It has my head in it.")
+    for _ in range(2):
+        Sending(plan, Author(KEY, "review", scrub=scrub), poster.api).run()
+    assert (len(pull.comments), len(pull.threads)) == (1, 1)
+    assert "It has my *** in it." in pull.comments[0].body
+
+
 def test_what_a_stranger_marked_as_ours_is_left_alone(github: GitHub, pull: Pull, poster: Poster) -> None:
     plan = poster.plan(pull, AT_A)
     forged = pull.comment(f"{Marker(KEY, head=pull.head)}\nI am the bot.", by="stranger")
@@ -311,7 +354,7 @@ def test_what_the_host_never_takes_is_given_up(github: GitHub, pull: Pull, poste
     told = poster.refusal(poster.plan(pull))
     assert told == "nobody knows whether the comment was posted: the host answers with status 502"
     assert len(github.writes) == 6
-    assert sum(poster.slept) < 60
+    assert sum(poster.slept) <= 60
 
 
 def test_what_the_host_shows_later_is_not_sent_again(
@@ -321,6 +364,28 @@ def test_what_the_host_shows_later_is_not_sent_again(
     monkeypatch.setattr(send, "look", lambda *given: next(looks, None) or look(*given))
     poster.post(poster.plan(pull, AT_A))
     assert (len(pull.comments), len(pull.threads), len(github.writes)) == (1, 1, 2)
+
+
+def test_a_review_of_which_a_part_is_shown_first_is_not_sent_again(
+    github: GitHub, pull: Pull, poster: Poster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = iter([0, 1, 1])
+
+    def part(*given: Any) -> There:
+        there = look(*given)
+        return replace(there, threads=there.threads[: next(shown, None)])
+
+    monkeypatch.setattr(send, "look", part)
+    poster.post(poster.plan(pull, AT_A, AT_B))
+    assert lines(pull) == [("src/a.py", 20), ("src/b.py", 2)]
+
+
+def test_what_was_lost_is_looked_for_when_it_can_arrive_no_more(github: GitHub, pull: Pull, poster: Poster) -> None:
+    """The host works on a request for ten seconds, also when nobody hears of it any more."""
+    plan = poster.plan(pull)
+    github.fail(broken(502), on="POST */issues/*/comments")
+    poster.post(plan)
+    assert poster.slept[0] >= 10
 
 
 def test_what_stands_there_otherwise_than_it_was_sent_fails(github: GitHub, pull: Pull, poster: Poster) -> None:

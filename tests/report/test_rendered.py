@@ -97,6 +97,19 @@ def test_a_link_says_where_it_goes(markdown: str, told: str) -> None:
     assert told in html(markdown)
 
 
+@pytest.mark.parametrize(
+    ("target", "href"),
+    [
+        ("https://GitHub.com/o/r/pull/1#x", "https://redirect.github.com/o/r/pull/1#x"),
+        ("http://www.github.com/o/r/issues/1", "https://redirect.github.com/o/r/issues/1"),
+        ("https://github.com/o/r", "https://github.com/o/r"),
+        ("https://a.example/?b=https://github.com/o/r/pull/1", "https://a.example/?b=https://github.com/o/r/pull/1"),
+    ],
+)
+def test_an_issue_is_not_told_that_it_is_spoken_of(target: str, href: str) -> None:
+    assert f'<a href="{href}">it</a>' in html(f"[it]({target})")
+
+
 # -- it is read as it was meant ---------------------------------------------------------------------------------------
 
 
