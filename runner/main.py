@@ -203,9 +203,9 @@ class Door:
         )
         if inputs.post != "none":
             ending.posting = posts.of_run(plan, facts, target, artifacts)
-        if why := posts.stands_already(facts):
-            self.log.line("INFO", why)
-            return ending.of(replace(self._unrun_report(plan.name, inputs.mode, []), status="skipped", idle=why))
+        if idle := posts.idle(self._unrun_report(plan.name, inputs.mode, []), facts):
+            self.log.line("INFO", idle.idle)
+            return ending.of(idle)
         with Watchdog(self.stop, ending.cut_off, os._exit) as watchdog:
             self.host.group(f"strands-action: {plan.name}")
             if plan.shard is not None:

@@ -11,11 +11,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from runner.ci.refusal import NoAnswer
+from runner.ci.rules import never_writes
 from runner.deliver import clean, exit_code
 from runner.errors import FileProblem, PostProblem, RunCancelled, RunnerError, UsageError
 from runner.facts.marker import key_of_job
 from runner.facts.target import target_of
-from runner.report.results import Failure, RunReport
+from runner.report.results import Failure, Posted, RunReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -142,15 +143,18 @@ class Posts:
             raise UsageError(f"input '{name}': there is no CI host here; post: plan shows what would be posted on one")
         if not inputs.github_token and not shows:
             raise UsageError(f"input '{name}': nothing can be posted without a token; set 'github-token'")
+        if self.event is not None and never_writes(self.event) and not shows:
+            raise UsageError(
+                f"input '{name}': nothing can be posted from here: in a public repository the token of a fork's "
+                f"'{self.event.name}' may only read, whatever the job's permissions say; set post: plan, and have "
+                "another job post it (docs/review-bots.md#forks has this way, and others)"
+            )
         try:
             target = target_of(self.event, self._patient()) if self.event is not None else None
         except NoAnswer as problem:
             raise UsageError(f"input '{name}': nobody can tell what to post on: {problem}") from None
         if target is None and self.event is not None and not shows:
-            raise UsageError(
-                f"input '{name}': the event '{self.event.name}' is about no open pull request and no issue, so there "
-                "is nothing to post on; post from an event that is, such as pull_request, or set post: plan"
-            )
+            raise UsageError(f"input '{name}': {_nowhere(self.event)}")
         if inputs.post == "review" and target is not None and not target.is_pull:
             raise UsageError(f"input 'post': number {target.number} is an issue, without lines; set post: comment")
         return target
@@ -184,12 +188,14 @@ class Posts:
             by=self._by,
         )
 
-    def stands_already(self, facts: Facts) -> str:
-        """Why nothing is asked, where what was reviewed is what there is; empty where there is something new."""
+    def idle(self, report: RunReport, facts: Facts) -> RunReport | None:
+        """The report of a run that asks nothing, for what was reviewed is what there is; None where there is something
+        new."""
         pull = facts.pull
         if pull is None or not pull.reviewed or self.inputs.post not in ("comment", "review"):
-            return ""
-        return f"nothing has changed since the review of {pull.since[:12]}, which stands at {pull.reviewed}"
+            return None
+        why = f"nothing has changed since the review of {pull.since[:12]}, which stands at {pull.reviewed}"
+        return replace(report, status="skipped", idle=why, posted=Posted(pull.reviewed))
 
     @property
     def _by(self) -> str:
@@ -225,6 +231,20 @@ class Posts:
         key = key_of_job(self.environ, file, self.inputs.post_key, foreign=self.foreign)
         author = Author(key, self._by, foreign=self.foreign, scrub=self.delivery.scrub)
         return Sending(plan, author, api)
+
+
+def _nowhere(event: Event) -> str:
+    """Why there is nothing to post on, and what would be right."""
+    head = event.commit("workflow_run", "head_sha")
+    if event.name == "workflow_run" and head:
+        return (
+            f"no open pull request is at {head[:12]}, which the run before was for: it was closed or has moved on, or "
+            "that run was of no pull request"
+        )
+    return (
+        f"the event '{event.name}' is about neither a pull request nor an issue, so there is nothing to post on; post "
+        "from an event that is, such as pull_request, or have what would be posted shown by post: plan"
+    )
 
 
 def _now(target: Target, api: Api) -> Now:

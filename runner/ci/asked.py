@@ -51,8 +51,8 @@ class Asked:
         """That the token may not, and what would help. `mutation` is what GraphQL calls what it was to do."""
         if self.from_fork and self.writes:
             return (
-                "the token may not write: that of a pull request from a fork never may, whatever the job's permissions "
-                "say (docs/review-bots.md has another way)"
+                "the token may not write: that of a pull request from a fork may not, whatever the job's permissions "
+                "say, unless a private repository's settings allow it (docs/review-bots.md#forks has other ways)"
             )
         told, takes = f"the token may not {'do' if self.writes else 'read'} this", self.takes(headers, mutation)
         return f"{told}: give the job {takes}" if takes else told

@@ -69,12 +69,21 @@ def doubt_of(event: Event, asking: Asking) -> Doubt:
 
 
 def from_fork(event: Event) -> bool:
-    """Whether the host gives the job of an event a token that may only read, whatever its permissions say.
+    """Whether the host gives the job of an event a token that may only read, whatever its permissions say, unless a
+    private repository has it otherwise.
     https://docs.github.com/en/actions/reference/workflows-and-actions/events-that-trigger-workflows#pull_request
     """
     if event.name not in ("pull_request", "pull_request_review", "pull_request_review_comment"):
         return False
     return event.id("pull_request", "head", "repo") != event.id("pull_request", "base", "repo")
+
+
+def never_writes(event: Event) -> bool:
+    """Whether the token of an event's job may write nothing, whatever anybody has set. Dependabot's is none of these:
+    its permissions are those that the job names.
+    https://docs.github.com/en/actions/reference/github_token-reference
+    """
+    return from_fork(event) and event.at("repository", "private") is False
 
 
 def no_starter(event: Event, asking: Asking) -> Doubt:

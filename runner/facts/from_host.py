@@ -127,13 +127,13 @@ class Asking:
         return found
 
     def _reviewed(self) -> tuple[str, str]:
-        """The head that our own comment names, and where that stands; the latest one where there are several."""
-        latest = "", ""
+        """The head that our own comment names, and where that stands. Of several it is the oldest that is kept up to
+        date."""
         for one in self._ours():
             marker = marker_of(one.text("body"))
             if marker is not None and marker.key == self.key and marker.head:
-                latest = marker.head, one.text("url")
-        return latest
+                return marker.head, one.text("url")
+        return "", ""
 
     def _ours(self) -> Iterator[Told]:
         """Comments by whoever the token is. Others know the key as well, and could say what they like."""

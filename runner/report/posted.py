@@ -42,7 +42,7 @@ def counted(posted: Posted) -> str:
 
 
 def _title(report: RunReport) -> str:
-    return "Posted" if report.status == "success" else "Posted before it ended"
+    return "Posted" if report.failure is None else "Posted before it ended"
 
 
 def _kept(report: RunReport) -> str:

@@ -105,7 +105,7 @@ def test_the_token_of_a_forks_pull_request_is_not_helped_by_a_permission(said: A
         ("mutation { a }", "query { a }") if said.status == 200 else ("POST pulls/7/reviews", "GET pulls/7")
     )
     told = str(refusal(said, wish, from_fork=True))
-    assert "that of a pull request from a fork never may, whatever the job's permissions say" in told
+    assert "that of a pull request from a fork may not, whatever the job's permissions say" in told
     assert "give the job" not in told
     assert "pull-requests: read" in str(refusal(said, question, from_fork=True))
 

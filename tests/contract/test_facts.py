@@ -337,6 +337,7 @@ def test_a_head_that_was_reviewed_is_not_reviewed_again(workspace: Workspace, mo
         told = f"nothing has changed since the review of {pull.head[:12]}, which stands at {github.url}"
         assert told in again.log
         assert told in again.summary
+        assert again.outputs["posted-url"] == first.outputs["posted-url"]
         assert github.writes == before
     assert len(model.requests) == 1
 

@@ -145,6 +145,18 @@ def test_a_plan_with_labels_needs_a_file_that_allows_them(job: Workspace, pull: 
     assert (pull.comments, pull.labels) == ([], [])
 
 
+def test_a_plan_for_a_head_that_is_no_more_says_so(job: Workspace, github: GitHub, pull: Pull) -> None:
+    path = review(job, post="plan").outputs["post-plan-path"]
+    before = pull.head
+    run = github.repository.run(head=before, pulls=[])
+    pull.push({"src/a.py": AFTER + "more\n"})
+    job.event("workflow_run", github.events.workflow_run(run))
+    outcome = review(job, spec="", post="", post_plan=path)
+    assert (outcome.exit_code, pull.comments) == (2, [])
+    assert f"no open pull request is at {before[:12]}" in outcome.annotations[0]
+    assert "post: plan" not in outcome.annotations[0]
+
+
 def test_a_plan_that_was_changed_or_is_none_is_refused(job: Workspace, pull: Pull) -> None:
     path = review(job, post="plan").outputs["post-plan-path"]
     job.write("other.json", (job.root / path).read_text().replace("One thing", "No thing"))
@@ -161,13 +173,50 @@ def test_without_somewhere_to_post_no_model_is_asked(job: Workspace, model: Open
     job.event("push", {})
     outcome = review(job)
     assert (outcome.exit_code, model.requests) == (2, [])
-    assert "the event 'push' is about no open pull request and no issue" in outcome.annotations[0]
+    assert "the event 'push' is about neither a pull request nor an issue" in outcome.annotations[0]
 
 
 def test_without_a_token_no_model_is_asked(job: Workspace, model: OpenAIServer) -> None:
     outcome = review(job, github_token="")
     assert (outcome.exit_code, model.requests) == (2, [])
     assert "nothing can be posted without a token; set 'github-token'" in outcome.annotations[0]
+
+
+@pytest.fixture
+def forked(job: Workspace, github: GitHub, pull: Pull) -> Pull:
+    """The same pull request, from a fork."""
+    pull.head_repository = github.also("stranger/hello", fork=True)
+    job.event("pull_request", github.events.pull_request(pull))
+    return pull
+
+
+@pytest.mark.parametrize("inputs", [{"post": "review"}, {"post": "comment"}, {"post": "", "post_plan": "plan.json"}])
+def test_from_a_fork_of_a_public_repository_no_model_is_asked(
+    job: Workspace, github: GitHub, forked: Pull, model: OpenAIServer, inputs: dict[str, str]
+) -> None:
+    outcome = review(job, trust="trusted", **inputs)
+    assert (outcome.exit_code, model.requests, github.writes) == (2, [], [])
+    assert "in a public repository the token of a fork's 'pull_request' may only read" in outcome.annotations[0]
+    assert "set post: plan, and have another job post it (docs/review-bots.md#forks" in outcome.annotations[0]
+
+
+def test_from_a_fork_what_would_be_posted_can_be_shown(job: Workspace, forked: Pull) -> None:
+    assert review(job, trust="trusted", post="plan").exit_code == 0
+
+
+def test_a_private_repository_may_give_its_forks_a_token_that_writes(
+    job: Workspace, github: GitHub, forked: Pull
+) -> None:
+    github.repository.private = True
+    job.event("pull_request", github.events.pull_request(forked))
+    assert review(job, trust="trusted").exit_code == 0
+    assert len(forked.comments) == 1
+
+
+def test_what_dependabot_may_is_what_its_job_says(job: Workspace, github: GitHub, pull: Pull) -> None:
+    job.event("pull_request", github.events.pull_request(pull, by="dependabot[bot]"))
+    assert review(job, trust="trusted").exit_code == 0
+    assert len(pull.comments) == 1
 
 
 def test_an_issue_has_no_lines(job: Workspace, github: GitHub, model: OpenAIServer) -> None:

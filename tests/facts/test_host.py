@@ -209,6 +209,16 @@ def test_our_comment_is_found_behind_many_others() -> None:
         assert told(github, pull, "since")["since"] == pull.head
 
 
+def test_of_two_comments_of_ours_the_older_tells_what_was_reviewed() -> None:
+    """That is the one which is kept up to date."""
+    with GitHub(READS) as github:
+        pull = github.pull(FILES)
+        first = pull.head
+        reviewed(pull, pull.push({"new.py": "x\n"}))
+        reviewed(pull, first)
+        assert told(github, pull, "since")["since"] == pull.head
+
+
 def test_what_came_since_the_last_review_is_told() -> None:
     with host() as github:
         pull = github.pull(FILES)
