@@ -9,8 +9,9 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
-from http.client import HTTPException, HTTPSConnection
+from functools import cached_property, partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from io import BufferedReader, RawIOBase
 from socket import gaierror
 from ssl import SSLCertVerificationError, SSLContext, create_default_context
 from typing import TYPE_CHECKING, Final
@@ -18,7 +19,6 @@ from urllib.error import URLError
 from urllib.parse import urljoin, urlsplit
 from urllib.request import (  # type: ignore[attr-defined]
     AbstractHTTPHandler,
-    HTTPHandler,
     OpenerDirector,
     ProxyHandler,
     Request,
@@ -26,8 +26,11 @@ from urllib.request import (  # type: ignore[attr-defined]
 )
 
 if TYPE_CHECKING:
-    from http.client import HTTPResponse
-    from typing import Protocol
+    from collections.abc import Callable
+    from socket import socket
+    from typing import Any, Protocol
+
+    from _typeshed import WriteableBuffer
 
     class Sink(Protocol):
         """What an answer is written to."""
@@ -47,6 +50,7 @@ MAX_REFUSAL: Final = 64 * 1024
 PIECE: Final = 64 * 1024
 MOST_TURNS: Final = 5
 SENT_ON: Final = (301, 302, 303, 307, 308)
+TOO_LONG: Final = "the host takes too long to answer"
 NEVER_LEFT: Final = (ConnectionRefusedError, gaierror, SSLCertVerificationError)
 """Failures of a connection over which no request has gone."""
 
@@ -114,14 +118,16 @@ class Wire:
     def _once(self, ask: Ask, url: str, into: Sink, until: float) -> Heard:
         left = until - time.monotonic()
         if left <= 0:
-            raise Unheard("the host takes too long to answer", arrived=False)
+            raise Unheard(TOO_LONG, arrived=False)
         try:
-            with self._opener.open(self._request(ask, url), timeout=min(SILENT_S, left)) as answer:
+            with self._opener(until).open(self._request(ask, url), timeout=min(SILENT_S, left)) as answer:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 if 200 <= answer.status < 300:
-                    _copy(answer, into, ask.most, until)
+                    _copy(answer, into, ask.most)
                     return Heard(answer.status, headers)
-                return Heard(answer.status, headers, _reason(answer, until).replace(self.token.encode(), b"***"))
+                return Heard(answer.status, headers, _reason(answer).replace(self.token.encode(), b"***"))
+        except TimeoutError:  # silence may have an end in another attempt
+            raise Unheard(TOO_LONG, passing=time.monotonic() < until) from None
         except URLError as error:
             arrived = not isinstance(error.reason, NEVER_LEFT)
             raise Unheard(f"the host cannot be asked: {error.reason}", passing=True, arrived=arrived) from None
@@ -142,27 +148,67 @@ class Wire:
             headers["Authorization"] = f"Bearer {self.token}"
         return Request(url, ask.body, headers, method=ask.method)  # noqa: S310 - nothing else than HTTP is opened
 
-    @cached_property
-    def _opener(self) -> OpenerDirector:
+    def _opener(self, until: float) -> OpenerDirector:
         """One that knows HTTP and proxies and nothing else: no file, no cookie, and no sending on of its own."""
         opener = OpenerDirector()
-        for handler in (_Proxies(self.proxies), HTTPHandler(), _Safe()):
+        for handler in (_Proxies(self.proxies), _Connections(until, lambda: self._trusted)):
             opener.add_handler(handler)
         return opener
 
-
-class _Safe(AbstractHTTPHandler):
-    """Safe connections. To load whom they trust takes longer than most answers, so that is done once, and only where
-    there is one."""
-
-    https_request = AbstractHTTPHandler.do_request_
-
-    def https_open(self, req: Request) -> HTTPResponse:
-        return self.do_open(HTTPSConnection, req, context=self._trusted)
-
     @cached_property
     def _trusted(self) -> SSLContext:
+        """To load whom safe connections trust takes longer than most answers, so it is done once, and only where there
+        is one."""
         return create_default_context()
+
+
+class _Connections(AbstractHTTPHandler):
+    """Connections whose answers are read until a moment and no longer."""
+
+    http_request = https_request = AbstractHTTPHandler.do_request_
+
+    def __init__(self, until: float, trusted: Callable[[], SSLContext]) -> None:
+        super().__init__()
+        self._until, self._trusted = until, trusted
+
+    def http_open(self, req: Request) -> HTTPResponse:
+        return self.do_open(partial(self._made, HTTPConnection), req)
+
+    def https_open(self, req: Request) -> HTTPResponse:
+        return self.do_open(partial(self._made, HTTPSConnection), req, context=self._trusted())
+
+    def _made(self, kind: Callable[..., HTTPConnection], host: str, **more: Any) -> HTTPConnection:
+        made = kind(host, **more)
+        made.response_class = partial(_Timely, until=self._until)  # type: ignore[assignment]
+        return made
+
+
+class _Timely(HTTPResponse):
+    """An answer of which every byte comes in time, from its first line to what is behind its end: the time-out of a
+    socket is that of one byte."""
+
+    def __init__(self, sock: socket, *args: Any, until: float, **more: Any) -> None:
+        super().__init__(sock, *args, **more)
+        self.fp = BufferedReader(_InTime(sock, self.fp.detach(), until))
+
+
+class _InTime(RawIOBase):
+    def __init__(self, sock: socket, source: RawIOBase, until: float) -> None:
+        self._sock, self._source, self._until = sock, source, until
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(min(SILENT_S, left))
+        return self._source.readinto(buffer)
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
 
 
 class _Proxies(ProxyHandler):
@@ -197,23 +243,21 @@ def _sent_on(url: str, further: str) -> str:
     return there
 
 
-def _copy(answer: HTTPResponse, into: Sink, most: int, until: float) -> None:
+def _copy(answer: HTTPResponse, into: Sink, most: int) -> None:
     total = 0
-    while piece := answer.read1(PIECE):  # what is there: a trickle must not hold up the clock
+    while piece := answer.read1(PIECE):
         total += len(piece)
         if total > most:
             raise Unheard(f"the host's answer is larger than {most // 1024 // 1024} MiB")
-        if time.monotonic() > until:
-            raise Unheard("the host takes too long to answer")
         into.write(piece)
     if getattr(answer, "length", None):
         raise Unheard("the host's answer ends too soon", passing=True)
 
 
-def _reason(answer: HTTPResponse, until: float) -> bytes:
+def _reason(answer: HTTPResponse) -> bytes:
     """What a failure says of itself, as much as can be had of it."""
     told = b""
     with suppress(OSError, HTTPException):
-        while len(told) < MAX_REFUSAL and time.monotonic() < until and (piece := answer.read1(PIECE)):
+        while len(told) < MAX_REFUSAL and (piece := answer.read1(PIECE)):
             told += piece
     return told[:MAX_REFUSAL]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from contextlib import contextmanager, suppress
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +22,7 @@ from tests.servers.tls import certified
 from tests.servers.web import redirect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from tests.servers import Request
@@ -236,6 +238,47 @@ def test_an_answer_has_a_bound_and_so_has_what_a_failure_says(monkeypatch: pytes
         api(server).get("pulls/7")
     with WebServer(Answer("x" * 4 * 1024 * 1024, status=422)) as server, pytest.raises(NoAnswer, match="status 422"):
         api(server).get("pulls/7")
+
+
+@pytest.mark.parametrize(
+    ("begins", "goes_on"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n", b" "),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"0"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n", b"a: b\r\n"),
+    ],
+    ids=["before it", "its headers", "its body", "the size of a piece", "behind its end"],
+)
+def test_an_answer_that_trickles_is_not_waited_for(
+    begins: bytes, goes_on: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.ci.http.WHOLE_S", 0.1)
+    begun = time.monotonic()
+    with saying(chain([begins], repeat(goes_on, 500))) as url:
+        with pytest.raises(NoAnswer, match="takes too long to answer") as caught:
+            Api(url, "octocat/hello", TOKEN).send("POST", "issues/7/comments", {})
+        assert time.monotonic() - begun < 2
+    assert caught.value.lost
+
+
+@contextmanager
+def saying(pieces: Iterable[bytes]) -> Iterator[str]:
+    """A host that says this to the first who comes, a piece every hundredth of a second."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError), server.accept()[0] as connection:
+                connection.recv(65536)
+                for piece in pieces:
+                    connection.sendall(piece)
+                    time.sleep(0.01)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        thread.join()
 
 
 @contextmanager
