@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,10 +31,12 @@ _BY_PART: Final[Mapping[str, str]] = {
 }
 """What a part of the API takes, where the host's answer does not say it."""
 
-_BY_MUTATION: Final[Mapping[str, str]] = {
-    "resolveReviewThread": "contents",  # not pull-requests, https://github.com/orgs/community/discussions/44650
-    "unresolveReviewThread": "contents",
+_BY_FIELD: Final[Mapping[str, tuple[str, ...]]] = {
+    "resolveReviewThread": ("contents",),  # not pull-requests, https://github.com/orgs/community/discussions/44650
+    "unresolveReviewThread": ("contents",),
+    "issueOrPullRequest": ("pull-requests", "issues"),
 }
+"""What a field of GraphQL takes where it is another than usual, or one of several."""
 
 
 @dataclass(frozen=True)
@@ -47,27 +49,30 @@ class Asked:
     from_fork: bool = False
     """Whether the job is for a pull request from a fork: its token may only read, whatever `permissions` say."""
 
-    def denied(self, headers: Mapping[str, str], mutation: str = "") -> str:
-        """That the token may not, and what would help. `mutation` is what GraphQL calls what it was to do."""
+    def denied(self, headers: Mapping[str, str], fields: Collection[str] = ()) -> str:
+        """That the token may not, and what would help. `fields` lead in GraphQL to what it may not."""
         if self.from_fork and self.writes:
             return (
                 "the token may not write: that of a pull request from a fork may not, whatever the job's permissions "
                 "say, unless a private repository's settings allow it (docs/review-bots.md#forks has other ways)"
             )
-        told, takes = f"the token may not {'do' if self.writes else 'read'} this", self.takes(headers, mutation)
+        told, takes = f"the token may not {'do' if self.writes else 'read'} this", self.takes(headers, fields)
         return f"{told}: give the job {takes}" if takes else told
 
-    def takes(self, headers: Mapping[str, str], mutation: str = "") -> str:
+    def takes(self, headers: Mapping[str, str], fields: Collection[str] = ()) -> str:
         """What a job's file has to say for it, as the answer's headers tell, or else as is known; empty where nothing
         is."""
-        special = _BY_MUTATION.get(mutation)
-        return _permissions((special, "write")) if special else _accepted(headers) or self._usual()
+        special = next((_BY_FIELD[one] for one in fields if one in _BY_FIELD), ())
+        return " or ".join(map(self._of_jobs, special)) or _accepted(headers) or self._usual()
 
     def _usual(self) -> str:
         first, *others = self.path.split("/")
         of_commit = _BY_PART.get(others[1]) if first == "commits" and len(others) > 1 else None
         part = of_commit or _BY_PART.get(first)
-        return _permissions((part, "write" if self.writes else "read")) if part else ""
+        return self._of_jobs(part) if part else ""
+
+    def _of_jobs(self, part: str) -> str:
+        return _permissions((part, "write" if self.writes else "read"))
 
 
 def _accepted(headers: Mapping[str, str]) -> str:

@@ -46,8 +46,8 @@ def _errors(told: Told) -> list[Told]:
 def _why_not(asked: Asked, heard: Heard, kinds: frozenset[str], said: str, errors: list[Told]) -> str:
     if kinds & {"FORBIDDEN", "INSUFFICIENT_SCOPES"}:
         paths = [one.at("path") for one in errors]
-        first = next((path[0] for path in paths if isinstance(path, list) and path and isinstance(path[0], str)), "")
-        return f"{asked.denied(heard.headers, first)} ({said})"
+        fields = [one for path in paths if isinstance(path, list) for one in path if isinstance(one, str)]
+        return f"{asked.denied(heard.headers, fields)} ({said})"
     if "NOT_FOUND" in kinds:
         return f"the host has nothing there, or nothing that the token may see ({said})"
     return f"the host refuses the query: {said}"

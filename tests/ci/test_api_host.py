@@ -9,6 +9,7 @@ import pytest
 from runner.ci.api import Api, api_of
 from runner.ci.refusal import NoAnswer
 from runner.ci.waiting import patient
+from runner.post.there import COMMENTS
 from tests.servers.github import TOKEN, GitHub, Job, broken, dropped, primary, secondary
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 WRITER = {"contents": "write", "pull_requests": "write", "issues": "write", "actions": "read"}
 FILES = {f"{number:03}.py": ("one\n", "two\n") for number in range(120)}
+INTEGRATION = "Resource not accessible by integration"
 RESOLVE = "mutation($id: ID!) { resolveReviewThread(input: {threadId: $id}) { thread { isResolved } } }"
 
 
@@ -46,11 +48,18 @@ def test_a_permission_is_named_as_the_host_names_it() -> None:
             client(github).ask(RESOLVE, id=f"PRRT_{thread.id}")
         with pytest.raises(NoAnswer) as checking:
             client(github).send("POST", "check-runs", {"name": "review", "head_sha": "a" * 40})
-    told = (
-        "the token may not do this: give the job `permissions: {%s: write}` (%sResource not accessible by integration)"
-    )
-    assert str(resolving.value) == told % ("contents", "")
-    assert str(checking.value) == told % ("checks", "status 403: ")
+    told = "the token may not do this: give the job `permissions: {%s: write}` (%s)"
+    assert str(resolving.value) == told % ("contents", INTEGRATION)
+    assert str(checking.value) == told % ("checks", f"status 403: {INTEGRATION}")
+
+
+def test_what_is_read_of_an_issue_or_a_pull_request_takes_one_of_two_permissions() -> None:
+    with GitHub({"contents": "read"}, private=True) as github:
+        github.repository.issue()
+        with pytest.raises(NoAnswer) as caught:
+            client(github).ask(COMMENTS, owner="octocat", name="hello", number=1)
+    takes = "`permissions: {pull-requests: read}` or `permissions: {issues: read}`"
+    assert str(caught.value) == f"the token may not read this: give the job {takes} ({INTEGRATION})"
 
 
 @pytest.mark.parametrize("on", ["POST *", "QUERY *"])
