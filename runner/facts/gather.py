@@ -145,9 +145,10 @@ class _Anew:
 
     @cached_property
     def _api(self) -> Api:
-        """The host, waited for where it has to be left alone."""
+        """The host, waited for where it has to be left alone, and no longer than the run may take."""
         assert self.sources.api is not None
-        return self.sources.api.waiting(patient(MOST_WAITED_S, self.sources.tell))
+        seconds = min(MOST_WAITED_S, self.plan.limits.timeout_s or MOST_WAITED_S)
+        return self.sources.api.waiting(patient(seconds, self.sources.tell))
 
     def _github(self, parts: frozenset[str]) -> dict[str, Any]:
         sources = self.sources

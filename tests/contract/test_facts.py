@@ -12,7 +12,7 @@ import yaml
 from tests.build import as_text
 from tests.facts.repository import Repository
 from tests.servers import OpenAIServer
-from tests.servers.github import TOKEN, GitHub, Job
+from tests.servers.github import TOKEN, GitHub, Job, secondary
 from tests.workspace import Outcome, Workspace, chain, workflow
 
 if TYPE_CHECKING:
@@ -126,6 +126,16 @@ def test_a_host_that_does_not_say_is_told_of_before_a_token_is_spent(workspace: 
     assert outcome.exit_code == 2
     assert "`pr` cannot be had from the host: the token may not read this: give the job `permissions:" in outcome.log
     assert model.requests == []
+
+
+def test_the_host_is_not_waited_for_longer_than_the_run_may_take(
+    workspace: Workspace, model: OpenAIServer, github: GitHub
+) -> None:
+    on_pull(workspace, github)
+    github.fail(secondary(30), on="GET */files")
+    outcome = run(workspace, model, "{{ pr.diff }}", timeout="20")
+    assert (outcome.exit_code, model.requests) == (2, [])
+    assert "to wait 30 s for pulls/1/files is more than there is time for" in outcome.log
 
 
 def test_no_secret_is_in_what_is_written_down(workspace: Workspace, model: OpenAIServer, github: GitHub) -> None:
