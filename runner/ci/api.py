@@ -130,13 +130,20 @@ class Api:
         try:
             told = self.get(f"collaborators/{quote(account.login, safe='')}/permission")
         except NoAnswer as problem:
-            if problem.status == 404:  # as of an app, which is no user
+            if problem.status == 404 and self._is_there():  # as of an app, which is no user
                 return f"the host knows of no permission that {account.login} has"
             why = f"nobody can tell whether {account.login} may write: {problem}"
             raise NoAnswer(why, status=problem.status) from None
         if told.id("user") != account.id:
             return f"the account that is called {account.login} now is not the one that caused the event"
         return "" if told.text("permission") in WRITES else f"{account.login} may not write to the repository"
+
+    def _is_there(self) -> bool:
+        """Whether the token may see the repository: of one that it may not the host says that nothing is there."""
+        try:
+            return self.get(f"/repos/{self.repository}").id() is not None
+        except NoAnswer:
+            return False
 
     def is_fork(self, number: int) -> bool:
         """Whether a pull request comes from another repository than this. Raises NoAnswer."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from runner.ci.event import Account
+from runner.ci.refusal import NoAnswer
 
 if TYPE_CHECKING:
     from runner.ci.event import Event
@@ -39,7 +40,7 @@ class Asking:
         for path in paths:
             account = event.account(*path)
             if account is None:
-                return f"the payload does not say who '{'.'.join(path)}' is"
+                return _nobody_is(path)
             if account not in found:
                 found[account] = "" if account.id in self.bots else self.may_write(account)
             if found[account]:
@@ -59,7 +60,7 @@ class Rule:
 def doubt_of(event: Event, asking: Asking) -> Doubt:
     """Why an event is not trusted; empty where it is."""
     if event.trouble:
-        return f"the payload of the event tells nothing: {event.trouble}"
+        return _nothing_is_told(event)
     rule = BY_EVENT.get(event.name)
     if rule is None:
         return f"nobody has said who can cause the event '{event.name[:40]}'" if event.name else "there is no event"
@@ -88,13 +89,24 @@ def never_writes(event: Event) -> bool:
 
 def no_starter(event: Event, asking: Asking) -> Doubt:
     """Why an event was not caused by somebody who may write; empty where it was. Whose words it carries is another
-    question: a writer may ask for the review of a stranger's pull request."""
+    question: a writer may ask for the review of a stranger's pull request. Raises NoAnswer where nobody can tell."""
     if event.trouble:
-        return f"the payload of the event tells nothing: {event.trouble}"
+        raise NoAnswer(_nothing_is_told(event))
     if event.name in WRITERS_ONLY:
         return ""
-    before = [("workflow_run", "triggering_actor")] if event.name == "workflow_run" else []
-    return asking.doubt(event, ("sender",), *before)
+    paths = [("sender",), *([("workflow_run", "triggering_actor")] if event.name == "workflow_run" else [])]
+    for path in paths:
+        if event.account(*path) is None:
+            raise NoAnswer(_nobody_is(path))
+    return asking.doubt(event, *paths)
+
+
+def _nothing_is_told(event: Event) -> str:
+    return f"the payload of the event tells nothing: {event.trouble}"
+
+
+def _nobody_is(path: tuple[str, ...]) -> str:
+    return f"the payload does not say who '{'.'.join(path)}' is"
 
 
 # -- the rules --------------------------------------------------------------------------------------------------------

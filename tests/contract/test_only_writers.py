@@ -71,8 +71,6 @@ STARTED = [
     ("workflow_run", events.workflow_run(), True),
     ("workflow_run", events.workflow_run(FORK, actor=STRANGER), False),
     ("watch", {"sender": user(OWNER)}, True),
-    ("watch", {}, False),
-    ("issue_comment", "[", False),
 ]
 
 
@@ -98,6 +96,7 @@ def test_a_bot_may_where_its_number_is_named(
         ("", Answer(), "there is no github-token to ask the host with"),
         (TOKEN, Answer(status=502), "the host answers with status 502"),
         (TOKEN, Answer(status=401), "the host does not take the github-token"),
+        (TOKEN, Answer('{"message": "Not Found"}', status=404), "nothing is there (status 404), or the token may not"),
     ],
 )
 def test_where_nobody_can_tell_nothing_runs_and_that_is_a_failure(
@@ -110,8 +109,26 @@ def test_where_nobody_can_tell_nothing_runs_and_that_is_a_failure(
     assert model.requests == []
 
 
+@pytest.mark.parametrize(
+    ("name", "payload", "why"),
+    [
+        ("watch", {}, "the payload does not say who 'sender' is"),
+        ("workflow_run", {"sender": user(OWNER)}, "the payload does not say who 'workflow_run.triggering_actor' is"),
+        ("issue_comment", "[", "the payload of the event tells nothing: it is not JSON"),
+    ],
+)
+def test_a_payload_that_does_not_say_who_it_was_is_a_failure_too(
+    workspace: Workspace, model: OpenAIServer, github: GitHub, name: str, payload: Any, why: str
+):
+    outcome = act(workspace, model, github, name, payload)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (2, "invalid")
+    assert f"input 'only-writers' is set, and {why}" in outcome.log
+    assert model.requests == []
+
+
 def test_an_app_that_the_host_knows_no_permission_of_is_no_writer(workspace: Workspace, model: OpenAIServer):
-    with WebServer(Answer('{"message": "dependabot[bot] is not a user"}', status=404)) as host:
+    no_user = Answer('{"message": "dependabot[bot] is not a user"}', status=404)
+    with WebServer(lambda request: no_user if request.path.endswith("/permission") else '{"id": 1}') as host:
         outcome = act(workspace, model, host, "issues", events.issue(events.DEPENDABOT))
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "skipped")
     assert "the host knows of no permission that dependabot[bot] has" in outcome.log
