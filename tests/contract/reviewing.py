@@ -16,6 +16,8 @@ from tests.workspace import Outcome, Workspace
 
 EXAMPLE: Final = Path(__file__).parents[2] / "examples/pr-review"
 SPEC: Final = "examples/pr-review/workflow.yaml"
+SMALL: Final = "examples/pr-review/small.yaml"
+"""What is run on a model without a key, for forks."""
 FACTS: Final[dict[str, Any]] = yaml.safe_load((EXAMPLE / "fixtures/pr-review/facts.yaml").read_text())["pr"]
 REVIEWS: Final = {"contents": "read", "pull_requests": "write"}
 """What the jobs of the example ask for."""
@@ -25,7 +27,7 @@ REVIEWS: Final = {"contents": "read", "pull_requests": "write"}
 def seeded(*, fork: bool = False, also: Mapping[str, str] | None = None) -> Iterator[tuple[GitHub, Pull]]:
     """A host with the example's pull request, which may come from a fork; `also` are files of its base."""
     files = {str(path.relative_to(EXAMPLE / "seeded")): path for path in (EXAMPLE / "seeded").rglob("*.*")}
-    tree = {SPEC: (EXAMPLE / "workflow.yaml").read_text(), **(also or {})}
+    tree = {name: (EXAMPLE.parents[1] / name).read_text() for name in (SPEC, SMALL)} | {**(also or {})}
     tree |= {name: path.read_text() for name, path in files.items()}
     with GitHub(REVIEWS, repository="octo/stockroom", files=tree) as github:
         home = github.also("stranger/stockroom", fork=True) if fork else None

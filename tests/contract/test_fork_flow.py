@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.reviewing import EXAMPLE, SPEC, act, checked_out, seeded
-from tests.servers import OpenAIServer
+from tests.contract.reviewing import EXAMPLE, SMALL, SPEC, act, checked_out, seeded
+from tests.servers import OllamaServer
 from tests.servers.github import TOKEN, GitHub, Pull
 from tests.workspace import Outcome, Workspace, jobs_workspace, read_outputs
 
@@ -33,17 +33,14 @@ Json = dict[str, Any]
 
 
 def reply(request: Any) -> str:
-    answer: Json = {"findings": [FOUND]}
-    if "You decide" in json.dumps(request.body["messages"]):
-        answer["body"] = "It loses errors."
-    return json.dumps(answer)
+    return json.dumps({"body": "It loses errors.", "findings": [FOUND]})
 
 
-def analyse(workspace: Workspace, github: GitHub, pull: Pull, model: OpenAIServer) -> Outcome:
+def analyse(workspace: Workspace, github: GitHub, pull: Pull, model: OllamaServer) -> Outcome:
     """The first job: a token that may read, and no key."""
     token = github.token("github-actions[bot]", contents="read", pull_requests="read")
     payload = github.events.pull_request(pull)
-    inputs = {"spec": SPEC, "post": "plan", "host": model.url}
+    inputs = {"spec": SMALL, "post": "plan", "host": model.url}
     return act(workspace, github, "pull_request", payload, token=token, **inputs)
 
 
@@ -63,7 +60,7 @@ def post(workspace: Workspace, github: GitHub, payload: Json, plan: str, **input
 @pytest.fixture(scope="module")
 def plan() -> str:
     """The plan that the first job made: it is the same whenever that runs."""
-    with jobs_workspace() as workspace, OpenAIServer(reply) as model, seeded(fork=True) as (github, pull):
+    with jobs_workspace() as workspace, OllamaServer(reply) as model, seeded(fork=True) as (github, pull):
         outcome = analyse(workspace, github, pull, model)
         assert outcome.exit_code == 0, outcome.log
         return (workspace.root / outcome.outputs["post-plan-path"]).read_text()
@@ -87,9 +84,9 @@ def second() -> Iterator[Workspace]:
 
 
 def test_two_processes_with_two_environments_post_what_was_planned(workspace: Workspace, second: Workspace):
-    with OpenAIServer(reply) as model, seeded(fork=True) as (github, pull):
+    with OllamaServer(reply) as model, seeded(fork=True) as (github, pull):
         token = github.token("github-actions[bot]", contents="read", pull_requests="read")
-        asked = {"SPEC": SPEC, "POST": "plan", "HOST": model.url, "GITHUB-TOKEN": token}
+        asked = {"SPEC": SMALL, "POST": "plan", "HOST": model.url, "GITHUB-TOKEN": token}
         outputs = process(workspace, github, "pull_request", github.events.pull_request(pull), **asked)
         assert (outputs["status"], outputs["trust"]) == ("success", "untrusted")
         assert github.asked
