@@ -166,8 +166,8 @@ INPUTS: Final = (
     Input("hitl-response", "the answer to a human gate; where several are open, a YAML or JSON map of path to answer",
           _text),
     Input("facts", "a file of facts of the event (github, pr, ci), instead of asking the host or git", _text),
-    Input("diff-base", "a git revision: `pr` is what the workspace's HEAD has changed since it left that, as git has "
-          "it, and no host is asked", _text),
+    Input("diff-base", "a branch, tag or commit: `pr` is what the job's commit has and that has not, as the host "
+          "compares them; on a laptop the workspace's HEAD, as git does", _text),
     Input("trust", "auto (from the event: untrusted ones get a read-only run), trusted or untrusted",
           _choice("auto", "trusted", "untrusted"), "auto"),
     Input("trusted-bots", "numbers of bot accounts that count as writers, one a line or with commas between",
@@ -322,7 +322,7 @@ def from_strings(given: Mapping[str, str], *, plan_as: str = "text") -> ActionIn
     if inputs.spec and inputs.prompt is not None:
         raise UsageError("inputs 'spec' and 'prompt' are both set; a run has one of them")
     if inputs.facts is not None and inputs.diff_base is not None:
-        raise UsageError("inputs 'facts' and 'diff-base' are both set; facts come from a file or from git")
+        raise UsageError("inputs 'facts' and 'diff-base' are both set; facts are in a file, or made of a comparison")
     _check_modes(inputs)
     _check_shards(inputs)
     _check_gates(inputs)

@@ -74,7 +74,7 @@ MAY_IMPORT = {
     "onion": {"calls", "tape", "notes", "plan", "errors"},
     "course": {"plan", "step", "prices", "errors"},
     "diff": {"tokens", "errors"},
-    "facts": {"inputs", "folder", "diff", "ci", "plan", "spec", "tokens", "errors"},
+    "facts": {"inputs", "folder", "diff", "ci", "report", "plan", "spec", "tokens", "errors"},
     "post": {"facts", "diff", "ci", "report", "plan", "errors"},
     "threads": set(),
     "tokens": set(),

@@ -26,7 +26,7 @@ BAD: Final = ("failure", "timed_out", "startup_failure")
 GONE: Final = (404, 410)
 
 _STAMP: Final = re.compile(r"^\ufeff?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z ?", re.MULTILINE)
-_COLOUR: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?", re.DOTALL)
+_COLOUR: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[^\n])?")
 
 
 def ci_of_host(api: Api, event: Event, environ: Mapping[str, str], parts: Collection[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 
-from runner.errors import UsageError
+from runner.errors import SpecError, UsageError
 from runner.spec.load import Document, read, to_shape
 from runner.spec.shape import Shape
 
@@ -120,25 +120,30 @@ class Ci(Shape):
 class FactsFile(Shape):
     """A whole file of facts."""
 
-    github: Github | None = None
-    pr: Pull | None = None
-    ci: Ci | None = None
+    github: Github = Github()
+    pr: Pull = Pull()
+    ci: Ci = Ci()
 
 
 def read_facts(path: Path, shown: str) -> dict[str, Any]:
-    """What stands in a file of facts and nothing else. Raises SpecError with every finding, and FileProblem."""
-    written = _written(path)
-    document = read(path, shown, NEEDS) if written is None else Document(shown, written)
-    return to_shape(FactsFile, document).model_dump(exclude_unset=True)
+    """The parts that stand in a file of facts, and no others; in each nothing is missing. Raises SpecError with every
+    finding, and FileProblem."""
+    found = _of_a_run(path, shown) or to_shape(FactsFile, read(path, shown, NEEDS))
+    return {name: _parts(getattr(found, name)) for name in sorted(found.model_fields_set)}
 
 
-def _written(path: Path) -> Any:
-    """What a run has written, which may be large; None for what somebody wrote by hand, or is no file at all."""
+def _parts(written: Shape) -> dict[str, Any]:
+    return {name: one for name, one in written.model_dump().items() if name in written.model_fields_set}
+
+
+def _of_a_run(path: Path, shown: str) -> FactsFile | None:
+    """What a run has written, which may be large; None for what somebody wrote by hand, where messages tell the place,
+    or what is no file at all."""
     try:
         if not path.is_file() or path.stat().st_size > MAX_BYTES:
             return None
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return to_shape(FactsFile, Document(shown, json.loads(path.read_bytes())))
+    except (OSError, ValueError, RecursionError, SpecError):
         return None
 
 

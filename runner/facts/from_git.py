@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.diff.read import GIT_DIFF
 from runner.errors import UsageError
+from runner.facts.branch import MOST_COMMITS, OF_COMMITS, as_pull, revision
+from runner.facts.from_host import OF_THE_DIFF
 from runner.facts.git import GitProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
     from runner.facts.git import Git
-
-MOST_COMMITS: Final = 250
-"""As many as the host tells of a pull request."""
 
 REMOTES: Final = ("upstream", "origin")
 BRANCHES: Final = ("main", "master")
 
 OF_GITHUB: Final = ("sha", "ref")
 """What git can say of that which a host calls `github`."""
-
-_REVISION: Final = re.compile(r"(?![-^])[^\x00-\x20\x7f]{1,200}")
 
 
 def github_of_git(git: Git, parts: Collection[str]) -> dict[str, Any]:
@@ -61,23 +57,9 @@ def _pull(git: Git, base: str | None, parts: Collection[str]) -> dict[str, Any]:
             "`fetch-depth: 0` for that)"
         )
     branch = git.maybe("symbolic-ref", "-q", "--short", "HEAD")
-    commits = _commits(git, start, head) if {"title", "body", "author", "commits"}.intersection(parts) else []
-    title, body = _words(commits, branch)
-    found: dict[str, Any] = {
-        "number": None,
-        "title": title,
-        "body": body,
-        "url": "",
-        "author": commits[-1]["author"] if commits else "",
-        "draft": False,
-        "labels": [],
-        "base": {"ref": name, "sha": tip},
-        "head": {"ref": branch, "sha": head, "fork": False},
-        "commits": commits,
-        "comments": [],
-        "since": "",
-    }
-    if {"diff", "files", "left_out"}.intersection(parts):
+    commits = _commits(git, start, head) if OF_COMMITS.intersection(parts) else []
+    found = as_pull({"ref": name, "sha": tip}, branch, head, commits)
+    if OF_THE_DIFF.intersection(parts):
         found["diff"] = git(*GIT_DIFF, start, head, "--")
         found["gitattributes"] = git.maybe("cat-file", "blob", f"{tip}:.gitattributes")
     return found
@@ -91,9 +73,7 @@ def _head(git: Git) -> str:
 
 
 def _commit(git: Git, name: str) -> str:
-    if not _REVISION.fullmatch(name):
-        raise UsageError(f"{name[:200]!r} is not the name of a git revision")
-    found = git.maybe("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+    found = git.maybe("rev-parse", "--verify", "--quiet", f"{revision(name)}^{{commit}}")
     if not found:
         raise UsageError(
             f"there is no git revision '{name}' here; fetch it, or name another with the input 'diff-base'"
@@ -123,12 +103,3 @@ def _commits(git: Git, start: str, head: str) -> list[dict[str, str]]:
 def _of_log(told: str) -> dict[str, str]:
     sha, author, message = [*told.split("\n", 2), "", ""][:3]
     return {"sha": sha, "message": message.strip(), "author": author}
-
-
-def _words(commits: Iterable[dict[str, str]], branch: str) -> tuple[str, str]:
-    """Title and body as a host would begin with: those of the only commit, or the name of the branch."""
-    match [*commits]:
-        case [one]:
-            title, _, body = one["message"].partition("\n")
-            return title, body.strip()
-    return branch, ""

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from runner.facts.facts import Target
 
 OF_THE_DIFF: Final = frozenset({"files", "diff", "left_out"})
-MOST_COMMENTS: Final = 300
 MOST_FILES: Final = 3000
 """The host tells no more of a pull request. https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files"""
 
@@ -69,7 +68,7 @@ class Asking:
         found = _plain(self._own(wanted))
         number, head = self.target.number, found["head"]["sha"]
         if "commits" in wanted:
-            found["commits"] = [_commit(one) for one in self.api.pages(f"pulls/{number}/commits", most=250)]
+            found["commits"] = [commit_of(one) for one in self.api.pages(f"pulls/{number}/commits", most=250)]
         if "comments" in wanted:
             found["comments"] = self._comments()
         if wanted & OF_THE_DIFF:
@@ -85,22 +84,9 @@ class Asking:
         return self.api.get(f"pulls/{self.target.number}")
 
     def _files(self, base: str) -> dict[str, Any]:
-        files = [_file(one) for one in self.api.pages(f"pulls/{self.target.number}/files", most=MOST_FILES)]
-        attributes = self._content(".gitattributes", base) if files else ""
+        files = [file_of(one) for one in self.api.pages(f"pulls/{self.target.number}/files", most=MOST_FILES)]
+        attributes = content(self.api, ".gitattributes", base) if files else ""
         return {"files": files, "whole": len(files) < MOST_FILES, "gitattributes": attributes}
-
-    def _content(self, path: str, commit: str) -> str:
-        """A file at a commit; empty where there is none."""
-        try:
-            told = self.api.get(f"contents/{quote(path)}", ref=commit)
-        except NoAnswer as problem:
-            if problem.status == 404:
-                return ""
-            raise
-        try:
-            return b64decode(told.text("content")).decode(errors="replace")
-        except ValueError:  # of what is no base64, or no ASCII
-            return ""
 
     # -- what was said ------------------------------------------------------------------------------------------------
 
@@ -110,7 +96,7 @@ class Asking:
         every = [
             one
             for path in (f"issues/{number}/comments", f"pulls/{number}/comments")
-            for one in self.api.pages(path, most=MOST_COMMENTS)
+            for one in self.api.pages(path)
             if one.text("user", "type") != "Bot" and marker_of(one.text("body")) is None
         ]
         return sorted(map(_comment, every), key=lambda one: str(one["created"]))
@@ -162,7 +148,21 @@ class Asking:
         files = told.at("files")
         if told.text("status") != "ahead" or not isinstance(files, list) or len(files) >= MOST_COMPARED:
             return {}
-        return {"since_files": [_file(Told(one)) for one in files if isinstance(one, dict)]}
+        return {"since_files": [*map(file_of, objects(files))]}
+
+
+def content(api: Api, path: str, commit: str) -> str:
+    """A file at a commit; empty where there is none. Raises NoAnswer."""
+    try:
+        told = api.get(f"contents/{quote(path)}", ref=commit)
+    except NoAnswer as problem:
+        if problem.status == 404:
+            return ""
+        raise
+    try:
+        return b64decode(told.text("content")).decode(errors="replace")
+    except ValueError:  # of what is no base64, or no ASCII
+        return ""
 
 
 # -- the host's shapes as ours ----------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def _plain(told: Told) -> dict[str, Any]:
         "url": told.text("html_url"),
         "author": told.text("user", "login"),
         "draft": told.at("draft") is True,
-        "labels": [name for one in _list(told.at("labels")) if (name := one.text("name"))],
+        "labels": [name for one in objects(told.at("labels")) if (name := one.text("name"))],
         "base": {"ref": told.text("base", "ref"), "sha": told.commit("base", "sha")},
         "head": {
             "ref": told.text("head", "ref"),
@@ -187,7 +187,7 @@ def _plain(told: Told) -> dict[str, Any]:
     }
 
 
-def _commit(told: Told) -> dict[str, Any]:
+def commit_of(told: Told) -> dict[str, str]:
     author = told.text("author", "login") or told.text("commit", "author", "name")
     return {"sha": told.commit("sha"), "message": told.text("commit", "message"), "author": author}
 
@@ -203,7 +203,7 @@ def _comment(told: Told) -> dict[str, Any]:
     }
 
 
-def _file(told: Told) -> dict[str, Any]:
+def file_of(told: Told) -> dict[str, Any]:
     found: dict[str, Any] = {
         "filename": told.text("filename"),
         "previous_filename": told.text("previous_filename"),
@@ -220,5 +220,6 @@ def _count(told: Told, name: str) -> int:
     return found if type(found) is int and found >= 0 else 0
 
 
-def _list(found: Any) -> list[Told]:
+def objects(found: Any) -> list[Told]:
+    """Those of a list; none where it is no list."""
     return [Told(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []

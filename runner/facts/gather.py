@@ -5,15 +5,17 @@ replay asks nobody.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.ci.refusal import NoAnswer
 from runner.ci.waiting import patient
 from runner.errors import FileProblem, RecordingProblem, UsageError
 from runner.facts.ci import ci_of_host
+from runner.facts.compared import pull_of_compare
 from runner.facts.facts import Facts, facts_of
 from runner.facts.file import BESIDE, as_text, read_facts
 from runner.facts.from_git import github_of_git, pull_of_git
@@ -23,17 +25,14 @@ from runner.facts.marker import key_of_job
 from runner.facts.target import target_of
 from runner.facts.views import with_facts
 from runner.plan.facts import PARTS
+from runner.report.nested import changed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from runner.ci.api import Api
     from runner.ci.event import Event
     from runner.folder import Folder
     from runner.inputs import ActionInputs
     from runner.plan.plan import Plan
-
-Parts = Mapping[str, frozenset[str]]
 
 GIVE: Final = "give it with the input 'facts', or as a variable"
 NOBODY: Final = "neither a replay nor a test asks anybody"
@@ -61,20 +60,18 @@ class Sources:
     asks: bool = True
 
 
-def informed(plan: Plan, sources: Sources, own: Folder | None = None, also: Parts | None = None) -> tuple[Plan, Facts]:
-    """The plan with the facts that its templates name among its variables; and these, with what is asked for `also`.
-    They are written among the run's `own` files, and when they are recorded beside the recordings.
+def informed(plan: Plan, sources: Sources, own: Folder | None = None) -> tuple[Plan, Facts]:
+    """The plan with the facts that its templates name among its variables; and these. They are written among the run's
+    `own` files, and when they are recorded beside the recordings.
 
     Raises UsageError for what nobody can tell, RecordingProblem for a replay without facts, and what is wrong with a
     file.
     """
-    wanted = {**plan.facts}
-    for name, parts in (also or {}).items():
-        wanted[name] = wanted.get(name, frozenset()) | parts
-    _refuse_unused(sources.inputs, wanted)
-    if not wanted:
+    _refuse_unused(sources.inputs, plan.facts)
+    if not plan.facts:
         return plan, Facts()
-    raw, where = _told(plan, sources, wanted)
+    told, where = _told(plan, sources)
+    raw = changed(told, lambda text: sources.clean(_whole(text)))
     facts = facts_of(raw, of_now=not where)
     plan, facts = with_facts(plan, facts, where)
     if own is not None and raw:
@@ -84,7 +81,7 @@ def informed(plan: Plan, sources: Sources, own: Folder | None = None, also: Part
     return plan, facts
 
 
-def _refuse_unused(inputs: ActionInputs, wanted: Parts) -> None:
+def _refuse_unused(inputs: ActionInputs, wanted: Collection[str]) -> None:
     """An input that nothing looks at would be passed over in silence."""
     if inputs.diff_base is not None and "pr" not in wanted:
         raise UsageError("input 'diff-base' is for a workflow whose templates name `pr`, and this has none")
@@ -92,7 +89,7 @@ def _refuse_unused(inputs: ActionInputs, wanted: Parts) -> None:
         raise UsageError(f"input 'facts' is for a workflow whose templates name {', '.join(PARTS)}, and this has none")
 
 
-def _told(plan: Plan, sources: Sources, wanted: Parts) -> tuple[dict[str, Any], str]:
+def _told(plan: Plan, sources: Sources) -> tuple[dict[str, Any], str]:
     """The facts, and the file that they are from; empty where they were asked for anew."""
     inputs, recordings = sources.inputs, sources.recordings
     if inputs.facts is not None:
@@ -107,14 +104,14 @@ def _told(plan: Plan, sources: Sources, wanted: Parts) -> tuple[dict[str, Any], 
             raise RecordingProblem(f"there are no facts of the event in {shown}, and {NOBODY}; {GIVE}, or record it")
     if not asks:
         return {}, "the recordings"
-    asked = _Anew(plan, sources, wanted)
-    told = {name: found for name in wanted if (found := asked.of(name)) is not None}
-    return _changed(told, lambda text: sources.clean(_whole(text))), ""
+    asked = _Anew(plan, sources)
+    return {name: found for name in plan.facts if (found := asked.of(name)) is not None}, ""
 
 
 def _read(path: Path, shown: str, workspace: Path) -> dict[str, Any]:
     """A file of facts. What leads out of the workspace by a link is the repository's doing: it is not read."""
-    if not os.path.isabs(shown) and not path.resolve().is_relative_to(workspace.resolve()):
+    below = not os.path.isabs(shown) or Path(os.path.normpath(shown)).is_relative_to(workspace)
+    if below and not path.resolve().is_relative_to(workspace.resolve()):
         raise FileProblem(f"{shown} leads out of the workspace; for a file elsewhere give its absolute path")
     return read_facts(path, shown)
 
@@ -129,13 +126,12 @@ class _Anew:
 
     plan: Plan
     sources: Sources
-    wanted: Parts
 
     def of(self, name: str) -> dict[str, Any] | None:
         """One of the names of facts; None where there is none of it, and every template can do without."""
         ask = {"github": self._github, "pr": self._pull, "ci": self._ci}[name]
         try:
-            return ask(self.wanted[name])
+            return ask(self.plan.facts[name])
         except NoAnswer as problem:
             raise UsageError(f"`{name}` cannot be had from the host: {problem}") from None
         except _NotHere:
@@ -160,13 +156,15 @@ class _Anew:
     def _pull(self, parts: frozenset[str]) -> dict[str, Any]:
         sources = self.sources
         base, event = sources.inputs.diff_base, sources.event
-        if base is not None or event is None:
+        if event is None:
             return pull_of_git(git_in(sources.workspace, sources.environ), base, parts)
+        if base is not None:
+            return pull_of_compare(self._api, event, sources.environ, base, parts)
         target = target_of(event, self._api)
         if target is None or not target.is_pull:
             raise _NotHere(
-                f"`pr`: the event '{event.name[:40]}' has no pull request. Name a revision with the input 'diff-base' "
-                f"to have it made of git, or {GIVE}; or ask `pr is defined` in the template"
+                f"`pr`: the event '{event.name[:40]}' has no pull request. Name a revision to compare with by the "
+                f"input 'diff-base', or {GIVE}; or ask `pr is defined` in the template"
             )
         key = key_of_job(sources.environ, self.plan.file, sources.inputs.post_key)
         return Asking(self._api, event, target, key, self.plan.diff.incremental).pull(parts)
@@ -181,15 +179,3 @@ class _Anew:
 def _whole(text: str) -> str:
     """The text without halves of surrogate pairs, which no file can hold."""
     return text.encode(errors="replace").decode()
-
-
-def _changed(value: Any, change: Callable[[str], str]) -> Any:
-    """JSON with every text in it changed."""
-    match value:
-        case str():
-            return change(value)
-        case list():
-            return [_changed(one, change) for one in value]
-        case Mapping():
-            return {change(key): _changed(one, change) for key, one in value.items()}
-    return value

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from runner.diff.left_out import LeftOut
 from runner.diff.shape import shaped
@@ -14,13 +14,24 @@ from runner.diff.since import fresh
 from runner.errors import UsageError
 from runner.facts.from_host import OF_THE_DIFF
 from runner.invisible import stripped
+from runner.report.nested import changed
+from runner.tokens import tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from runner.diff.shape import ShapedFile
     from runner.facts.facts import Facts, Pull
     from runner.plan.plan import DiffRecipe, Plan
+
+COMMENTS_TOKENS: Final = 20_000
+"""Of all comments together."""
+
+COMMENT_TOKENS: Final = 2_000
+"""Of one: nobody's words take the room of all others."""
+
+A_COMMENT: Final = 20
+"""Tokens for what stands around a comment."""
 
 
 def with_facts(plan: Plan, facts: Facts, source: str) -> tuple[Plan, Facts]:
@@ -54,19 +65,42 @@ def _known(name: str, parts: Collection[str], facts: Facts, recipe: DiffRecipe) 
             return facts.raw.get(name)
         case "pr":
             return None if facts.pull is None else _pull(facts.pull, parts, recipe)
-    return facts.ci
+    return None if facts.ci is None else changed(facts.ci, stripped)
 
 
 def _pull(pull: Pull, parts: Collection[str], recipe: DiffRecipe) -> dict[str, Any]:
-    told = {"since": pull.since, **pull.told}
-    clean: dict[str, Any] = {name: stripped(told[name]) for name in ("title", "author") if name in told}
+    told = changed({"since": pull.since, **pull.told}, stripped)
     if "body" in told:
-        clean["body"] = seen(told["body"])
-    if "commits" in told:
-        clean["commits"] = [{**one, "message": stripped(one["message"])} for one in told["commits"]]
+        told["body"] = seen(told["body"])
     if "comments" in told:
-        clean["comments"] = [{**one, "body": seen(one["body"])} for one in told["comments"]]
-    return {**told, **clean, **(_change(pull, recipe) if OF_THE_DIFF.intersection(parts) else {})}
+        told["comments"] = latest([{**one, "body": seen(one["body"])} for one in told["comments"]])
+    return {**told, **(_change(pull, recipe) if OF_THE_DIFF.intersection(parts) else {})}
+
+
+def latest(comments: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The newest of the comments, as many as there is room for, in their order; and above them how many there are that
+    are older. One that is very long is cut."""
+    left, kept = COMMENTS_TOKENS, list[Mapping[str, Any]]()
+    for one in reversed(comments):
+        body = _beginning(one["body"])
+        left -= tokens(body) + A_COMMENT
+        if left < 0:
+            break
+        kept.append({**one, "body": body})
+    if missing := len(comments) - len(kept):
+        told = f"[{missing:,} older comments are left out]"
+        kept.append({"author": "", "body": told, "path": None, "line": None, "created": ""})
+    return kept[::-1]
+
+
+def _beginning(text: str) -> str:
+    """The text, cut behind so many tokens as one comment may have."""
+    if tokens(text) <= COMMENT_TOKENS:
+        return text
+    kept = text[: 4 * COMMENT_TOKENS]
+    while tokens(kept) > COMMENT_TOKENS:
+        kept = kept[: len(kept) * 9 // 10]
+    return f"{kept} [the rest of this comment is left out]"
 
 
 def _change(pull: Pull, recipe: DiffRecipe) -> dict[str, Any]:

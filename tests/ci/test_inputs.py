@@ -235,7 +235,7 @@ def test_an_input_that_a_mode_does_not_know_is_refused(name: str) -> None:
 
 
 def test_facts_come_from_a_file_or_from_git() -> None:
-    told = "inputs 'facts' and 'diff-base' are both set; facts come from a file or from git"
+    told = "inputs 'facts' and 'diff-base' are both set; facts are in a file, or made of a comparison"
     assert refusal(facts="facts.yaml", diff_base="main") == told
 
 

@@ -16,6 +16,8 @@ from tests.servers.github import TOKEN, GitHub, Job, secondary
 from tests.workspace import Outcome, Workspace, chain, workflow
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.servers.github import Pull
 
 FILES = {"src/a.py": ("one\ntwo\n", "one\n2\n")}
@@ -108,7 +110,7 @@ def test_an_event_without_a_pull_request_says_what_to_do(workspace: Workspace, m
     workspace.event("push", {}, REPOSITORY="octocat/hello")
     outcome = run(workspace, model, "{{ pr.title }}")
     assert outcome.exit_code == 2
-    assert "`pr`: the event 'push' has no pull request. Name a revision with the input 'diff-base'" in outcome.log
+    assert "`pr`: the event 'push' has no pull request. Name a revision to compare with by the input" in outcome.log
     assert model.requests == []
 
 
@@ -117,6 +119,19 @@ def test_a_template_may_ask_whether_there_is_a_pull_request(workspace: Workspace
     outcome = run(workspace, model, "{% if pr is defined %}{{ pr.title }}{% else %}none{% endif %}")
     assert outcome.exit_code == 0, outcome.log
     assert asked(model) == ["none"]
+
+
+@pytest.mark.parametrize("event", ["push", "pull_request"])
+def test_a_base_is_compared_with_the_jobs_commit_whatever_the_event(
+    workspace: Workspace, model: OpenAIServer, github: GitHub, event: str
+) -> None:
+    pull = on_pull(workspace, github, title="Fix it")
+    workspace.event(event, github.events.pull_request(pull), SHA=pull.head, REF_NAME="change")
+    outcome = run(workspace, model, "{{ pr.commits[0].message }} {{ pr.number }} {{ pr.diff }}", diff_base="main")
+    assert outcome.exit_code == 0, outcome.log
+    assert asked(model)[0].startswith("Fix it  Each line begins")
+    assert "src/a.py" in asked(model)[0]
+    assert not any("/pulls/" in one for one in github.asked)
 
 
 def test_a_host_that_does_not_say_is_told_of_before_a_token_is_spent(workspace: Workspace, model: OpenAIServer) -> None:
@@ -171,15 +186,6 @@ def test_on_a_laptop_the_same_file_looks_at_the_branch(workspace: Workspace, mod
     assert "a.txt" in asked(model)[0]
 
 
-def test_a_base_takes_the_place_of_the_host(workspace: Workspace, model: OpenAIServer, github: GitHub) -> None:
-    on_pull(workspace, github)
-    Repository(workspace.root).commit("Mine", mine="1")
-    outcome = run(workspace, model, "{{ pr.title }}", diff_base="main")
-    assert outcome.exit_code == 0, outcome.log
-    assert asked(model) == ["Mine"]
-    assert github.asked == []
-
-
 def test_what_only_a_host_tells_is_not_made_up(workspace: Workspace, model: OpenAIServer) -> None:
     Repository(workspace.root)
     for template, told in (
@@ -231,6 +237,8 @@ def test_a_replay_without_facts_is_told(workspace: Workspace, model: OpenAIServe
     [
         ("pr: {titel: x}", "facts.yaml:1:6: unknown key 'titel'; did you mean 'title'?"),
         ("pr: {title: 3}", "facts.yaml:1:13: pr.title: 3"),
+        ('{"pr": {"title": 3}}', "facts.yaml:1:18: pr.title: 3"),
+        ("pr:", "facts.yaml:1:4: pr: None should be a mapping"),
         ("", "the file is empty; a file of facts has one or more of github, pr, ci"),
         ("github: {sha: abc}", "`pr` is not among the facts in facts.yaml, and a template names it"),
         ("pr: {body: x}", "pr.title: not among the facts in facts.yaml, and a template asks for it"),
@@ -245,11 +253,19 @@ def test_a_file_that_is_wrong_is_told(workspace: Workspace, model: OpenAIServer,
     assert model.requests == []
 
 
-def test_a_link_of_the_repository_leads_to_no_file_elsewhere(workspace: Workspace, model: OpenAIServer) -> None:
+@pytest.mark.parametrize("name", ["facts.yaml", "{here}/facts.yaml", "{here}/../{here.name}/facts.yaml"])
+def test_a_link_of_the_repository_leads_to_no_file_elsewhere(
+    workspace: Workspace, model: OpenAIServer, name: str
+) -> None:
     (workspace.root / "facts.yaml").symlink_to("/etc/hostname")
-    outcome = run(workspace, model, "{{ pr.title }}", facts="facts.yaml")
+    outcome = run(workspace, model, "{{ pr.title }}", facts=name.format(here=workspace.root))
     assert outcome.exit_code == 12
     assert "facts.yaml leads out of the workspace" in outcome.log
+
+
+def test_a_file_elsewhere_is_named_as_a_whole(workspace: Workspace, model: OpenAIServer, tmp_path: Path) -> None:
+    (tmp_path / "facts.yaml").write_text("pr: {title: T}")
+    assert run(workspace, model, "{{ pr.title }}", facts=str(tmp_path / "facts.yaml")).exit_code == 0
 
 
 def test_a_file_may_be_written_by_hand(workspace: Workspace, model: OpenAIServer) -> None:
@@ -258,6 +274,28 @@ def test_a_file_may_be_written_by_hand(workspace: Workspace, model: OpenAIServer
     outcome = run(workspace, model, "{{ pr.title }} {{ pr.diff }}", facts="facts.yaml")
     assert outcome.exit_code == 0, outcome.log
     assert "two" in asked(model)[0]
+
+
+def test_what_a_file_leaves_out_within_a_part_is_empty(workspace: Workspace, model: OpenAIServer) -> None:
+    pull = {"commits": [{"sha": "abc"}], "comments": [{"author": "mona"}], "head": {"ref": "change"}}
+    workspace.write("facts.yaml", {"pr": pull, "ci": {"failed": [{"name": "test"}]}})
+    template = "{{ pr.commits[0].message }}{{ pr.comments[0].body }}{{ pr.head.sha }}{{ ci.failed[0].log }}."
+    outcome = run(workspace, model, template, facts="facts.yaml")
+    assert outcome.exit_code == 0, outcome.log
+    assert asked(model) == ["."]
+
+
+def test_half_a_character_in_a_file_is_none(workspace: Workspace, model: OpenAIServer) -> None:
+    workspace.write("facts.yaml", '{"github": {"event": {"title": "half \\ud83d"}}}')
+    outcome = run(workspace, model, "{{ github.event.title }}", facts="facts.yaml")
+    assert outcome.exit_code == 0, outcome.log
+    assert asked(model) == ["half ?"]
+
+
+def test_a_payload_may_nest_as_deeply_as_it_can_be_read(workspace: Workspace, model: OpenAIServer) -> None:
+    workspace.event("push", '{"a": ' + "[" * 600 + "]" * 600 + "}", REPOSITORY="octocat/hello")
+    outcome = run(workspace, model, "{{ github.event.a | length }}")
+    assert outcome.exit_code == 0, outcome.log
 
 
 def test_a_case_names_its_facts(workspace: Workspace, model: OpenAIServer) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.servers.github import Pull
+    from tests.servers.github import Fault, Pull
     from tests.workspace import Outcome
     from tests.zygote import Ended
 
@@ -362,6 +362,27 @@ def test_a_signal_ends_a_post_and_what_was_posted_is_told(
     assert results["failure"]["message"] == told
     assert results["data"] == FOUND
     assert results["posted"]["comments"] == len(pull.threads) == 1
+
+
+ASKED = """
+from runner.facts import from_host
+def asked(self, base):
+    pathlib.Path("stuck").write_text("here")
+    return files(self, base)
+files, from_host.Asking._files = from_host.Asking._files, asked
+"""
+
+
+@pytest.mark.parametrize("fault", [slow(60), secondary(500)], ids=["an answer", "the end of a limit"])
+def test_a_signal_ends_a_run_that_waits_for_its_facts(
+    job: Workspace, zygote: Zygote, github: GitHub, model: OpenAIServer, fault: Fault
+) -> None:
+    job.write("review.yaml", workflow(model.url, chain("{{ pr.diff }}")))
+    github.fail(fault, on="GET */pulls/*/files")
+    ended, outputs, _ = asked(job, zygote, signal.SIGTERM, ASKED)
+    assert (ended.code, outputs["status"]) == (130, "cancelled"), ended.log
+    assert ended.took < 2
+    assert model.requests == []
 
 
 def test_a_run_that_is_killed_while_it_posts_leaves_its_answer_and_its_plan(job: Workspace, zygote: Zygote) -> None:

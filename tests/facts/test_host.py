@@ -118,6 +118,14 @@ def test_what_bots_say_and_what_we_said_is_left_out() -> None:
         ]
 
 
+def test_all_comments_are_told_for_the_newest_count_most() -> None:
+    with host() as github:
+        pull = github.pull(FILES)
+        for number in range(330):
+            pull.comment(f"{number}", by="hubot")
+        assert [one["body"] for one in told(github, pull, "comments")["comments"]] == [f"{n}" for n in range(330)]
+
+
 def test_a_comment_on_a_pull_request_tells_of_its_head_now() -> None:
     with host() as github:
         pull = github.pull(FILES)
@@ -323,6 +331,7 @@ def test_all_logs_together_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None
         ("\x1b]8;;https://x\x07link\x1b]8;;\x07", "link"),
         ("\x1b", ""),
         ("\x1b[", ""),
+        ("\x1b]0;a title without an end\nboom\n\x1b\nboom\n", "\nboom\n\nboom\n"),
     ],
 )
 def test_a_log_is_what_a_terminal_shows(log: str, shown: str) -> None:

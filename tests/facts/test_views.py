@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from runner.ci.api import Api
 from runner.ci.event import Event, Told
+from runner.facts.compared import pull_of_compare
 from runner.facts.facts import Target, facts_of
 from runner.facts.file import FactsFile, as_text
 from runner.facts.from_host import Asking
-from runner.facts.views import seen, with_facts
+from runner.facts.views import COMMENT_TOKENS, COMMENTS_TOKENS, latest, seen, with_facts
 from runner.plan.facts import PARTS
+from runner.tokens import tokens
 from tests.build import chain, plan_of, workflow
 
 
@@ -52,6 +54,41 @@ def test_many_beginnings_take_no_time() -> None:
     assert len(seen("x<!--" * 200_000)) == 1_000_000
 
 
+def comment(body: str) -> dict[str, Any]:
+    return {"author": "mona", "body": body, "path": None, "line": None, "created": ""}
+
+
+def test_of_many_comments_the_newest_are_shown_and_how_many_are_not_is_said() -> None:
+    shown = latest([comment(f"{number} {'word ' * 300}") for number in range(200)])
+    numbers = [int(one["body"].split()[0]) for one in shown[1:]]
+    assert numbers == [*range(200 - len(numbers), 200)]
+    assert shown[0]["body"] == f"[{200 - len(numbers)} older comments are left out]"
+    assert 10_000 < sum(tokens(one["body"]) for one in shown) <= COMMENTS_TOKENS
+
+
+def test_a_long_comment_takes_no_room_of_others() -> None:
+    before, long = latest([comment("Have a look."), comment("x" * 65_536)])
+    assert before["body"] == "Have a look."
+    assert long["body"].endswith("x [the rest of this comment is left out]")
+    assert tokens(long["body"]) <= COMMENT_TOKENS + 20
+
+
+def test_few_comments_are_shown_as_they_are() -> None:
+    assert latest([comment("a"), comment("b")]) == [comment("a"), comment("b")]
+
+
+def test_what_nobody_sees_is_in_no_text_of_a_pull_request_or_a_run() -> None:
+    hidden = "a\u202e\U000e0041b"
+    pull = {"title": hidden, "labels": [hidden], "head": {"ref": hidden}, "comments": [comment(hidden)]}
+    told = {"pr": pull, "ci": {"failed": [{"name": hidden, "step": hidden}]}}
+    plan = plan_of(
+        workflow(pattern=chain("{{ pr.title }}{{ pr.labels }}{{ pr.head }}{{ pr.comments }}{{ ci.failed }}"))
+    )
+    shown = with_facts(plan, facts_of(told), "a test")[0].variables
+    assert "\u202e" not in str(shown)
+    assert str(shown).count("'ab'") == 6
+
+
 KEYS = ("number", "title", "body", "html_url", "user", "login", "type", "draft", "labels", "name", "base", "head")
 KEYS += ("ref", "sha", "repo", "id", "commit", "author", "message", "path", "line", "created_at", "filename")
 KEYS += ("status", "patch", "additions", "deletions", "files", "content", "repository", "pullRequest", "comments")
@@ -60,7 +97,7 @@ LEAF = st.sampled_from(
 )
 ODD = st.recursive(
     LEAF, lambda inner: st.dictionaries(st.sampled_from(KEYS), inner, max_size=4) | st.lists(inner, max_size=2),
-    max_leaves=12,
+    max_leaves=6,
 )  # fmt: skip
 
 
@@ -80,7 +117,10 @@ class Odd:
         return self.get(query)
 
 
-@given(st.lists(st.dictionaries(st.sampled_from(KEYS), ODD, max_size=8), min_size=1, max_size=5))
+ALL_OF_PR = plan_of(workflow(pattern=chain("{{ pr }}")))
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(KEYS), ODD, max_size=6), min_size=1, max_size=3))
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_whatever_a_host_answers_is_told_in_the_shape_that_facts_have(answers: list[Any]) -> None:
     asking = Asking(cast("Api", Odd(answers)), Event(), Target("a/b", 1, "c" * 40, is_pull=True), "k", incremental=True)
@@ -88,6 +128,7 @@ def test_whatever_a_host_answers_is_told_in_the_shape_that_facts_have(answers: l
     text = as_text({"pr": told})
     FactsFile.model_validate(json.loads(text))
     named = [file for file in told["files"] if file["filename"]]
-    plan = plan_of(workflow(pattern=chain("{{ pr }}")))
-    plan, _ = with_facts(plan, facts_of({"pr": {**told, "files": named}}), "a test")
+    plan, _ = with_facts(ALL_OF_PR, facts_of({"pr": {**told, "files": named}}), "a test")
     assert plan.variables["pr"].keys() == {*PARTS["pr"]}
+    compared = pull_of_compare(cast("Api", Odd(answers)), Event(sha="c" * 40), {}, "main", PARTS["pr"])
+    FactsFile.model_validate(json.loads(as_text({"pr": compared})))

@@ -170,6 +170,7 @@ def compare(at: Asked) -> Given:
     behind, ahead = (
         [one for one in repository.ancestors(of) if one not in repository.ancestors(since)] for of in (base, head)
     )
+    files = files_of(repository.difference(base, head))
     status = "diverged" if ahead and behind else "ahead" if ahead else "behind" if behind else "identical"
     return Given(
         {
@@ -179,7 +180,7 @@ def compare(at: Asked) -> Given:
             "total_commits": len(ahead),
             "base_commit": shapes.commit(repository.commits[base]),
             "merge_base_commit": shapes.commit(repository.commits[since]),
-            "files": [shapes.file(one) for one in files_of(repository.difference(base, head))[:300]],
+            "files": [shapes.file(one) for one in files[:300]] if at.query.get("page", "1") == "1" else [],
         },
         items=[shapes.commit(repository.commits[sha]) for sha in reversed(ahead)],
         within="commits",
