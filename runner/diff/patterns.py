@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from runner.diff.quoted import QUOTED, unquoted
@@ -155,8 +156,13 @@ def _member(found: re.Match[bytes]) -> bytes:
 # -- many -------------------------------------------------------------------------------------------------------------
 
 
+_DEEPEST: Final = 64
+"""Folders of one path that are looked at; what is said of deeper ones does not count."""
+
+
 class Ignore:
-    """What lines of a `.gitignore` at the root say of a path."""
+    """What lines of a `.gitignore` at the root say of a path. Paths are asked about in their order: what is known of
+    folders is kept for the next one, and no longer."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         given = (_pattern(_without_blanks(line)) for line in lines if line and not line.startswith("#"))
@@ -170,14 +176,14 @@ class Ignore:
         """
         whole = _bytes(path)
         said: bool | None = None
-        slash = whole.find(b"/")
-        while slash >= 0 and said is not True:
-            folder = whole[:slash]
-            if folder not in self._folders:
-                self._folders[folder] = self._of(folder, said, folder=True)
-            said = self._folders[folder]
-            slash = whole.find(b"/", slash + 1)
-        return said or self._of(whole, said, folder=False)
+        known, self._folders = self._folders, {}
+        for slash in islice(re.finditer(b"/", whole), _DEEPEST):
+            folder = whole[: slash.start()]
+            said = known[folder] if folder in known else self._of(folder, said, folder=True)
+            self._folders[folder] = said
+            if said:
+                return said
+        return self._of(whole, said, folder=False)
 
     def _of(self, path: bytes, above: bool | None, *, folder: bool) -> bool | None:
         return next((not one.negated for one in self._last_first if one.matches(path, folder=folder)), above)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -127,6 +128,15 @@ def test_no_pattern_is_slow_on_any_path() -> None:
     """Tried one after the other the ways to fit these would never be through."""
     ignore = Ignore(["*a*a*a*a*a*a*a*a*a*b", "**/a*/**/a*/**/a*/**/a*/**/a*/**/b", "a" + "*?" * 30 + "b"])
     assert ignore("/".join(["a" * 150] * 20)) is None
+
+
+def test_a_path_without_end_is_gone_through_soon_and_nothing_is_kept_of_it() -> None:
+    ignore = Ignore(["*.x", "deep/", "!keep"])
+    tracemalloc.start()
+    assert ignore("d/" * 10_000 + "deep/a") is None
+    assert ignore("d/" * 9 + "deep/a") is True
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
 
 
 # -- .gitattributes ---------------------------------------------------------------------------------------------------
