@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MOST_FINDINGS: Final = 1_000
 """A model that names more than this is not reviewing."""
 
-_RANGE: Final = re.compile(r"[Ll]?\s*(\d{1,9})(?:\s*(?:-|\u2013|\u2014|:|\.\.\.?|to)\s*[Ll]?\s*(\d{1,9}))?")
+_RANGE: Final = re.compile(r"[Ll+]?\s*(\d{1,9})(?:\s*(?:-|\u2013|\u2014|:|\.\.\.?|to)\s*[Ll+]?\s*(\d{1,9}))?")
 _SIDES: Final = {"right": "new", "left": "old", "added": "new", "removed": "old", "": None}
 _CONCLUSIONS: Final = {"pass": "success", "passed": "success", "fail": "failure", "failed": "failure", "": None}
 
@@ -27,7 +27,7 @@ def _no_null(value: Any, default: Any) -> Any:
 
 
 def _line(value: Any) -> Any:
-    """A number as a text: a model writes 12, 12.0, "12", "L12" or "12-15"."""
+    """A number as a text: a model writes 12, 12.0, "12", "L12", "12-15", or "+12" as the diff does."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else _no_null(value, "")
