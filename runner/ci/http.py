@@ -27,7 +27,6 @@ from urllib.request import (  # type: ignore[attr-defined]
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from socket import socket
     from typing import Any, Protocol
 
     from _typeshed import WriteableBuffer
@@ -42,7 +41,7 @@ SILENT_S: Final = 15.0
 """How long the host may keep silent. It gives up on a request after ten seconds itself."""
 
 WHOLE_S: Final = 60.0
-"""How long one answer may take as a whole."""
+"""How long one answer may take as a whole, its last silence left aside."""
 
 MAX_REFUSAL: Final = 64 * 1024
 """Bytes of a failure's body that are looked at."""
@@ -185,25 +184,23 @@ class _Connections(AbstractHTTPHandler):
 
 class _Timely(HTTPResponse):
     """An answer of which every byte comes in time, from its first line to what is behind its end: the time-out of a
-    socket is that of one byte."""
+    socket is that of the next byte."""
 
-    def __init__(self, sock: socket, *args: Any, until: float, **more: Any) -> None:
-        super().__init__(sock, *args, **more)
-        self.fp = BufferedReader(_InTime(sock, self.fp.detach(), until))
+    def __init__(self, *args: Any, until: float, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.fp = BufferedReader(_InTime(self.fp.detach(), until))
 
 
 class _InTime(RawIOBase):
-    def __init__(self, sock: socket, source: RawIOBase, until: float) -> None:
-        self._sock, self._source, self._until = sock, source, until
+    def __init__(self, source: RawIOBase, until: float) -> None:
+        self._source, self._until = source, until
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
-        left = self._until - time.monotonic()
-        if left <= 0:
+        if time.monotonic() > self._until:
             raise TimeoutError
-        self._sock.settimeout(min(SILENT_S, left))
         return self._source.readinto(buffer)
 
     def close(self) -> None:

@@ -136,6 +136,15 @@ def test_every_wait_is_told_before_it_begins(clock: Clock) -> None:
     ]
 
 
+def test_a_limit_that_lasts_longer_than_is_left_of_the_time_is_not_waited_for(clock: Clock) -> None:
+    with (
+        WebServer(limit(429, retry_after="60")) as server,
+        pytest.raises(NoAnswer, match="more than there is time for"),
+    ):
+        clock.waiting(server, 100).get("pulls/7")
+    assert clock.slept == [60]
+
+
 def test_a_limit_that_lasts_longer_than_there_is_time_is_told_at_once(clock: Clock) -> None:
     with WebServer(limit(**USED_UP)) as server, pytest.raises(NoAnswer) as caught:
         clock.waiting(server, 90).get("pulls/7")
