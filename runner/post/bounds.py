@@ -61,6 +61,8 @@ def strange(plan: PostPlan) -> Iterator[str]:
     yield from _text("unseen", plan.unseen, MOST_UNSEEN)
     yield from _name("check", plan.check, MOST_TITLE)
     yield from _listed(plan)
+    if plan.kind == "comment" and plan.comments:
+        yield "comments are of a review, and this is one comment"
     for index, comment in enumerate(plan.comments):
         yield from _comment(f"comments[{index}]", comment)
     for index, point in enumerate(plan.rest):

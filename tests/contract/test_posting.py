@@ -4,6 +4,7 @@ and what is left when it fails."""
 from __future__ import annotations
 
 import json
+import os
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -163,6 +164,16 @@ def test_a_plan_that_was_changed_or_is_none_is_refused(job: Workspace, pull: Pul
     changed, none = (review(job, post="", post_plan=name) for name in ("other.json", "missing.json"))
     assert (changed.exit_code, none.exit_code) == (11, 12)
     assert "its digest is another" in changed.log
+    assert pull.comments == []
+
+
+def test_a_plan_that_is_no_file_is_not_read(job: Workspace, pull: Pull) -> None:
+    """Whoever opens a pipe that nobody writes to waits for ever."""
+    os.mkfifo(job.root / "pipe")
+    (job.root / "link").symlink_to(job.root / "review.yaml")
+    told = [review(job, post="", post_plan=name) for name in ("pipe", "link", ".")]
+    assert [one.exit_code for one in told] == [12, 12, 12]
+    assert "pipe is not a regular file" in told[0].log
     assert pull.comments == []
 
 

@@ -31,6 +31,7 @@ from tests.servers.github.state import Spot
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from runner.post.acts import Act
     from runner.post.plan import Kind, PostPlan
     from runner.post.there import There
     from runner.report.results import Posted
@@ -306,6 +307,29 @@ def test_of_two_comments_of_ours_the_older_is_kept_up_to_date(pull: Pull, poster
     posted = poster.post(poster.plan(pull, body="Looked again."))
     assert ["Looked again." in one.body for one in pull.comments] == [True, False]
     assert "two runs have posted at once" in posted.remarks[-1]
+
+
+def test_a_post_that_is_killed_anywhere_is_finished_by_the_next(
+    github: GitHub, poster: Poster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Sending._do
+    for number in range(5):
+        left = iter(range(number))
+
+        def killed(sending: Sending, act: Act, there: There, left: Iterator[int] = left) -> bool:
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            return whole(sending, act, there)
+
+        pull = github.pull({"src/b.py": FILES["src/b.py"]}, head=f"change-{number}")
+        plan = poster.plan(pull, AT_B, AT_FILE, labels=["bug"], check="strands", conclusion="neutral")
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(Sending, "_do", killed)
+            poster.post(plan)
+        assert poster.post(plan).written == 5 - number
+        assert lines(pull) == [("src/b.py", 2), ("src/b.py", None)]
+        assert (len(pull.comments), pull.labels) == (1, ["bug"])
+        assert len([one for one in github.repository.checks if one.head == pull.head]) == 1
 
 
 # -- what goes wrong on the way ---------------------------------------------------------------------------------------

@@ -146,6 +146,7 @@ AT = Comment("src/a.py", (Point("Is so."),), line=11)
         ({"repository": "owner/repo/../other"}, "repository is not owner/name"),
         ({"repository": "owner"}, "repository is not owner/name"),
         ({"number": 0}, "number should be 1 or more"),
+        ({"kind": "comment"}, "comments are of a review, and this is one comment"),
         ({"head": "main"}, "head is not a whole commit hash"),
         ({"head": HEAD + "\n"}, "head is not a whole commit hash"),
         ({"since": "main"}, "since is not a whole commit hash"),
