@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.container import notes
-from tests.servers import Internet
-from tests.workspace import Workspace, jobs_workspace
+from tests.servers import Internet, OpenAIServer
+from tests.workspace import Workspace, chain, jobs_workspace, workflow
+from tests.zygote import Asked, Zygote
 
 
 @pytest.fixture
@@ -21,6 +23,17 @@ def workspace() -> Iterator[Workspace]:
 @pytest.fixture
 def internet(monkeypatch: pytest.MonkeyPatch) -> Internet:
     return Internet(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    """One that has run already: its first run is none that can be stopped or killed."""
+    root = tmp_path_factory.mktemp("first")
+    with Zygote() as started, OpenAIServer() as server:
+        (root / "workflow.yaml").write_text(json.dumps(workflow(server.url, chain("go"))))
+        first = started.run(Asked(["run", "workflow.yaml", "--post", "plan"], str(root)))
+        assert first.code == 0, first.log
+        yield started
 
 
 TOGETHER = (

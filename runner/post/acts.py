@@ -175,8 +175,7 @@ def missing(plan: PostPlan, there: There, author: Author) -> tuple[Act, ...]:
 
 
 def unsaid(plan: PostPlan, there: There) -> tuple[Comment, ...]:
-    """Comments at places at which nothing of ours stands, not even resolved. A line that was moved has one place on
-    both sides of the diff, and in one plan both may be spoken of."""
+    """Comments at places at which nothing of ours stands, not even resolved."""
     return tuple(one for one in plan.comments if one.place not in there.places)
 
 

@@ -5,6 +5,7 @@ we offer. The same plan gives the same text. Pure.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from runner.facts.marker import Marker
@@ -80,6 +81,7 @@ def _findings(count: int) -> str:
     return f"{count} finding" if count == 1 else f"{count} findings"
 
 
+@lru_cache(maxsize=8)
 def _whole(plan: PostPlan, by: str, *, foreign: bool) -> str:
     """Everything but the marker, in at most MOST bytes with it."""
     room = MOST - _HEAD - _FOOT

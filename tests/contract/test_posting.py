@@ -331,15 +331,6 @@ def hang():
 }
 
 
-@pytest.fixture(scope="module")
-def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    first = Workspace(tmp_path_factory.mktemp("first"))  # which is none that can be stopped
-    with Zygote() as started, OpenAIServer() as server:
-        first.write("workflow.yaml", workflow(server.url, chain("a")))
-        started.run(Asked(["run", "workflow.yaml"], str(first.root), {"OPENAI_API_KEY": "sk-mine"}))
-        yield started
-
-
 RUN = ["run", "review.yaml", "--post", "review", "--github-token", TOKEN]
 
 

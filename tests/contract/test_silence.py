@@ -18,7 +18,6 @@ from tests.workspace import workflow
 from tests.zygote import Asked, Zygote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.servers.http import ModelServer
@@ -85,15 +84,6 @@ def answer(request: Request) -> Answer:
     if asked.startswith("Score"):
         return Answer('{"score": 1, "issues": ["x"], "fixes": ["y"]}', delay=ANSWER_S)
     return Answer("an answer", delay=ANSWER_S)
-
-
-@pytest.fixture(scope="module")
-def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    with Zygote() as started, OpenAIServer() as server:
-        root = tmp_path_factory.mktemp("first")
-        (root / "workflow.yaml").write_text(json.dumps(workflow(server.url, chain("go"))))
-        started.run(Asked(["run", "workflow.yaml"], str(root)))  # which is none that can be stopped
-        yield started
 
 
 def stopped(zygote: Zygote, root: Path, server: ModelServer, content: Any, **how: Any) -> list[float]:

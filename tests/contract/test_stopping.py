@@ -131,14 +131,6 @@ def server() -> Iterator[OpenAIServer]:
         yield started
 
 
-@pytest.fixture(scope="module")
-def zygote(server: OpenAIServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    with Zygote() as started:
-        first = tmp_path_factory.mktemp("first")  # which is none that can be killed
-        run(started, first, workspace(first, server))
-        yield started
-
-
 def run(zygote: Zygote, root: Path, environ: dict[str, str], *arguments: str, **how: Any) -> tuple[Ended, Left]:
     """One run, from its beginning to its end."""
     ended = zygote.run(Asked(["run", "workflow.yaml", *arguments], str(root), environ, **how))
@@ -232,6 +224,7 @@ def test_a_loop_that_stands_still_is_told_once_with_its_place(
         return await asked(self, call)
 
     monkeypatch.setattr(watchdog, "TICK_S", 0.05)
+    monkeypatch.setattr(watchdog, "STILL_TICKS", 1_000)  # given up is the process, and that is the test's
     monkeypatch.setattr(LiveAgents, "invoke", slow)
     outcome = Workspace(tmp_path).run(workflow(server.url, chain("a")))
     # So much haste finds that modules are imported, too.

@@ -185,7 +185,7 @@ def test_no_comment_is_longer_than_the_host_takes(sign: str) -> None:
     many_points = tuple(Point(text[:20_000], text[:200], code=text[:20_000]) for _ in range(4))
     read(inline(Comment("a", many_points, "0" * 16, 1, suggestion="é" * 10_000), KEY))
     some = {"comments": (Comment("a", many_points, "", 1),) * 100, "unseen": f"{text[:90]}\n" * 100, "since": HEAD}
-    plan = PostPlan("o/r", 1, "review", text, HEAD, rest=many_points * 50, remarks=(text[:500],) * 400, **some)
+    plan = PostPlan("o/r", 1, "review", text, HEAD, rest=many_points * 10, remarks=(text[:500],) * 400, **some)
     page, _ = read(sticky(plan, KEY, text))
     assert "results.json" in page.shown
 

@@ -135,6 +135,7 @@ def test_comments_are_at_changed_lines_in_one_review_and_at_files(github: GitHub
     assert [one.state for one in pull.reviews] == ["COMMENTED", "COMMENTED"]
     assert len([one for one in github.writes if one.endswith("/reviews")]) == 1
     assert (posted.comments, posted.known, posted.written) == (3, 0, 3)
+    assert poster.slept == [1, 1]  # as the host wants it between two changes
 
 
 def test_a_finding_off_the_diff_is_moved_to_the_nearest_line_the_file_or_the_comment(
@@ -168,6 +169,8 @@ def test_a_check_is_made_and_later_changed(github: GitHub, pull: Pull, poster: P
     [check] = github.repository.checks
     assert (check.name, check.head, check.conclusion) == ("strands", pull.head, "success")
     assert check.said["external_id"] == KEY
+    poster.post(poster.plan(pull, check="strands", conclusion="success", body="Looked again."))
+    assert "Looked again." in check.said["output"]["summary"]
 
 
 # -- once -------------------------------------------------------------------------------------------------------------
@@ -211,6 +214,7 @@ def test_what_is_outdated_is_resolved_but_not_where_somebody_answered(pull: Pull
         (3, False, False),
     ]
     assert posted.resolved == 1
+    assert poster.post(poster.plan(pull)).written == 0
 
 
 def test_what_is_outdated_but_found_again_is_not_resolved(pull: Pull, poster: Poster) -> None:
@@ -232,10 +236,16 @@ def test_what_is_outdated_stays_where_the_token_may_not_resolve_it(github: GitHu
 
 
 def test_posts_with_other_keys_are_others(pull: Pull, poster: Poster, github: GitHub) -> None:
-    plan = poster.plan(pull, AT_A)
+    plan = poster.plan(pull, AT_A, check="strands", conclusion="success")
     poster.post(plan)
     Poster(github, key=OTHER).post(plan)
-    assert len(pull.comments) == len(pull.threads) == 2
+    assert len(pull.comments) == len(pull.threads) == len(github.repository.checks) == 2
+
+
+def test_a_host_may_end_lines_otherwise_than_it_was_told(pull: Pull, poster: Poster) -> None:
+    poster.post(poster.plan(pull))
+    pull.comments[0].body = pull.comments[0].body.replace("\n", "\r\n") + "\r\n"
+    assert poster.post(poster.plan(pull)).written == 0
 
 
 def test_what_is_said_of_both_sides_of_a_line_that_was_moved_is_posted(github: GitHub, poster: Poster) -> None:
@@ -323,9 +333,10 @@ def test_a_post_that_is_killed_anywhere_is_finished_by_the_next(
 
         pull = github.pull({"src/b.py": FILES["src/b.py"]}, head=f"change-{number}")
         plan = poster.plan(pull, AT_B, AT_FILE, labels=["bug"], check="strands", conclusion="neutral")
-        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-            patched.setattr(Sending, "_do", killed)
+        monkeypatch.setattr(Sending, "_do", killed)
+        with pytest.raises(KeyboardInterrupt):
             poster.post(plan)
+        monkeypatch.setattr(Sending, "_do", whole)
         assert poster.post(plan).written == 5 - number
         assert lines(pull) == [("src/b.py", 2), ("src/b.py", None)]
         assert (len(pull.comments), pull.labels) == (1, ["bug"])
@@ -363,7 +374,7 @@ def test_nothing_is_posted_twice_whatever_is_lost(
         pull.push({"src/a.py": changed(21)}) if "MUTATION" in write else None
     plan = poster.plan(pull, AT_B, AT_FILE, labels=["bug"], check="strands", conclusion="success")
     github.fail(fault, on=write)
-    poster.post(plan)
+    assert poster.post(plan).written == (6 if "MUTATION" in write else 5)
     made = {marker.splitlines()[0] for thread in pull.threads for marker in [thread.comments[0].body]}
     assert len(made) == len(pull.threads)
     assert len(pull.comments) == 1
