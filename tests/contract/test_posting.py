@@ -6,11 +6,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from runner.ci.api import Api
+from runner.inputs import ActionInputs
 from runner.post import send
+from runner.posting import Posts
+from runner.report.results import RunReport
 from tests.servers import Answer, OpenAIServer
 from tests.servers.github import TOKEN, GitHub, secondary, slow
 from tests.workspace import Workspace, chain, read_outputs, workflow
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from runner.deliver import Delivery
     from tests.servers.github import Fault, Pull
     from tests.workspace import Outcome
     from tests.zygote import Ended
@@ -156,6 +162,14 @@ def test_a_plan_for_a_head_that_is_no_more_says_so(job: Workspace, github: GitHu
     assert (outcome.exit_code, pull.comments) == (2, [])
     assert f"no open pull request is at {before[:12]}" in outcome.annotations[0]
     assert "post: plan" not in outcome.annotations[0]
+
+
+def test_a_plan_for_what_was_closed_is_refused(job: Workspace, pull: Pull) -> None:
+    path = review(job, post="plan").outputs["post-plan-path"]
+    pull.state = "closed"
+    outcome = review(job, post="", post_plan=path)
+    assert (outcome.exit_code, pull.comments) == (11, [])
+    assert "number 1 was closed since" in outcome.annotations[0]
 
 
 def test_a_plan_that_was_changed_or_is_none_is_refused(job: Workspace, pull: Pull) -> None:
@@ -299,6 +313,15 @@ def test_no_secret_is_posted(job: Workspace, pull: Pull, github: GitHub) -> None
     assert "sk-ofTheJob" not in (job.root / path).read_text()
     assert "sk-ofTheJob" not in comment.body
     assert "The key is" in comment.body
+
+
+@pytest.mark.parametrize(("took_s", "timeout_s", "left"), [(10, None, 600), (200, 300, 100), (299, 300, 60)])
+def test_the_host_is_waited_for_as_long_as_the_run_has_left_and_always_a_minute(
+    took_s: int, timeout_s: float | None, left: float
+) -> None:
+    posts = Posts(ActionInputs(), {}, None, Api("", "", ""), cast("Delivery", None), print)
+    report = RunReport("review", "success", 0, "live", datetime.now(UTC), took_s * 1000)
+    assert posts._patient(report, timeout_s).patience.longest == left
 
 
 # -- being told to stop -----------------------------------------------------------------------------------------------
