@@ -165,6 +165,7 @@ def test_a_strangers_plan_takes_nothing_of_another_review_with_the_same_key(
     outcome = act(second, github, "pull_request_target", payload, **inputs)
 
     assert outcome.exit_code == 0, outcome.log
+    assert ["anybody's words" in one.body for one in pull.comments] == [True, False]
     assert [("It loses errors." in one.body, "It is not ready" in one.body) for one in pull.comments] == [
         (True, False),
         (False, True),

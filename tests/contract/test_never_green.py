@@ -204,7 +204,7 @@ def test_a_task_goes_through_what_it_waits_for_in_the_order_of_the_file(workspac
 
 
 @pytest.mark.parametrize(
-    "path", ["results.json", "summary.md/x", "trace-1.json", "run-2/results.json", "x/../summary.md"]
+    "path", ["results.json", "summary.md/x", "trace-1.json", "run-2/results.json", "x/../summary.md", "post-plan.json"]
 )
 def test_an_artifact_cannot_take_the_place_of_the_runs_own_files(workspace: Workspace, path: str):
     outputs = {"artifacts": [{"path": "{{ last_response }}", "from": "mine"}], "step_outputs": {"got": "{{ 1 + 1 }}"}}

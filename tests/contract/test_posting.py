@@ -110,6 +110,7 @@ def test_an_answer_is_posted_where_it_belongs_and_the_second_time_nothing_is(
     assert (again.exit_code, len(github.writes)) == (0, written)
     assert again.outputs["posted-url"] == first.outputs["posted-url"]
     assert again.results["posted"]["written"] == 0
+    assert "all of it stood there already" in again.summary
 
 
 def test_a_plan_is_written_and_shown_and_nothing_is_posted(job: Workspace, github: GitHub) -> None:
@@ -130,6 +131,9 @@ def test_on_a_laptop_what_would_be_posted_is_printed(tmp_path: Path, model: Open
     assert outcome.exit_code == 0
     assert "One thing is wrong." in outcome.stdout
     assert "src/a.py:20" in outcome.stdout
+    nowhere = laptop.command("run", "review.yaml", "--post", "review")
+    assert (nowhere.exit_code, len(model.requests)) == (2, 1)
+    assert "there is no CI host here; post: plan shows what would be posted on one" in nowhere.log
 
 
 def test_the_plan_of_another_job_is_posted_and_asks_no_model(job: Workspace, pull: Pull, model: OpenAIServer) -> None:
