@@ -33,8 +33,8 @@ demo: $(STAMP)  ## run a real workflow on the embedded model
 test: setup  ## the whole suite; container tests run where an engine is or can be started
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
-SOAK = tests/container/test_signals.py tests/container/test_hostile.py tests/contract/test_stopping.py tests/contract/test_silence.py $(wildcard tests/contract/test_chaos.py)
-soak: setup  ## what the suite tries at a few random moments, at many: signals, silence after them, chaos, long lines
+SOAK = tests/container/test_signals.py tests/container/test_hostile.py tests/contract/test_stopping.py tests/contract/test_silence.py tests/test_examples.py $(wildcard tests/contract/test_chaos.py)
+soak: setup  ## what the suite tries at a few random moments, at many: signals, silence after them, chaos, long lines, examples
 	STRANDS_SOAK=1 $(BIN)/python -m pytest $(SOAK)
 
 SECONDS = 600

@@ -1,4 +1,4 @@
-"""What all tests share, and how they are shared out: `make test` has two processes, one of which has the container."""
+"""What all tests share, and how they are shared out: `make test` has four processes, one of which has the container."""
 
 from __future__ import annotations
 
@@ -46,6 +46,12 @@ TOGETHER = (
 was built, or what took long to find out."""
 
 
+ALONE = ("tests/test_",)
+BY_FUNCTION = ("tests/contract/", "tests/agents/")
+"""Tests that take long enough to be shared out one by one, or with the other parameters of theirs. All others go by
+file: the scheduler looks at everything that it has given out whenever a test has ended."""
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Every test to whichever process is free, but those that belong together to one, which begins with them."""
@@ -53,9 +59,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return next((group for group in TOGETHER if nodeid.startswith(group)), nodeid)
+            return shared_out_as(nodeid)
 
     return Scheduling(config, log)
+
+
+def shared_out_as(nodeid: str) -> str:
+    """The name of what one process runs this test with."""
+    if together := next((group for group in TOGETHER if nodeid.startswith(group)), None):
+        return together
+    if nodeid.startswith(ALONE):
+        return nodeid
+    return nodeid.split("[")[0] if nodeid.startswith(BY_FUNCTION) else nodeid.split("::")[0]
 
 
 @pytest.hookimpl(optionalhook=True)
