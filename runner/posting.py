@@ -39,9 +39,6 @@ MOST_S: Final = 600.0
 LEAST_S: Final = 60.0
 """And how long it always may: what a run that took all its time has cost is not to be lost."""
 
-MOST_FILES: Final = 3000
-"""The host tells no more of a pull request. https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files"""
-
 PLAN_FILE: Final = "post-plan.json"
 
 
@@ -251,6 +248,7 @@ def _now(target: Target, api: Api) -> Now:
     """How what is to be posted on stands at this moment. Raises PostProblem where the host does not say it."""
     from runner.diff.change import Change
     from runner.diff.read import file_of_host
+    from runner.facts.from_host import MOST_FILES
     from runner.post.written import Now
 
     kind = "pulls" if target.is_pull else "issues"

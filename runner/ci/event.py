@@ -48,6 +48,16 @@ class Told:
         found = self.at(*path)
         return found if isinstance(found, str) else ""
 
+    def part(self, *path: str) -> Told:
+        """The object at a path; empty where there is none."""
+        found = self.at(*path)
+        return Told(found if isinstance(found, Mapping) else {})
+
+    def each(self, *path: str) -> list[Told]:
+        """The objects of the list at a path; none where it is no list."""
+        found = self.at(*path)
+        return [Told(one) for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+
     def id(self, *path: str) -> int | None:
         """The number that says which repository or account stands at a path."""
         found = self.at(*path, "id")

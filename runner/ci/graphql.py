@@ -25,7 +25,7 @@ def refused_in_graphql(asked: Asked, heard: Heard, found: Any) -> NoAnswer | Non
     """What it means when a success of GraphQL has errors, or no data; None where it is one. Data beside errors is not
     whole, and so is no answer."""
     told = Told(found if isinstance(found, dict) else {})
-    data, errors = told.at("data"), _errors(told)
+    data, errors = told.at("data"), told.each("errors")
     said = said_by(told)
     if not told.at("errors") and not said:
         return None if isinstance(data, dict) else NoAnswer("the host's answer has no data", lost=asked.writes)
@@ -36,11 +36,6 @@ def refused_in_graphql(asked: Asked, heard: Heard, found: Any) -> NoAnswer | Non
     if kinds & _PASSING or _WENT_WRONG in said:
         return Passing(f"the host fails: {said}", status=heard.status, lost=asked.writes, kinds=kinds)
     return NoAnswer(_why_not(asked, heard, kinds, said, errors), status=heard.status, lost=done, kinds=kinds)
-
-
-def _errors(told: Told) -> list[Told]:
-    found = told.at("errors")
-    return [Told(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _why_not(asked: Asked, heard: Heard, kinds: frozenset[str], said: str, errors: list[Told]) -> str:

@@ -49,7 +49,7 @@ def ci_of_host(api: Api, event: Event, environ: Mapping[str, str], parts: Collec
 def _run(event: Event, environ: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     """A run's plain facts, and its number."""
     if event.name == "workflow_run":
-        run = Told(found if isinstance(found := event.at("workflow_run"), dict) else {})
+        run = event.part("workflow_run")
         plain = {
             "workflow": run.text("name"),
             "run_url": run.text("html_url"),
@@ -64,9 +64,7 @@ def _run(event: Event, environ: Mapping[str, str]) -> tuple[dict[str, Any], str]
 
 
 def _job(job: Told, log: str) -> dict[str, Any]:
-    steps = job.at("steps")
-    failed = [one for one in steps if isinstance(one, dict)] if isinstance(steps, list) else []
-    step = next((Told(one).text("name") for one in failed if one.get("conclusion") in BAD), "")
+    step = next((one.text("name") for one in job.each("steps") if one.text("conclusion") in BAD), "")
     return {
         "name": job.text("name"),
         "conclusion": job.text("conclusion"),

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from runner.ci.refusal import NoAnswer
 from runner.errors import UsageError
 from runner.facts.branch import MOST_COMMITS, OF_COMMITS, as_pull, revision
-from runner.facts.from_host import MOST_COMPARED, OF_THE_DIFF, commit_of, content, file_of, objects
+from runner.facts.from_host import MOST_COMPARED, OF_THE_DIFF, commit_of, content, file_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -35,7 +35,7 @@ def pull_of_compare(
     branch = environ.get("GITHUB_HEAD_REF") or environ.get("GITHUB_REF_NAME", "")
     found = as_pull({"ref": base, "sha": tip}, branch, event.sha, commits)
     if OF_THE_DIFF.intersection(parts):
-        files = [file_of(one) for one in objects(told.at("files"))]
+        files = [file_of(one) for one in told.each("files")]
         attributes = content(api, ".gitattributes", tip) if files else ""
         found |= {"files": files, "whole": len(files) < MOST_COMPARED, "gitattributes": attributes}
     return found
@@ -56,7 +56,7 @@ def _compared(api: Api, path: str, head: str, base: str) -> Told:
 
 def _commits(api: Api, path: str, told: Told) -> list[dict[str, str]]:
     """The newest. The host tells them from the oldest on."""
-    total, first = told.at("total_commits"), [*map(commit_of, objects(told.at("commits")))]
+    total, first = told.at("total_commits"), [*map(commit_of, told.each("commits"))]
     if type(total) is not int or total <= len(first):
         return first
     page = max(0, total - MOST_COMMITS) // A_PAGE + 1

@@ -80,7 +80,7 @@ class Asking:
     def _own(self, wanted: set[str]) -> Told:
         """The pull request itself. Its lines are those of the head that it has now, so that is the one to know then."""
         if self.event.name in OF_A_PULL and not wanted & OF_THE_DIFF:
-            return Told(self.event.at("pull_request"))
+            return self.event.part("pull_request")
         return self.api.get(f"pulls/{self.target.number}")
 
     def _files(self, base: str) -> dict[str, Any]:
@@ -127,13 +127,10 @@ class Asking:
         after: str | None = None
         for _ in range(PAGES_OF_OURS):
             told = self.api.ask(_OURS, owner=owner, name=name, number=self.target.number, after=after)
-            path = ("repository", "pullRequest", "comments")
-            nodes = told.at(*path, "nodes")
-            for one in nodes if isinstance(nodes, list) else ():
-                if isinstance(one, dict) and one.get("viewerDidAuthor") is True:
-                    yield Told(one)
-            after = told.text(*path, "pageInfo", "endCursor")
-            if told.at(*path, "pageInfo", "hasNextPage") is not True or not after:
+            comments = told.part("repository", "pullRequest", "comments")
+            yield from (one for one in comments.each("nodes") if one.at("viewerDidAuthor") is True)
+            after = comments.text("pageInfo", "endCursor")
+            if comments.at("pageInfo", "hasNextPage") is not True or not after:
                 return
 
     def _between(self, since: str, head: str) -> dict[str, Any]:
@@ -148,7 +145,7 @@ class Asking:
         files = told.at("files")
         if told.text("status") != "ahead" or not isinstance(files, list) or len(files) >= MOST_COMPARED:
             return {}
-        return {"since_files": [*map(file_of, objects(files))]}
+        return {"since_files": [*map(file_of, told.each("files"))]}
 
 
 def content(api: Api, path: str, commit: str) -> str:
@@ -177,7 +174,7 @@ def _plain(told: Told) -> dict[str, Any]:
         "url": told.text("html_url"),
         "author": told.text("user", "login"),
         "draft": told.at("draft") is True,
-        "labels": [name for one in objects(told.at("labels")) if (name := one.text("name"))],
+        "labels": [name for one in told.each("labels") if (name := one.text("name"))],
         "base": {"ref": told.text("base", "ref"), "sha": told.commit("base", "sha")},
         "head": {
             "ref": told.text("head", "ref"),
@@ -218,8 +215,3 @@ def file_of(told: Told) -> dict[str, Any]:
 def _count(told: Told, name: str) -> int:
     found = told.at(name)
     return found if type(found) is int and found >= 0 else 0
-
-
-def objects(found: Any) -> list[Told]:
-    """Those of a list; none where it is no list."""
-    return [Told(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []

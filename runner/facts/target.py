@@ -8,8 +8,6 @@ from runner.ci.event import Told
 from runner.facts.facts import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from runner.ci.api import Api
     from runner.ci.event import Event
 
@@ -26,7 +24,7 @@ def target_of(event: Event, api: Api) -> Target | None:
     if not event.repository:
         return None
     if event.name in OF_A_PULL:
-        return _pull(event, Told(_mapping(event.at("pull_request"))))
+        return _pull(event, event.part("pull_request"))
     if event.name in OF_AN_ISSUE:
         number = _number(event.at("issue", "number"))
         if number is None:
@@ -49,7 +47,7 @@ def _of_a_run(event: Event, api: Api) -> Target | None:
         return told.commit("head", "sha") == head and told.id("head", "repo") == home
 
     own = event.id("repository")
-    for told in _all(event.at(run, "pull_requests")):
+    for told in event.each(run, "pull_requests"):
         if is_its(told) and told.id("base", "repo") == own:
             return _pull(event, told)
     owner = event.text(run, "head_repository", "owner", "login")
@@ -60,14 +58,6 @@ def _of_a_run(event: Event, api: Api) -> Target | None:
 def _pull(event: Event, told: Told) -> Target | None:
     number, head = _number(told.at("number")), told.commit("head", "sha")
     return None if number is None or not head else Target(event.repository, number, head, is_pull=True)
-
-
-def _all(found: Any) -> Iterable[Told]:
-    return [Told(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
-def _mapping(found: Any) -> dict[str, Any]:
-    return found if isinstance(found, dict) else {}
 
 
 def _number(found: Any) -> int | None:

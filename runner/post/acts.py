@@ -176,7 +176,8 @@ def missing(plan: PostPlan, there: There, author: Author) -> tuple[Act, ...]:
 
 def unsaid(plan: PostPlan, there: There) -> tuple[Comment, ...]:
     """Comments at places at which nothing of ours stands, not even resolved."""
-    return tuple(one for one in plan.comments if one.place not in there.places)
+    said = there.places
+    return tuple(one for one in plan.comments if one.place not in said)
 
 
 def outdated(plan: PostPlan, there: There) -> list[Thread]:

@@ -136,11 +136,12 @@ class Sending:
     def _note(self, there: There) -> None:
         """What is known to be done by now."""
         assert self._first is not None
+        before = self._first.places
         at_places = sum(len(one.spots) if isinstance(one, Review) else isinstance(one, AtFile) for one in self._taken)
         self.posted = Posted(
             url=there.stickies[0].url if there.stickies else "",
             comments=at_places,
-            known=sum(one.place in self._first.places for one in self._plan.comments),
+            known=sum(one.place in before for one in self._plan.comments),
             resolved=sum(isinstance(one, Resolve) for one in self._taken),
             written=len(self._taken),
             remarks=(*self._plan.remarks, *self._remarks(there)),

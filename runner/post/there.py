@@ -5,7 +5,7 @@ and the labels and the check run that a plan may want otherwise.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from runner.ci.event import Told
@@ -103,10 +103,11 @@ class There:
     threads: tuple[Thread, ...] = ()
     labels: frozenset[str] = frozenset()
     check: CheckRun | None = None
-    places: frozenset[str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "places", frozenset(one.place for one in self.threads))
+    @property
+    def places(self) -> frozenset[str]:
+        """Where threads of ours stand, resolved ones too."""
+        return frozenset(one.place for one in self.threads)
 
 
 def look(plan: PostPlan, key: str, api: Api) -> There:
@@ -128,7 +129,7 @@ def look(plan: PostPlan, key: str, api: Api) -> There:
         head=pages[0].commit("headRefOid"),
         stickies=tuple(_stickies(pages, key)),
         threads=tuple(_threads(threads, key)),
-        labels=frozenset(one.text("name").lower() for one in _nodes(pages[0], "labels")),
+        labels=frozenset(one.text("name").lower() for one in pages[0].each("labels", "nodes")),
         check=_check(plan, key, api) if plan.check else None,
     )
 
@@ -147,7 +148,7 @@ def _pages(ask: Ask, of: str) -> Iterator[Told]:
 
 def _stickies(pages: list[Told], key: str) -> Iterator[Sticky]:
     for page in pages:
-        for one in _nodes(page, "comments"):
+        for one in page.each("comments", "nodes"):
             marker, number = _ours(one, key), one.text("fullDatabaseId")
             if marker is not None and not marker.place and number.isdecimal():
                 yield Sticky(int(number), one.text("url"), one.text("body"))
@@ -156,8 +157,8 @@ def _stickies(pages: list[Told], key: str) -> Iterator[Sticky]:
 def _threads(pages: Iterator[Told], key: str) -> Iterator[Thread]:
     """Those that people see: of a review that is pending, as one that failed halfway may be, only we do."""
     for page in pages:
-        for one in _nodes(page, "reviewThreads"):
-            comments = _nodes(one, "comments")
+        for one in page.each("reviewThreads", "nodes"):
+            comments = one.each("comments", "nodes")
             marker = _ours(comments[0], key) if comments else None
             if marker is not None and marker.place and comments[0].text("state") != "PENDING":
                 whole = one.at("comments", "totalCount") == len(comments)
@@ -185,8 +186,3 @@ def _check(plan: PostPlan, key: str, api: Api) -> CheckRun | None:
             said = one.text("output", "title"), one.text("output", "summary")
             return CheckRun(number, one.text("conclusion"), *said)
     return None
-
-
-def _nodes(page: Told, of: str) -> list[Told]:
-    found = page.at(of, "nodes")
-    return [Told(one) for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
