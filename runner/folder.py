@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 CLAIM = "results.json"
+KILLED: Final = '{"status": "failed", "steps": []}\n'
+"""What it says of a run that was killed before it could write its own."""
 
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,:\[\]{}"]+')
 _LITERAL: Final = re.compile(r'".*|-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null|NaN|-?Infinity', re.DOTALL)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from runner import run as running
-from runner.main import Delivery
+from runner.deliver import Delivery
 from tests.agents.test_http_tools import api, get
 from tests.agents.test_mcp import server as mcp
 from tests.build import chain
