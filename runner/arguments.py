@@ -15,7 +15,7 @@ def from_arguments(arguments: Sequence[str]) -> ActionInputs | str:
 
     Raises UsageError for arguments that do not fit.
     """
-    parser = _parser()
+    parser = _parser(arguments)
     try:
         found = vars(parser.parse_args([*_with_values(arguments)]))
     except argparse.ArgumentError as error:
@@ -74,7 +74,8 @@ class _Parser(argparse.ArgumentParser):
         raise _Help(self.format_help())
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """What reads these arguments: commands that are not named in them have no flags."""
     parser = _Parser(
         prog="strands-action",
         description="Run declarative agent workflows. Without arguments the inputs are read from INPUT_* variables.",
@@ -89,20 +90,26 @@ def _parser() -> argparse.ArgumentParser:
         ("test", "run test cases (*.test.yaml), also of directories and of workflow files", "+"),
     ):
         command = commands.add_parser(name, help=what, description=what)
-        command.add_argument("files", metavar="SPEC", nargs=count, action=_Files)
-        for one in INPUTS:
-            if one.name not in ("spec", "mode") or (one.name == "mode" and name == "run"):
-                default = f" (default: {one.default})" if one.default else ""
-                command.add_argument(f"--{one.name}", dest=one.name, metavar="VALUE", help=one.help + default)
-        if name == "plan":
-            for shape, told in (
-                ("json", "print the plan as JSON"),
-                ("mermaid", "print the plan as Mermaid"),
-                ("matrix", "print its shards as the matrix of a job, one line of JSON"),
-            ):
-                command.add_argument(f"--{shape}", dest="plan_as", action="store_const", const=shape, help=told)
+        if name in arguments:
+            _take(command, name, count)
     commands.add_parser("schema", help="print the JSON Schema of the language")
     return parser
+
+
+def _take(command: argparse.ArgumentParser, name: str, count: str) -> None:
+    """Have a command take as many files, and its flags."""
+    command.add_argument("files", metavar="SPEC", nargs=count, action=_Files)
+    for one in INPUTS:
+        if one.name not in ("spec", "mode") or (one.name == "mode" and name == "run"):
+            default = f" (default: {one.default})" if one.default else ""
+            command.add_argument(f"--{one.name}", dest=one.name, metavar="VALUE", help=one.help + default)
+    if name == "plan":
+        for shape, told in (
+            ("json", "print the plan as JSON"),
+            ("mermaid", "print the plan as Mermaid"),
+            ("matrix", "print its shards as the matrix of a job, one line of JSON"),
+        ):
+            command.add_argument(f"--{shape}", dest="plan_as", action="store_const", const=shape, help=told)
 
 
 class _Files(argparse.Action):

@@ -6,26 +6,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TextIO, cast
 
+from runner.ci.host import Host
+from runner.ci.voice import Voice
+from runner.credentials import scrubber
 from runner.credentials.secrets import there
 from runner.deliver import Delivery, unrun_report
 from runner.errors import Finding, Location, RunnerError, SpecError
+from runner.log import Log
 from runner.report.results import RunReport
+from runner.stopping import Stop
 from runner.trust import standing_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
+    from pathlib import Path
 
-    from runner.ci.host import Host
     from runner.credentials.scrub import Scrubber
     from runner.inputs import ActionInputs
-    from runner.log import Log
     from runner.plan.plan import Plan
     from runner.report.results import Trust
     from runner.report.summary import Detail
     from runner.run import Run
-    from runner.stopping import Stop
     from runner.trust import Standing
     from runner.watchdog import Watchdog
 
@@ -114,3 +117,20 @@ class Door:
     def unrun(self, name: str, mode: str, errors: Sequence[RunnerError] = ()) -> RunReport:
         """The report of what did not run, with why."""
         return unrun_report(RunReport(name, "success", 0, mode, self.now(), 0), errors)
+
+
+def opened(
+    environ: Mapping[str, str],
+    cwd: Path,
+    stdout: TextIO,
+    stderr: TextIO,
+    now: Callable[[], datetime],
+    last: Callable[[float | None], AbstractContextManager[object]],
+    leave: Callable[[int], object],
+    export: Callable[[str, str], object],
+) -> Door:
+    """The door of a process with these surroundings."""
+    scrub = scrubber(environ)
+    voice = Voice(stderr)
+    log = Log(cast("TextIO", voice), now, scrub)
+    return Door(environ, Host(environ, cwd, voice, scrub), log, stdout, now, scrub, Stop(leave), last, leave, export)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from runner.errors import UsageError
-from runner.spec.load import nearest
+from runner.spec.nearest import nearest
 
 DEFAULT_TIMEOUT_S: Final = 21_000.0
 """Ten minutes below the host's own limit for a job, so that a run ends by itself and tells how it stands."""

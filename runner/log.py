@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import warnings
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Final, TextIO
 
 from runner.ci.commands import MAX_LINE, printable
-from runner.report.progress import display, lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,37 +24,6 @@ if TYPE_CHECKING:
     from runner.report.progress import Level
 
 _COLOUR: Final = {"DEBUG": "\033[2m", "INFO": "", "WARNING": "\033[33m", "ERROR": "\033[31m"}
-
-
-class Patient(io.TextIOBase):
-    """A stream that nobody may read any more, or that cannot encode what a model says: no run is lost by it."""
-
-    def __init__(self, stream: TextIO | None) -> None:
-        self._stream = stream
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-    def isatty(self) -> bool:
-        return self._stream is not None and self._stream.isatty()
-
-    def write(self, text: str) -> int:
-        self._try(lambda stream: stream.write(text))
-        self.flush()
-        return len(text)
-
-    def flush(self) -> None:
-        self._try(lambda stream: stream.flush())
-
-    def _try(self, work: Callable[[TextIO], object]) -> None:
-        if self._stream is None:
-            return
-        try:
-            work(self._stream)
-        except (OSError, ValueError):
-            # What is left in its buffer would be tried again at exit, and fail there.
-            with suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
-            self._stream = None
 
 
 class Log:
@@ -79,6 +46,8 @@ class Log:
 
     def event(self, event: Event) -> None:
         """Log what a run tells."""
+        from runner.report.progress import display, lines  # nothing else waits for what is only said of a run
+
         told = (display(event) if self._terminal else None) or lines(event)
         for line in told:
             self.line(line.level, line.text)

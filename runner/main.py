@@ -4,29 +4,24 @@ output, signals, and the way from an error to an exit code."""
 from __future__ import annotations
 
 import faulthandler
+import io
 import os
 import resource
 import signal
 import sys
-import traceback
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TextIO, cast
 
-from runner.ci.host import Host
-from runner.ci.voice import Voice
-from runner.credentials import scrubber
-from runner.door import Door
 from runner.errors import RunCancelled, RunnerError
 from runner.guard import STOPPING, guard
 from runner.inputs import ActionInputs, from_environ
-from runner.log import Log, Patient
-from runner.modes import serve
-from runner.stopping import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from runner.door import Door
 
 LAST_S: Final = 30.0
 """How long after its deadline a run is ended where not even a thread of its own can do it."""
@@ -79,37 +74,79 @@ def main(
 
     `last` is open while a run has so many seconds, and may end a process that is nobody else's.
     """
-    scrub = scrubber(environ)
-    voice = Voice(stderr)
-    log = Log(cast("TextIO", voice), now, scrub)
-    host = Host(environ, cwd, voice, scrub)
-    stop = Stop(os._exit)
-    door = Door(environ, host, log, stdout, now, scrub, stop, last, os._exit, os.environ.__setitem__)
-    inputs = ActionInputs()
-    with log.taking_over():
+    asked = _asked(arguments, environ)
+    if isinstance(asked, str):
+        stdout.write(asked)
+        return 0
+    from runner.door import opened  # who asks for help waits for nothing else
+
+    door = opened(environ, cwd, stdout, stderr, now, last, os._exit, os.environ.__setitem__)
+    with door.log.taking_over():
+        return _served(door, asked)
+
+
+def _served(door: Door, asked: ActionInputs | Exception) -> int:
+    """Do what is asked, or say why not."""
+    inputs = asked if isinstance(asked, ActionInputs) else ActionInputs()
+    door.log.debug = inputs.debug or (inputs is asked and door.host.debugging)
+    try:
+        with door.stop.catching():
+            from runner.modes import serve
+
+            if isinstance(asked, Exception):
+                raise asked
+            return serve(door, inputs)
+    except RunnerError as error:
+        return door.refuse(error, inputs)
+    except KeyboardInterrupt:
+        return door.refuse(RunCancelled("asked to stop before the run began"), inputs)
+    except Exception as error:
+        import traceback
+
+        for line in door.scrub(traceback.format_exc()).splitlines():
+            door.log.line("ERROR", line)
+        told = f"a bug of ours: {type(error).__name__}: {error}; please report the lines above"
+        return door.refuse(RunnerError(told), inputs)
+
+
+def _asked(arguments: Sequence[str], environ: Mapping[str, str]) -> ActionInputs | str | Exception:
+    """What is to be done, or what to print where nothing is, or why neither: it is told where there is a log."""
+    try:
+        if not arguments:
+            return from_environ(environ)
+        from runner.arguments import from_arguments
+
+        return from_arguments(arguments)
+    except Exception as problem:
+        return problem
+
+
+class Patient(io.TextIOBase):
+    """A stream that nobody may read any more, or that cannot encode what a model says: no run is lost by it."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+    def isatty(self) -> bool:
+        return self._stream is not None and self._stream.isatty()
+
+    def write(self, text: str) -> int:
+        self._try(lambda stream: stream.write(text))
+        self.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        self._try(lambda stream: stream.flush())
+
+    def _try(self, work: Callable[[TextIO], object]) -> None:
+        if self._stream is None:
+            return
         try:
-            with stop.catching():
-                asked = _asked(arguments, environ)
-                if isinstance(asked, str):
-                    stdout.write(asked)
-                    return 0
-                inputs, log.debug = asked, asked.debug or host.debugging
-                return serve(door, inputs)
-        except RunnerError as error:
-            return door.refuse(error, inputs)
-        except KeyboardInterrupt:
-            return door.refuse(RunCancelled("asked to stop before the run began"), inputs)
-        except Exception as error:
-            for line in scrub(traceback.format_exc()).splitlines():
-                log.line("ERROR", line)
-            told = f"a bug of ours: {type(error).__name__}: {error}; please report the lines above"
-            return door.refuse(RunnerError(told), inputs)
-
-
-def _asked(arguments: Sequence[str], environ: Mapping[str, str]) -> ActionInputs | str:
-    """What is to be done, or what to print where nothing is."""
-    if not arguments:
-        return from_environ(environ)
-    from runner.arguments import from_arguments
-
-    return from_arguments(arguments)
+            work(self._stream)
+        except (OSError, ValueError):
+            # What is left in its buffer would be tried again at exit, and fail there.
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            self._stream = None

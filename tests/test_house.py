@@ -32,7 +32,7 @@ MAY_IMPORT = {
         *("run", "intake", "tapes", "deliver", "inputs", "credentials"),
         *("facts", "report", "tape", "plan", "spec", "prices", "errors"),
     },
-    "main": {"modes", "door", "inputs", "arguments", "stopping", "guard", "credentials", "log", "ci", "errors"},
+    "main": {"modes", "door", "inputs", "arguments", "guard", "errors"},
     "modes": {
         *("door", "run", "testing", "intake", "tapes", "ending", "watchdog", "telemetry", "posting", "facts"),
         *("inputs", "folder", "credentials", "ci", "report", "plan", "errors"),

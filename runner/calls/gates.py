@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from runner.errors import Question, RunPaused, SpecError, StepFailed, UsageError
 from runner.plan import reviews
 from runner.plan.flows import planned
-from runner.spec.load import nearest, parse
+from runner.spec.load import parse
+from runner.spec.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping

@@ -22,7 +22,7 @@ from runner.plan.plan import NO_POLICY, Gate, Step
 from runner.plan.recipes import Asked
 from runner.plan.scope import reserved, why_taken
 from runner.spec import patterns
-from runner.spec.load import nearest
+from runner.spec.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

@@ -10,7 +10,7 @@ from runner.errors import TemplateProblem
 from runner.plan import facts
 from runner.plan.scope import ANSWER_FIELDS
 from runner.plan.templates import References, references
-from runner.spec.load import nearest
+from runner.spec.nearest import nearest
 
 _SECRETS: Final = "secrets are for the headers of tools.http_executors and the args, env and headers of tools.mcp only"
 

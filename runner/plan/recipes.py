@@ -16,7 +16,7 @@ from runner.plan.fingerprint import text_digest
 from runner.plan.plan import AgentRecipe, ModelRecipe
 from runner.plan.tools import Tooling, only_reads
 from runner.spec import models as spec
-from runner.spec.load import nearest
+from runner.spec.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

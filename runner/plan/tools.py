@@ -17,7 +17,7 @@ from runner.plan.catalogue import LANGUAGE_TOOLS, TOOLS
 from runner.plan.fingerprint import text_digest
 from runner.plan.templates import references
 from runner.spec import models as spec
-from runner.spec.load import nearest
+from runner.spec.nearest import nearest
 
 if TYPE_CHECKING:
     from runner.plan.catalogue import ToolSpec

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from runner.errors import Finding, UsageError
 from runner.plan.scope import why_taken
 from runner.spec import models as spec
-from runner.spec.load import nearest
+from runner.spec.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

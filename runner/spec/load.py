@@ -5,7 +5,6 @@ The YAML node tree is kept beside the data, and a location is looked up in it on
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -19,6 +18,7 @@ from yaml.constructor import ConstructorError
 from runner.errors import FileProblem, Finding, Location, SpecError
 from runner.spec.mend import mended, resembled
 from runner.spec.models import Agent, Spec
+from runner.spec.nearest import nearest
 from runner.spec.shape import Shape
 
 if TYPE_CHECKING:
@@ -231,14 +231,6 @@ def _findings(
     }
     real = [one for one in wrong if one["type"] != "missing" or one["loc"] not in meant]
     return {_finding(details, document, known): None for details in real}
-
-
-def nearest(wrong: str, choices: Sequence[str]) -> str:
-    """Advice for a name that is not one of `choices`: the nearest one when there is one, else all of them."""
-    close = difflib.get_close_matches(wrong, choices, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean '{close[0]}'?"
-    return f"choose one of: {', '.join(sorted(set(choices)))}" if choices else "there are none"
 
 
 def _finding(details: ErrorDetails, document: Document, known: dict[int, tuple[str, ...]]) -> Finding:

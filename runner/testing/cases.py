@@ -20,7 +20,8 @@ from runner.errors import Finding, Location, SpecError
 from runner.inputs import TESTS
 from runner.intake import ENDINGS
 from runner.plan.schemas import load as load_schema
-from runner.spec.load import nearest, read, to_shape
+from runner.spec.load import read, to_shape
+from runner.spec.nearest import nearest
 from runner.testing.checks import problems
 from runner.testing.judge import Expected
 from runner.testing.shapes import FileShape, StepExpectation

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from runner.errors import Finding
 from runner.plan.tools import HttpTool, McpServer
-from runner.spec.load import nearest
+from runner.spec.nearest import nearest
 from runner.testing.paths import parts
 from runner.testing.patterns import SECONDS, found_in_all
 from runner.testing.shapes import StepExpectation, each

@@ -13,7 +13,7 @@ from runner.prices import exact
 from runner.report.costs import why_unknown
 from runner.report.outputs import document
 from runner.report.tested import Failed
-from runner.spec.load import nearest
+from runner.spec.nearest import nearest
 from runner.testing.paths import NoSuchPath, called, look_up, parts, step_at, step_named, step_names
 from runner.testing.patterns import SECONDS, found_in_all
 from runner.testing.shapes import Expectation, StepExpectation, each

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from runner.spec.load import nearest
+from runner.spec.nearest import nearest
 
 if TYPE_CHECKING:
     from runner.report.results import RunReport, StepResult

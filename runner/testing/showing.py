@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.spec.load import nearest
+from runner.spec.nearest import nearest
 from runner.testing.paths import called
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from runner.ci import voice as module
 from runner.ci.host import Host
 from runner.ci.voice import Voice
 from runner.errors import Finding, Location
-from runner.log import Log, Patient
+from runner.log import Log
+from runner.main import Patient
 from tests.build import NOON
 from tests.container.runner_parser import RESUME, parse_log
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from runner.errors import FileProblem, SpecError
-from runner.spec.load import MAX_BYTES, Document, nearest, parse, read, to_spec
+from runner.spec.load import MAX_BYTES, Document, parse, read, to_spec
+from runner.spec.nearest import nearest
 from tests.build import FILE, as_text, findings_of, spec_of, workflow
 
 # -- YAML and JSON ----------------------------------------------------------------------------------------------------
