@@ -21,7 +21,6 @@ from benchmarks.engine import run, spec, tasks
 from runner.folder import Folder
 from runner.plan.plan import Plan
 from runner.tape.deck import Deck
-from runner.tape.recording import dump
 from runner.tape.store import file_name, read
 
 ROUNDS = 5
@@ -34,7 +33,7 @@ class Tape:
         self._files, self._directory = Folder(folder, folder / "tape"), folder / "tape"
 
     def kept(self, plan: Plan) -> Deck:
-        return Deck(plan, keep=lambda one: self._files.write(file_name(one.path), dump(one)))
+        return Deck(plan, keep=lambda one, text: self._files.write(file_name(one.path), text))
 
     def played(self, plan: Plan) -> Deck:
         return Deck(plan, "replay", read(self._directory, "tape"))

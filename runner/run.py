@@ -162,10 +162,10 @@ class Run:
             if report.status == "success":
                 deck.audit()
                 report = _with_an_answer(report, course)
-                if deck.plays_only and deck.unused:
-                    report = replace(report, unused=tuple(deck.unused))
+                if deck.plays_only and (unused := deck.unused):
+                    report = replace(report, unused=tuple(unused))
                     course.warn(
-                        f"recordings that nothing asked for: {', '.join(deck.unused)}; to be rid of them: {deck.again}"
+                        f"recordings that nothing asked for: {deck.named(unused)}; to be rid of them: {deck.again}"
                     )
         except (BudgetExceeded, RecordingProblem) as problem:
             report = _failed(report, problem)

@@ -19,12 +19,12 @@ from runner.report.results import Failure
 from runner.report.review import too_much
 from runner.spec.load import read as document
 from runner.tape.deck import Deck, unheard
-from runner.tape.recording import dump
 from runner.tape.review import review
+from runner.tape.shelf import Shelf
 from runner.tape.store import TAPE, file_name, read, read_all, remove, safe_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from runner.inputs import ActionInputs
@@ -48,7 +48,7 @@ class Tapes:
     runs: Path | None
     scrub: Callable[[str], str]
     warn: Callable[[str], None]
-    baseline: Mapping[str, Recording] | None = None
+    baseline: Shelf | None = None
     """Recordings that those of this run are held against; those that there were, where it is left out."""
     unfinished: Sequence[str] = ()
     """Files among the fixtures that somebody had begun to write when the run began. Where they are still there at its
@@ -64,12 +64,13 @@ class Tapes:
             plan,
             mode,
             self._earlier(mode, again, plan),
-            keep=self._keep if mode != "replay" else unheard,
+            keep=self._keep if mode != "replay" and self.own is not None else unheard,
             store=self._store if mode == "record" else unheard,
             clean=(lambda text: redact(self.scrub(text))) if plan.context.redact_pii else self.scrub,
             again=again,
             warn=self.warn,
             everything=mode == "record" and inputs.record == "all",
+            looked_at=mode == "record" or self.baseline is not None,
             tools_live=tools_live,
         )
 
@@ -88,31 +89,31 @@ class Tapes:
         if deck.mode != "record" and self.baseline is None:
             return report
         before = deck.earlier if self.baseline is None else self.baseline
+        standing = deck.standing
         if not whole:  # what it did not come to is neither here nor there
-            before = {path: one for path, one in before.items() if path in deck.standing}
-        return _reviewed(report, review(before, deck.standing, report.started), inputs)
+            before = Shelf({path: card for path, card in before.cards.items() if path in standing})
+        return _reviewed(report, review(before, standing, report.started), inputs)
 
-    def _earlier(self, mode: Mode, again: str, plan: Plan) -> dict[str, Recording]:
+    def _earlier(self, mode: Mode, again: str, plan: Plan) -> Shelf:
         if mode == "resume" and self.own is not None and self.runs is not None:
             return read_all(self.runs, self.own.shown(self.runs), {row.config_hash for row in plan.rows()})
         if mode not in ("record", "replay"):
-            return {}
+            return Shelf()
         shown = self.fixtures.shown(self.fixtures.directory)
         earlier = read(self.fixtures.directory, shown)
         if mode == "replay" and not earlier:
             raise RecordingProblem(f"there are no recordings in {shown}; to record them: {again}")
         return earlier
 
-    def _keep(self, recording: Recording) -> None:
-        if self.own is None:
-            return
+    def _keep(self, recording: Recording, text: str) -> None:
+        assert self.own is not None, "nobody else keeps any"
         try:
-            self.own.write(file_name(recording.path), dump(recording))
-        except (FileProblem, RecordingProblem) as problem:
+            self.own.write(file_name(recording.path), text)
+        except FileProblem as problem:
             self.warn(problem.message)
 
-    def _store(self, recording: Recording) -> None:
-        self.fixtures.write(file_name(recording.path), dump(recording))
+    def _store(self, recording: Recording, text: str) -> None:
+        self.fixtures.write(file_name(recording.path), text)
 
 
 def tapes_of(

@@ -71,6 +71,7 @@ MAY_IMPORT = {
     "tokens": set(),
     "invisible": set(),
     "walk": set(),
+    "spill": {"errors"},
     "run": {
         *("threads", "course", "onion", "patterns", "step", "agents", "calls", "tape", "notes", "plan"),
         *("prices", "errors"),
@@ -79,7 +80,7 @@ MAY_IMPORT = {
     "step": {"calls", "plan", "spec", "errors"},
     "agents": {"calls", "tape", "plan", "spec", "walk", "processes", "tokens", "errors"},
     "calls": {"tape", "plan", "spec", "prices", "tokens", "errors"},
-    "tape": {"plan", "prices", "walk", "errors"},
+    "tape": {"plan", "prices", "walk", "spill", "errors"},
     "plan": {"spec", "prices", "errors"},
     "spec": {"errors"},
     "errors": set(),

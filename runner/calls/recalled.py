@@ -23,12 +23,13 @@ def gates_on_tape(deck: Deck, response: str | None, now: Callable[[], datetime],
         before = earlier.get(record.path)
         if before is not None and before.same_as(record) and record.answer in (None, before.answer):
             deck.used.add(record.path)
-            deck.keep(_recording(before))
+            deck.stands_on(_recording(before))
         else:
             deck.add(_recording(record))
 
-    recalled = {} if deck.mode == "live" or deck.everything else deck.earlier
-    earlier = {path: _record(one, one.gate) for path, one in recalled.items() if one.gate is not None}
+    cards = {} if deck.mode == "live" or deck.everything else deck.earlier.cards
+    recalled = [card.recording for card in cards.values() if card.of_gate]
+    earlier = {one.path: _record(one, one.gate) for one in recalled if one.gate is not None}
     source: Source = "resumed" if deck.mode == "resume" else "tape"
     return Gates(response, earlier if recall else {}, now, keep, deck.clean, source)
 

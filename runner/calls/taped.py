@@ -33,7 +33,7 @@ def taped(invoke: Invoke, deck: Deck, ledger: Ledger, diary: Diary | None = None
             reply = await _recorded(invoke, call, prompt, deck)
         elif found is not None and deck.mode == "resume":
             reply = _taken_over(call, found, ledger)
-            deck.keep(found)
+            deck.stands_on(found)
             if diary is not None:  # who comes later would have been told
                 await diary.add(call, reply)
         else:
@@ -111,7 +111,7 @@ async def _played(invoke: Invoke, call: Call, found: Recording | None, deck: Dec
         reply = await invoke(replace(call, reel=player, allowance=Allowance(None), unfinished=Unfinished()))
     except (ModelProblem, RecordingProblem, BudgetExceeded) as problem:
         if found is not None and found.answer.status == "unfinished" and player.waiting is None:
-            deck.keep(found)
+            deck.stands_on(found)
             raise BudgetExceeded(found.answer.error or problem.message) from None
         if not isinstance(problem, ModelProblem):
             raise
@@ -122,7 +122,7 @@ async def _played(invoke: Invoke, call: Call, found: Recording | None, deck: Dec
     if player.kept is not None:
         reply = replace(reply, text=found.response)
     player.check(*(cleaned(one, deck.clean) for one in (reply.text, reply.data)))
-    deck.keep(found)
+    deck.stands_on(found)
     return replace(reply, source="tape", recorded_ms=found.answer.duration_ms)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -12,7 +12,9 @@ from runner.plan import digest
 from runner.plan.flows import planned
 from runner.tape import drift
 from runner.tape.cleaning import cleaned
+from runner.tape.recording import dump
 from runner.tape.reel import Player
+from runner.tape.shelf import Shelf
 
 if TYPE_CHECKING:
     from runner.plan.plan import Plan, Step
@@ -21,8 +23,16 @@ if TYPE_CHECKING:
 Mode: TypeAlias = Literal["live", "record", "replay", "resume"]
 
 
-def unheard(_: object) -> None:
+Keep: TypeAlias = "Callable[[Recording, str], None]"
+"""Is given a recording, and the text of its file."""
+
+
+def unheard(recording: Recording, text: str) -> None:
     """For a run whose recordings nobody keeps."""
+
+
+MOST_NAMED: Final = 50
+"""Paths in a sentence."""
 
 
 @dataclass
@@ -31,23 +41,26 @@ class Deck:
 
     `keep` is given every recording that this run stands on, `store` those that it made and that are to be committed;
     `warn` is told of a step that cannot be recorded where nobody asked for recordings. `clean` takes out of a text what
-    must not be kept. `again` is the command that records anew. With `everything` no earlier recording is good enough.
+    must not be kept. `again` is the command that records anew. With `everything` no earlier recording is good enough,
+    and with `looked_at` those that this run makes are looked at when it has ended.
     """
 
     plan: Plan
     mode: Mode = "live"
-    earlier: Mapping[str, Recording] = field(default_factory=dict)
-    keep: Callable[[Recording], None] = unheard
-    store: Callable[[Recording], None] = unheard
+    earlier: Shelf = field(default_factory=Shelf)
+    keep: Keep = unheard
+    store: Keep = unheard
     clean: Callable[[str], str] = lambda text: text
     again: str = "mode: record"
-    warn: Callable[[str], None] = unheard
+    warn: Callable[[str], None] = lambda told: None
     everything: bool = False
+    looked_at: bool = False
     tools_live: bool = False
     used: set[str] = field(default_factory=set, init=False)
     """Paths of earlier recordings that this run stands on."""
-    made: dict[str, Recording] = field(default_factory=dict, init=False)
-    """Its own, by path; one of these stands before an earlier one."""
+    made: dict[str, None] = field(default_factory=dict, init=False)
+    """Paths of its own, in the order in which they were made; one of these stands before an earlier one."""
+    _own: Shelf = field(default_factory=Shelf, init=False)
     _heard: dict[str, str] = field(default_factory=dict, init=False)
     _asked: dict[tuple[str, str], Any] = field(default_factory=dict, init=False)
 
@@ -105,9 +118,26 @@ class Deck:
 
     def add(self, recording: Recording) -> None:
         """A step was recorded. What cannot be stored was not."""
-        self.store(recording)
-        self.made[recording.path] = recording
-        self.keep(recording)
+        if self.looked_at or (self.store, self.keep) != (unheard, unheard):
+            try:
+                text = dump(recording)
+            except RecordingProblem as problem:
+                self.lost(problem)
+            else:
+                self.store(recording, text)
+                self.keep(recording, text)
+                if self.looked_at:
+                    self._own.put(recording, text.encode())
+        self.made[recording.path] = None
+
+    def stands_on(self, recording: Recording) -> None:
+        """The run goes on from an earlier recording."""
+        if self.keep is unheard:
+            return
+        try:
+            self.keep(recording, dump(recording))
+        except RecordingProblem as problem:
+            self.warn(problem.message)
 
     def lost(self, problem: RecordingProblem) -> None:
         """A step cannot be recorded. Raises the problem in a run that is there to record."""
@@ -126,7 +156,8 @@ class Deck:
 
         Raises RecordingProblem for a step whose session had said something else when it was recorded.
         """
-        for path in sorted(self.used) if self.plays_only else ():
+        said_before = [path for path in self.used if self.earlier.cards[path].in_session] if self.plays_only else []
+        for path in sorted(said_before):
             before = self.earlier[path].prompt.before
             if other := [one for one, exchange in before.items() if self._heard.get(one) != exchange]:
                 told = f"{path}: its session said something else in {', '.join(other)} when it was recorded"
@@ -137,10 +168,11 @@ class Deck:
         return {step.path: step for step in self.plan.steps()}
 
     @property
-    def standing(self) -> dict[str, Recording]:
-        """The recordings that this run stands on by now, in the order of their paths."""
-        used = {path: self.earlier[path] for path in [*self.used]}
-        return dict(sorted({**used, **self.made}.items()))
+    def standing(self) -> Shelf:
+        """The recordings that this run stands on by now, in the order of their paths; its own where they are looked
+        at."""
+        used = {path: self.earlier.cards[path] for path in [*self.used]}
+        return Shelf(dict(sorted({**used, **self._own.cards}.items())))
 
     @property
     def unused(self) -> list[str]:
@@ -150,6 +182,11 @@ class Deck:
             return left
         mine = {row.path for row in self.plan.rows()}
         return [path for path in left if planned(path) in mine]
+
+    def named(self, paths: Sequence[str]) -> str:
+        """So many paths as fit into a sentence."""
+        more = [f"and {len(paths) - MOST_NAMED:,} more"] if len(paths) > MOST_NAMED else []
+        return ", ".join([*paths[:MOST_NAMED], *more])
 
 
 NONE: Final = "it was never recorded"

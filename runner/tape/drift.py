@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from runner.plan.plan import Plan, Step
     from runner.tape.recording import Prompt, Recording
+    from runner.tape.shelf import Shelf
 
 MOST_SHOWN: Final = 80
 """Characters of each side, around where they begin to differ."""
@@ -78,15 +79,15 @@ def fits(recorded: str, text: str) -> bool:
     return text.endswith(last) and at + len(last) <= len(text)
 
 
-def stale(plan: Plan, recordings: Mapping[str, Recording], asked: Callable[[Step], Mapping[str, Any]]) -> list[Finding]:
+def stale(plan: Plan, recordings: Shelf, asked: Callable[[Step], Mapping[str, Any]]) -> list[Finding]:
     """A finding for every step of a plan that some recording is about and that is another one by now."""
     steps = {step.path: step for step in plan.steps()}
     found: dict[str, Finding] = {}
-    for path, recording in recordings.items():
+    for path, card in recordings.cards.items():
         step = steps.get(planned(path))
-        if step is None:
+        if step is None or card.config_hash == step.config_hash:
             continue
-        if differences := of_step(recording, step.config_hash, asked(step)):
+        if differences := of_step(card.recording, step.config_hash, asked(step)):
             found.setdefault(step.path, Finding(told(step, differences), step.at))
     return [found[path] for path in steps if path in found]
 

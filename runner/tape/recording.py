@@ -255,6 +255,12 @@ def load(text: str | bytes, file: str) -> Recording:
         raise RecordingProblem(f"{file} is not a recording at {where or 'its top'}: {what}") from None
 
 
+def restored(content: bytes) -> Recording:
+    """A recording from what `load` has accepted."""
+    body = json.loads(content)
+    return _adapter().validate_python({name: one for name, one in body.items() if name not in ("format", "seal")})
+
+
 MEND: Final = "restore it, or delete it and record it anew"
 
 

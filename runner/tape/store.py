@@ -13,12 +13,15 @@ from urllib.parse import quote
 from runner import walk
 from runner.errors import RecordingProblem
 from runner.plan.fingerprint import text_digest
+from runner.spill import Spill
 from runner.tape.recording import load
+from runner.tape.shelf import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from runner.tape.recording import Recording
+    from runner.tape.shelf import Card
 
 ENDING: Final = ".json"
 LONGEST: Final = 150
@@ -43,39 +46,43 @@ def file_name(path: str) -> str:
     return safe_name(path) + ENDING
 
 
-def read(directory: Path, shown: str) -> dict[str, Recording]:
-    """The recordings of a directory by path, in the order of their names; none where there is no such directory.
+def read(directory: Path, shown: str, spill: Spill | None = None) -> Shelf:
+    """The recordings of a directory, in the order of their names; none where there is no such directory. All of them
+    are looked through, and what does not fit into memory is kept by `spill`.
 
     Raises RecordingProblem, with the file's name, for a file that is none or is not what it is called.
     """
-    found: dict[str, Recording] = {}
+    shelf = Shelf(spill=spill)
     for file in _files(directory, shown):
-        name = f"{shown}/{file.name}"
+        name = f"{shown}/{file}"
         try:
-            recording = load(_content(file, name), name)
+            content = _content(directory / file, name)
         except OSError as error:
             raise RecordingProblem(f"{name} cannot be read: {error.strerror}") from None
-        if file_name(recording.path) != file.name:
+        recording = load(content, name)
+        if file_name(recording.path) != file:
             raise RecordingProblem(f"{name} is the recording of {recording.path}; call it {file_name(recording.path)}")
-        found[recording.path] = recording
-    return found
+        shelf.put(recording, content)
+    return shelf
 
 
-def read_all(base: Path, shown: str, asked: Collection[str]) -> dict[str, Recording]:
+def read_all(base: Path, shown: str, asked: Collection[str]) -> Shelf:
     """The recordings of every run whose files are below a directory. Where several have the same step, one that is
     `asked`, by its config_hash, comes before another workflow's, one that succeeded before one that did not, and that
     of the last run by name before those of others."""
-    found: dict[str, Recording] = {}
+    found: dict[str, Card] = {}
+    spill = Spill()
 
-    def rank(recording: Recording) -> tuple[bool, bool]:
-        return recording.config_hash in asked, _finished(recording)
+    def rank(card: Card) -> tuple[bool, bool]:
+        return card.config_hash in asked, card.finished
 
     for directory in _tapes(base):
-        for path, recording in read(directory, f"{shown}/{directory.relative_to(base).as_posix()}").items():
+        shelf = read(directory, f"{shown}/{directory.relative_to(base).as_posix()}", spill)
+        for path, card in shelf.cards.items():
             earlier = found.get(path)
-            if earlier is None or rank(recording) >= rank(earlier):
-                found[path] = recording
-    return found
+            if earlier is None or rank(card) >= rank(earlier):
+                found[path] = card
+    return Shelf(found)
 
 
 def remove(directory: Path, recordings: Mapping[str, Recording], paths: Iterable[str]) -> None:
@@ -98,16 +105,12 @@ def _content(file: Path | str, shown: str, flags: int = 0, parent: int | None = 
         return content.read()
 
 
-def _finished(recording: Recording) -> bool:
-    return recording.answer.status == "success" and (recording.gate is None or recording.gate.answer is not None)
-
-
-def _files(directory: Path, shown: str) -> list[Path]:
+def _files(directory: Path, shown: str) -> list[str]:
     """Files that began to be written and were not finished have names that begin with a dot."""
     if not os.path.lexists(directory):
         return []
     try:
-        return sorted(one for one in directory.iterdir() if one.name.endswith(ENDING) and not one.name.startswith("."))
+        return sorted(name for name in os.listdir(directory) if name.endswith(ENDING) and not name.startswith("."))
     except OSError as error:
         raise RecordingProblem(f"{shown} is no directory that can be read: {error.strerror}") from None
 

@@ -16,6 +16,7 @@ from runner.plan.shards import shard_of
 from runner.plan.telemetry import Telemetry
 from runner.run import Surroundings, execute
 from runner.tape.deck import Deck
+from runner.tape.shelf import Shelf
 from runner.telemetry import Tracing
 from tests.build import chain, dag, plan_of
 from tests.servers import Answer, OpenAIServer, Request
@@ -24,7 +25,6 @@ from tests.workspace import Outcome, Workspace, parallel, tasks, workflow
 if TYPE_CHECKING:
     from runner.plan.plan import Plan
     from runner.report.results import RunReport
-    from runner.tape.recording import Recording
 
 REVIEW = parallel(
     reduce={"input": "Sum up: {{ branches.a.response }}, {{ branches.d.response }}"},
@@ -154,10 +154,10 @@ def test_what_resumes_on_all_shards_asks_only_what_they_left(tmp_path: Path, pat
         whole = engine(tmp_path, plan, Deck(plan))
         questions = asked(server)
         server.requests.clear()
-        kept: dict[str, Recording] = {}
+        kept = Shelf()
         for number in range(1, of + 1):
             shard = shard_of(plan, number, of)
-            engine(tmp_path, shard, Deck(shard, keep=lambda one: kept.update({one.path: one})))
+            engine(tmp_path, shard, Deck(shard, keep=lambda one, text: kept.put(one, text.encode())))
         assert {*kept} == {step.path for step in shard_of(plan, 1, 1).steps()}
         rest = engine(tmp_path, plan, Deck(plan, "resume", kept))
 
