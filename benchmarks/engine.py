@@ -1,19 +1,20 @@
-"""One measured run of the engine, in a process of its own that has imported everything and made a call before."""
+"""Measured runs of the engine, in a process of its own that has imported everything and made a call before. The
+workflow file comes on stdin; arguments are the server's address and how many runs."""
 
 from __future__ import annotations
 
 import json
 import random
-import resource
 import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.measure import peak_mib
+from benchmarks.specs import WARM_UP, chain, spec
 from runner.plan.make import make_plan
 from runner.plan.plan import Plan
 from runner.plan.telemetry import Telemetry
@@ -22,28 +23,6 @@ from runner.run import Surroundings, run_plan
 from runner.spec.load import parse, to_spec
 from runner.tape.deck import Deck
 from runner.telemetry import Tracing
-
-
-def tasks(count: int, *, wide: bool) -> dict[str, Any]:
-    """A DAG of `count` tasks: none waiting for another, or each for the one before it."""
-    rows: list[dict[str, Any]] = [{"id": f"t{i}", "agent": "writer", "input": f"task {i}"} for i in range(count)]
-    if not wide:
-        for earlier, row in pairwise(rows):
-            row["deps"] = [earlier["id"]]
-    return {"type": "workflow", "config": {"tasks": rows}}
-
-
-def spec(host: str, pattern: dict[str, Any], **runtime: Any) -> str:
-    """A workflow file as JSON, which is YAML too."""
-    return json.dumps(
-        {
-            "version": 1,
-            "name": "bench",
-            "runtime": {"provider": "openai", "model_id": "m", "host": host, **runtime},
-            "agents": {"writer": {"prompt": "You write."}},
-            "pattern": pattern,
-        }
-    )
 
 
 def run(text: str, deck: Callable[[Plan], Deck] = Deck) -> RunReport:
@@ -65,18 +44,24 @@ def run(text: str, deck: Callable[[Plan], Deck] = Deck) -> RunReport:
         return run_plan(plan, around)
 
 
+def measured(text: str, url: str, runs: int) -> dict[str, Any]:
+    """What this many runs of the file took, and what the last of them counted."""
+    run(spec(url, chain([WARM_UP])))
+    seconds, cpu_s = list[float](), list[float]()
+    for _ in range(runs):
+        before, cpu = time.perf_counter(), time.process_time()
+        report = run(text)
+        seconds.append(time.perf_counter() - before)
+        cpu_s.append(time.process_time() - cpu)
+        assert report.status == "success", report.failure
+    counts = {"builds": report.cache.builds, "hits": report.cache.hits, "hit_rate": report.cache.hit_rate}
+    counts |= {"clients": report.clients.created, "client_hits": report.clients.hits}
+    return {"seconds": seconds, "cpu_s": cpu_s, "peak_mib": peak_mib(), **counts}
+
+
+def main(url: str, runs: str) -> None:
+    print(json.dumps(measured(sys.stdin.read(), url, int(runs))))
+
+
 if __name__ == "__main__":
-    url, count, width, shape = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-    run(spec(url, tasks(1, wide=True)))
-    text = spec(url, tasks(count, wide=shape == "wide"), max_parallel=width)
-    before, cpu = time.perf_counter(), time.process_time()
-    report = run(text)
-    measured = {
-        "status": report.status,
-        "seconds": time.perf_counter() - before,
-        "cpu_ms_a_call": 1000 * (time.process_time() - cpu) / count,
-        "builds": report.cache.builds,
-        "clients": report.clients.created,
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-    }
-    print(json.dumps(measured))
+    main(*sys.argv[1:])

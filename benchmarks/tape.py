@@ -6,24 +6,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import statistics
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from strands import Agent
-from strands.models.model import Model
-
-from benchmarks.engine import run, spec, tasks
+from benchmarks.bare import measured
+from benchmarks.engine import run
+from benchmarks.specs import chain, spec
 from runner.folder import Folder
 from runner.plan.plan import Plan
 from runner.tape.deck import Deck
 from runner.tape.store import file_name, read
 
-ROUNDS = 5
+Samples = dict[str, list[float]]
 
 
 class Tape:
@@ -39,73 +37,33 @@ class Tape:
         return Deck(plan, "replay", read(self._directory, "tape"))
 
 
-class Stub(Model):
-    """Answers at once, and always the same."""
-
-    def get_config(self) -> Any:
-        return {}
-
-    def update_config(self, **model_config: Any) -> None: ...
-
-    def structured_output(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError
-
-    async def stream(self, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        yield {"messageStart": {"role": "assistant"}}
-        yield {"contentBlockStart": {"start": {}}}
-        yield {"contentBlockDelta": {"delta": {"text": "ok"}}}
-        yield {"contentBlockStop": {}}
-        yield {"messageStop": {"stopReason": "end_turn"}}
-
-
-def bare(count: int) -> None:
-    """Agents of the SDK, one after the other."""
-
-    async def ask() -> None:
-        for number in range(count):
-            agent = Agent(model=Stub(), system_prompt="You write.", callback_handler=None)
-            await agent.invoke_async(f"task {number}")
-
-    asyncio.run(ask())
-
-
-def median(work: Callable[[], Any], clock: Callable[[], float] = time.perf_counter) -> float:
-    """Seconds, when everything is warm."""
-    times = []
-    for _ in range(1 + ROUNDS):
-        before = clock()
-        work()
-        times.append(clock() - before)
-    return statistics.median(times[1:])
-
-
-def replay(text: str, count: int, folder: Path) -> dict[str, Any]:
-    """`seconds` with all that comes before and behind a run's own."""
-    tape, own = Tape(folder), list[int]()
+def replay(text: str, count: int, folder: Path, rounds: int) -> Samples:
+    """`seconds` with all that comes before and behind a run's own, `run_s`."""
+    tape = Tape(folder)
     assert run(text, tape.kept).status == "success"
-
-    def played() -> None:
+    found: Samples = {"seconds": [], "run_s": [], "floor_s": []}
+    for number in range(1 + rounds):
+        before = time.perf_counter()
         report = run(text, tape.played)
+        seconds = time.perf_counter() - before
         assert [step.source for step in report.steps] == ["tape"] * count
-        own.append(report.duration_ms)
+        [floor] = asyncio.run(measured("stub", "", count, 1, 1, 0))["seconds"]
+        if number:  # the first is to warm up
+            found["seconds"].append(seconds)
+            found["run_s"].append(report.duration_ms / 1000)
+            found["floor_s"].append(floor)
+    return found
 
-    return {
-        "seconds": median(played),
-        "run_s": statistics.median(own[1:]) / 1000,
-        "floor_s": median(lambda: bare(count)),
-    }
 
-
-def record(text: str, count: int, folder: Path) -> dict[str, Any]:
+def record(text: str, count: int, folder: Path, rounds: int) -> Samples:
     """CPU seconds; in turns, so that what else the machine does falls on both."""
     run(text)
-    pairs = []
-    for number in range(ROUNDS):  # each into a directory of its own, as a run does: to replace a file costs more
+    found: Samples = {"seconds": [], "floor_s": []}
+    for number in range(rounds):  # each into a directory of its own, as a run does: to replace a file costs more
         tape = Tape(folder / str(number))
-        pairs.append((cpu(lambda: run(text, tape.kept)), cpu(lambda: run(text))))  # noqa: B023 - called at once
-    more = statistics.median(kept - forgotten for kept, forgotten in pairs)
-    kept, forgotten = (statistics.median(times) for times in zip(*pairs, strict=True))
-    return {"seconds": kept, "floor_s": forgotten, "ms_a_call": 1000 * more / count}
+        found["seconds"].append(cpu(lambda: run(text, tape.kept)))  # noqa: B023 - called at once
+        found["floor_s"].append(cpu(lambda: run(text)))
+    return found
 
 
 def cpu(work: Callable[[], Any]) -> float:
@@ -114,8 +72,12 @@ def cpu(work: Callable[[], Any]) -> float:
     return time.process_time() - before
 
 
-if __name__ == "__main__":
-    url, count, what = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-    text = spec(url, tasks(count, wide=False))
+def main(url: str, count: str, what: str, rounds: str) -> None:
+    text = spec(url, chain(f"step {number}" for number in range(int(count))))
     with TemporaryDirectory() as folder:
-        print(json.dumps({"replay": replay, "record": record}[what](text, count, Path(folder))))
+        found = {"replay": replay, "record": record}[what](text, int(count), Path(folder), int(rounds))
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
