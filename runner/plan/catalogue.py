@@ -34,7 +34,7 @@ class ProviderFacts:
     caches_prompts: bool = True
     many_models: bool = True
     own_params: frozenset[str] = frozenset(
-        {"model", "messages", "stream", "stream_options", "tools", "tool_choice", "n"}
+        {"model", "messages", "stream", "stream_options", "tools", "tool_choice", "n", "timeout"}
     )
     """What a file may not say in `params`: it would put another question in the place of the step's."""
 

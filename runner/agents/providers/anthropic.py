@@ -17,9 +17,9 @@ from strands.models.anthropic import AnthropicModel
 from strands.models.model import CacheConfig
 
 from runner.agents.pool import Client
-from runner.agents.providers import Provider, inference
+from runner.agents.providers import Provider, clients, inference
+from runner.agents.providers.clients import connection_fault, http_fault
 from runner.agents.providers.faults import Fault, broke_off
-from runner.agents.providers.http import connection_fault, http_fault
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -36,12 +36,12 @@ MAX_TOKENS: Final = 4096
 
 
 async def open_client(address: str, home: Home) -> Client:
-    http = home.http.client(events=True)
+    http = clients.client(home.http, events=True)
     client_args = {
         "api_key": home.environ.get(KEY) or "none",
         "base_url": address or ANTHROPIC,  # named, or the client would take it from the environment
         "max_retries": 0,
-        "timeout": home.http.timeout,
+        "timeout": clients.timeout(home.http),
         "http_client": http,
     }
     return Client(client_args, http.aclose)

@@ -17,9 +17,9 @@ from google.genai import errors, types
 from strands.models.gemini import GeminiModel
 
 from runner.agents.pool import Client
-from runner.agents.providers import Provider, inference
+from runner.agents.providers import Provider, clients, inference
+from runner.agents.providers.clients import http_fault
 from runner.agents.providers.faults import Fault, broke_off, seconds
-from runner.agents.providers.http import http_fault
 from runner.errors import ModelProblem
 from runner.plan.catalogue import both_spellings
 
@@ -37,11 +37,11 @@ GEMINI: Final = "https://generativelanguage.googleapis.com"
 
 async def open_client(address: str, home: Home) -> Client:
     key = next((home.environ[name] for name in KEYS if home.environ.get(name)), "none")
-    http = home.http.client()
+    http = clients.client(home.http)
 
     async def with_timeout(request: httpx.Request) -> None:
         """Their client asks for no time limit at all, or for one over everything, which a server is told of as well."""
-        request.extensions["timeout"] = home.http.timeout.as_dict()
+        request.extensions["timeout"] = clients.timeout(home.http).as_dict()
 
     http.event_hooks = {"request": [with_timeout]}
     client = await asyncio.to_thread(_connected, address or GEMINI, key, http, home)

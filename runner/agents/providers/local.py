@@ -6,20 +6,21 @@ import asyncio
 import contextlib
 import importlib.util
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from runner.agents.pool import Client
 from runner.agents.providers import Home, Provider
-from runner.agents.providers.openai import compatible_client, compatible_model, read_fault
+from runner.agents.providers.chat.faults import read_fault
+from runner.agents.providers.openai import bearer, compatible_client, compatible_model
 from runner.errors import UsageError
 from runner.plan.catalogue import PROVIDERS
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
 
-    from strands.models.openai import OpenAIModel
-
+    from runner.agents.providers.chat.model import ChatModel
     from runner.plan.plan import AgentRecipe
 
 SCRIPT: Final = Path(__file__).with_name("llama_server.py")
@@ -31,13 +32,8 @@ async def open_client(address: str, home: Home) -> Client:
     process, url = await _start(_weights(address), min(home.max_parallel, MOST_SLOTS), home)
     # The server closes after each stream although it promises to keep the connection; a call that takes it at its
     # word is lost now and then.
-    client = compatible_client(url, "none", home, {"Connection": "close"})
-
-    async def close() -> None:
-        await client.close()
-        await _end(process)
-
-    return Client(client.raw, close)
+    client = compatible_client(url, {**bearer(None), "Connection": "close"}, home)
+    return Client(client.raw, partial(_end, process))
 
 
 def _weights(model_id: str) -> Path:
@@ -93,7 +89,7 @@ async def _end(process: Process) -> None:
     await process.communicate()
 
 
-def make_model(recipe: AgentRecipe, client: Client) -> OpenAIModel:
+def make_model(recipe: AgentRecipe, client: Client) -> ChatModel:
     return compatible_model(recipe, client, "max_tokens")
 
 

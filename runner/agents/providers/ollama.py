@@ -9,9 +9,9 @@ import ollama
 from strands.models.ollama import OllamaModel
 
 from runner.agents.pool import Client
-from runner.agents.providers import Provider, inference
+from runner.agents.providers import Provider, clients, inference
+from runner.agents.providers.clients import http_fault
 from runner.agents.providers.faults import Fault, broke_off
-from runner.agents.providers.http import http_fault
 from runner.errors import ModelProblem
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ async def open_client(address: str, home: Home) -> Client:
     async def close() -> None:
         """The transport is the run's; nothing of a client's own stays open."""
 
-    timeout = home.http.timeout
-    return Client({"transport": home.http.shared, "timeout": timeout, "follow_redirects": False}, close)
+    timeout = clients.timeout(home.http)
+    return Client({"transport": clients.shared(home.http), "timeout": timeout, "follow_redirects": False}, close)
 
 
 def make_model(recipe: AgentRecipe, client: Client) -> OllamaModel:
