@@ -23,6 +23,7 @@ from runner.errors import (
     StepFailed,
     TemplateProblem,
 )
+from runner.garbage import seldom_collected
 from runner.notes import Notebook
 from runner.onion import wrapped
 from runner.patterns.registry import PATTERNS
@@ -85,15 +86,16 @@ Watched: TypeAlias = Callable[["Run"], AbstractContextManager[object]]
 def run_plan(plan: Plan, around: Surroundings, watched: Watched = nullcontext) -> RunReport:
     """Run a plan in a loop of its own: the only one there is, in a thread that has none."""
 
-    async def whole() -> RunReport:
+    async def whole() -> Run:
         # A call of Bedrock holds a thread; the default is a handful on a small machine.
         threads = Threads(plan.limits.max_parallel + OTHER_THREADS, "call")
         asyncio.get_running_loop().set_default_executor(threads)
         run = Run(plan, around)
-        with watched(run):
-            return await run.task
+        with seldom_collected(), watched(run):
+            await run.task
+            return run  # not its report: `asyncio.run` makes a text of what comes back, as long as that is
 
-    return asyncio.run(whole())
+    return asyncio.run(whole()).task.result()
 
 
 async def execute(plan: Plan, around: Surroundings) -> RunReport:

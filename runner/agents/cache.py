@@ -1,15 +1,16 @@
-"""AgentCache: what an agent is made of, prepared once and stamped out blank for every call.
+"""AgentCache: what an agent is made of, prepared once and given out blank for every call.
 
 It holds blueprints, not live agents: a live agent remembers its conversation, so a cached one would leak one step's
-words into the next, and it cannot answer two calls at once. Stamping out a blank one costs about 0.1 ms.
+words into the next, and it cannot answer two calls at once. What is blank is `blanks`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runner.agents import providers
+from runner.agents.blanks import Blanks
 from runner.report.events import CacheLookup
 from runner.report.results import CacheStatistics
 
@@ -23,10 +24,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Blueprint:
-    """The parts of an agent that calls share: its recipe, its provider, its tools. None of them keeps state."""
+    """The parts of an agent that calls share: its recipe, its provider, its tools. None of them keeps state; what does
+    is in nobody's hands."""
 
     recipe: AgentRecipe
     tools: tuple[Any, ...]
+    _blanks: Blanks = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_blanks", Blanks(self.recipe.id, self.tools))
+
+    def blanks(self, tools: tuple[Any, ...]) -> Blanks:
+        """Where agents with these tools are had: those of a recording are one call's own."""
+        return self._blanks if tools == self.tools else Blanks(self.recipe.id, tools)
 
     @property
     def provider(self) -> Provider:

@@ -8,11 +8,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from strands import Agent
-from strands.agent.conversation_manager import NullConversationManager
 from strands.types.exceptions import ContextWindowOverflowException
 
-from runner.agents import providers
+from runner.agents import providers, spans
 from runner.agents.cache import AgentCache, Blueprint
 from runner.agents.closing import all_closed
 from runner.agents.compacting import CompactingModel, Conversation
@@ -81,6 +79,7 @@ class LiveAgents:
         self._home, self._ledger, self._span, self._now = home, ledger, span, bench.now
         self._scrub = bench.scrub
         self._context, self._emit = context, emit
+        spans.only_below_ours()
         self._box, self._real_tools = ToolBox(tools, bench, emit), real_tools
         self._skills = {name: skills.told(one) for name, one in tools.items() if isinstance(one, SkillBook)}
         self.cache = AgentCache(self._build, emit)
@@ -107,10 +106,10 @@ class LiveAgents:
         blueprint = self.cache.get(recipe, count=first)
         try:
             if isinstance(call.reel, Player):
-                return await self._ask(call, self._played(call, blueprint, call.reel))
+                return await self._ask(call, blueprint, self._played(call, blueprint, call.reel))
             key = ClientKey(recipe.model.provider, blueprint.provider.address(recipe.model))
             async with self.pool.lease(key, count=first) as client:
-                return await self._ask(call, self._live(call, blueprint, client, call.reel))
+                return await self._ask(call, blueprint, self._live(call, blueprint, client, call.reel))
         except RunnerError:
             raise
         except Exception as error:
@@ -119,31 +118,21 @@ class LiveAgents:
                 raise ours(error) or call.reel.broken(told) from error
             raise self._explain(blueprint, error) from error
 
-    async def _ask(self, call: Call, parts: Parts) -> Reply:
-        agent, recipe = self._stamp(call, parts), call.step.agent
+    async def _ask(self, call: Call, blueprint: Blueprint, parts: Parts) -> Reply:
+        recipe, blanks, conversation = call.step.agent, blueprint.blanks(parts.tools), parts.conversation
+        agent = blanks.take(parts.model, parts.system_prompt, conversation.messages)
         with self._span("agent.invoke", agent=recipe.id, model=recipe.model.model_id):
             try:
                 # Where an attempt failed before, the question has been asked.
-                result = await agent.invoke_async(None if parts.conversation.is_open else call.user)
+                result = await agent.invoke_async(None if conversation.is_open else call.user)
             except asyncio.CancelledError:
                 agent.cancel()  # a thread of the SDK's would read on to the end
                 raise
+        blanks.give_back(agent)
         text = "".join(block.get("text", "") for block in result.message["content"]).strip()
         if not text:
             raise ModelProblem("the model gave an empty answer")
         return Reply(whole_characters(text))
-
-    def _stamp(self, call: Call, parts: Parts) -> Agent:
-        return Agent(
-            name=call.step.agent.id,
-            model=parts.model,
-            system_prompt=parts.system_prompt,
-            messages=parts.conversation.messages,
-            tools=[*parts.tools],
-            callback_handler=None,
-            conversation_manager=NullConversationManager(),
-            retry_strategy=None,
-        )
 
     # -- what an agent is put together of ------------------------------------------------------------------------------
 

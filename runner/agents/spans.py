@@ -1,0 +1,47 @@
+"""The SDK's spans are opened below one of ours, and not at all where nobody traces.
+
+The SDK puts every message into JSON for its spans before it asks whether anybody has them: of its own work on a call
+that is a quarter.
+"""
+
+from __future__ import annotations
+
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.trace import INVALID_SPAN, get_current_span
+from strands.telemetry.tracer import get_tracer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STARTS: Final = ("start_agent_span", "start_event_loop_cycle_span", "start_model_invoke_span", "start_tool_call_span")
+ENDS: Final = ("end_agent_span", "end_tool_call_span")
+"""Those that ask nothing either."""
+
+
+@cache
+def only_below_ours() -> None:
+    """From here on the process's one tracer of the SDK keeps to that."""
+    tracer = get_tracer()
+    for name in STARTS:
+        setattr(tracer, name, _below_ours(getattr(tracer, name)))
+    for name in ENDS:
+        setattr(tracer, name, _of_one_that_is(getattr(tracer, name)))
+
+
+def _below_ours(start: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(start)
+    def started(*args: Any, **kwargs: Any) -> Any:
+        return start(*args, **kwargs) if get_current_span().is_recording() else INVALID_SPAN
+
+    return started
+
+
+def _of_one_that_is(end: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(end)
+    def ended(span: Any, *args: Any, **kwargs: Any) -> None:
+        if span.is_recording():
+            end(span, *args, **kwargs)
+
+    return ended
