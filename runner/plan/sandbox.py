@@ -87,14 +87,16 @@ _OF_NUMBERS: Final = ("divisibleby", "even", "odd")
 _TEXT, _WEIGHED, _KEPT, _COUNTED, _CALLED = "~", "[]", "[:]", "for", "()"
 
 
-def check(tree: nodes.Template) -> None:
-    """Raise TemplateProblem for what workflows cannot use."""
+def check(tree: nodes.Template) -> int:
+    """How many parts a template has. Raises TemplateProblem for what workflows cannot use."""
+    count = 0
     for count, node in enumerate(tree.find_all(nodes.Node)):
         if count > MAX_PARTS:
             raise TemplateProblem(f"the template has more than {MAX_PARTS:,} parts")
         if problem := _problem(node):
             where = f" (line {node.lineno} of the template)" if (node.lineno or 1) > 1 else ""
             raise TemplateProblem(problem + where)
+    return count
 
 
 def _problem(node: nodes.Node) -> str | None:

@@ -10,19 +10,21 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2 import TemplateError, TemplateSyntaxError, nodes
+from jinja2.runtime import new_context
 
 from runner.errors import TemplateProblem
 from runner.plan.bounds import MAX_RENDERED, joined
 from runner.plan.deadline import bounded
-from runner.plan.sandbox import check, compiled, environment
+from runner.plan.lookups import Lookups, References, of_path, of_tree, together
+from runner.plan.pieces import Code, Path, Piece, cut
+from runner.plan.sandbox import MAX_PARTS, check, compiled, environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from jinja2 import Template
 
@@ -48,29 +50,13 @@ _OTHER_PROBLEMS: Final = (
 _FALSE: Final = frozenset({"", "false", "no", "none", "null", "0", "0.0", "[]", "{}"})
 
 
-@dataclass(frozen=True)
-class References:
-    """What a template names: `names` that must be defined, `guarded` ones it can do without (by `default`, or asked
-    whether they are `defined`), and `parts` like ("tasks", "fetch") or ("steps", 0)."""
-
-    names: frozenset[str]
-    guarded: frozenset[str]
-    parts: frozenset[tuple[str, str | int]]
-    fields: frozenset[tuple[str, str]]
-    """("steps", "response"): what is asked of an answer, by the name that it is found below."""
-    inputs: frozenset[str] = frozenset()
-    """Names below `inputs.values` that must be defined."""
-    guarded_inputs: frozenset[str] = frozenset()
-    below: frozenset[tuple[str, str, str]] = frozenset()
-    """("pr", "head", "sha"): what is asked of a part that has a name."""
-    whole: frozenset[str] = frozenset()
-    """Names that are taken as they are, and not for a part that can be told from the template."""
-
-
 def render(source: str, names: Mapping[str, Any]) -> str:
     """Render a template. Raises TemplateProblem with a sentence."""
-    template, _ = _read(source)
-    return bounded(MAX_SECONDS, _late, _rendered, template, names)
+    pieces, _ = _read(source)
+    ready = [
+        bounded(MAX_SECONDS, _late, _code, one.source).template if isinstance(one, Code) else one for one in pieces
+    ]
+    return bounded(MAX_SECONDS, _late, _rendered, ready, names)
 
 
 def references(source: str) -> References:
@@ -121,13 +107,24 @@ def _expression(template: str) -> str | None:
     return None
 
 
-def _rendered(template: Template, names: Mapping[str, Any]) -> str:
+def _rendered(pieces: Sequence[str | Path | Template], names: Mapping[str, Any]) -> str:
+    context = new_context(environment(), None, {}, dict(names), globals=environment().globals)
     try:
-        return joined(template.root_render_func(template.new_context(dict(names))))
+        return joined(_written(pieces, context))
     except TemplateError as error:
         raise TemplateProblem(_sentence(error.message or type(error).__name__)) from None
     except _OTHER_PROBLEMS as error:
         raise TemplateProblem(_sentence(f"{type(error).__name__}: {error}")) from None
+
+
+def _written(pieces: Sequence[str | Path | Template], context: Any) -> Iterator[str]:
+    for piece in pieces:
+        if isinstance(piece, str):
+            yield piece
+        elif isinstance(piece, Path):
+            yield piece.written(context)
+        else:
+            yield from piece.root_render_func(context)
 
 
 def _sentence(message: str) -> str:
@@ -139,24 +136,55 @@ def _late() -> TemplateProblem:
     return TemplateProblem(f"the template takes longer than {MAX_SECONDS:g} s")
 
 
-def _read(source: str) -> tuple[Template, References]:
+def _read(source: str) -> tuple[Sequence[Piece], References]:
     return _read_short(source) if len(source) < _LONG else _read_long(source)
 
 
-def _read_once(source: str) -> tuple[Template, References]:
-    """A template as it is rendered, and what it will look up."""
+def _read_once(source: str) -> tuple[Sequence[Piece], References]:
+    """A template in pieces, and what it will look up."""
     if len(source) > MAX_SOURCE:
         raise TemplateProblem(f"the template is longer than {MAX_SOURCE:,} characters")
+    pieces = cut(source)
+    parts = sum(len(piece) if isinstance(piece, Path) else 1 for piece in pieces)
+    if not any(isinstance(piece, Code) for piece in pieces) and parts < MAX_PARTS:
+        return pieces, _of_paths(tuple(piece for piece in pieces if isinstance(piece, Path)))
     environment()  # made before the clock runs
-    return bounded(MAX_SECONDS, _late, _parsed, source)
+    return bounded(MAX_SECONDS, _late, _looked_into, source, pieces, parts)
 
 
-def _parsed(source: str) -> tuple[Template, References]:
+@lru_cache(maxsize=2_000)
+def _of_paths(paths: tuple[Path, ...]) -> References:
+    return together([of_path(path) for path in paths]).references
+
+
+def _looked_into(source: str, pieces: Sequence[Piece], parts: int) -> tuple[Sequence[Piece], References]:
+    try:
+        found = [_code(piece.source) for piece in pieces if isinstance(piece, Code)]
+        parts += sum(one.parts for one in found)
+    except TemplateProblem:
+        parts = MAX_PARTS
+    if parts >= MAX_PARTS:  # the whole has the line where it is wrong, or it is right after all
+        pieces, found = (Code(source),), [_code(source)]
+    paths = [of_path(piece) for piece in pieces if isinstance(piece, Path)]
+    return pieces, together([*paths, *(one.lookups for one in found)]).references
+
+
+class _Compiled(NamedTuple):
+    template: Template
+    lookups: Lookups
+    parts: int
+
+
+def _code(source: str) -> _Compiled:
+    return _code_short(source) if len(source) < _LONG else _code_long(source)
+
+
+def _compiled(source: str) -> _Compiled:
     try:
         tree = environment().parse(source)
-        check(tree)
-        found = _references(tree)
-        return compiled(tree), found
+        parts = check(tree)
+        found = of_tree(tree)
+        return _Compiled(compiled(tree), found, parts)
     except TemplateSyntaxError as error:
         where = f" (line {error.lineno} of the template)" if source.count("\n") else ""
         raise TemplateProblem(f"{_sentence(error.message or 'syntax error').rstrip('.')}{where}") from None
@@ -167,93 +195,6 @@ def _parsed(source: str) -> tuple[Template, References]:
 
 
 # The templates of a file are short and many, or long and few: what is kept is no more than some tens of files' worth.
-_read_short = lru_cache(maxsize=20_000)(_read_once)
-_read_long = lru_cache(maxsize=100)(_read_once)
-
-
-def _references(tree: nodes.Template) -> References:
-    names = meta.TrackingCodeGenerator(environment())
-    names.optimizer = None  # it would work out what is constant, with no bound, and put it into the tree
-    names.visit(tree)
-    undeclared = names.undeclared_identifiers - set(environment().globals)
-    needed = undeclared & _unguarded(tree)
-    looked_up = list(tree.find_all((nodes.Getattr, nodes.Getitem)))
-    parts = {part for part in map(_part, looked_up) if part and part[0] in undeclared}
-    below = {found for found in map(_below, looked_up) if found and found[0] in undeclared}
-    return References(
-        frozenset(needed),
-        frozenset(undeclared - needed),
-        frozenset(parts),
-        frozenset((root, field) for root, _, field in below),
-        *_inputs(tree),
-        below=frozenset((root, part, field) for root, part, field in below if isinstance(part, str)),
-        whole=frozenset(undeclared & _whole(tree)),
-    )
-
-
-def _whole(tree: nodes.Template) -> set[str]:
-    """Names that are used otherwise than by a part of theirs, or asked for whether they are there."""
-    every = {id(node): node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"}
-    looked_up: list[nodes.Getattr | nodes.Getitem] = [*tree.find_all(nodes.Getattr), *tree.find_all(nodes.Getitem)]
-    for node in looked_up:
-        if _part(node) is not None:
-            every.pop(id(node.node), None)
-    for test in tree.find_all(nodes.Test):
-        if test.name in ("defined", "undefined"):
-            every.pop(id(test.node), None)
-    return set(every.values())
-
-
-def _inputs(tree: nodes.Template) -> tuple[frozenset[str], frozenset[str]]:
-    """The names asked for as `inputs.values.name`: those that must be there, and those that need not."""
-    every = {id(node): name for node in tree.find_all((nodes.Getattr, nodes.Getitem)) if (name := _input(node))}
-    guards = [node for node in tree.find_all((nodes.Test, nodes.Filter)) if id(node.node) in every]
-    tested = {every[id(node.node)] for node in guards if node.name in ("defined", "undefined")}
-    defaulted = {id(node.node) for node in guards if node.name == "default"}
-    needed = {name for key, name in every.items() if key not in defaulted} - tested
-    return frozenset(needed), frozenset(every.values()) - needed
-
-
-def _input(node: nodes.Node) -> str | None:
-    if not isinstance(node, nodes.Getattr | nodes.Getitem) or _part(node.node) != ("inputs", "values"):
-        return None
-    found = _below(node)
-    return found[2] if found else None
-
-
-def _unguarded(tree: nodes.Template) -> set[str]:
-    """Names that are looked up somewhere without `default`, and are nowhere asked whether they are defined."""
-    loaded = {id(node): node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"}
-    tested = set()
-    for node in tree.find_all((nodes.Test, nodes.Filter)):
-        if not isinstance(node.node, nodes.Name):
-            continue
-        if node.name in ("defined", "undefined"):
-            tested.add(node.node.name)
-        elif node.name == "default":
-            loaded.pop(id(node.node), None)
-    return set(loaded.values()) - tested
-
-
-def _part(node: nodes.Node) -> tuple[str, str | int] | None:
-    if not isinstance(node, nodes.Getattr | nodes.Getitem) or not isinstance(node.node, nodes.Name):
-        return None
-    if isinstance(node, nodes.Getattr):
-        return node.node.name, node.attr
-    key = node.arg
-    if isinstance(key, nodes.Neg) and isinstance(key.node, nodes.Const) and isinstance(key.node.value, int):
-        return node.node.name, -key.node.value
-    if isinstance(key, nodes.Const) and isinstance(key.value, str | int):
-        return node.node.name, key.value
-    return None
-
-
-def _below(node: nodes.Node) -> tuple[str, str | int, str] | None:
-    """A name, what is looked up in it, and what is looked up in that."""
-    inner = _part(node.node) if isinstance(node, nodes.Getattr | nodes.Getitem) else None
-    if inner is None:
-        return None
-    if isinstance(node, nodes.Getattr):
-        return *inner, node.attr
-    named = node.arg if isinstance(node, nodes.Getitem) else None
-    return (*inner, named.value) if isinstance(named, nodes.Const) and isinstance(named.value, str) else None
+# What is compiled takes ten times as much as what is only read, and most templates have nothing of it.
+_read_short, _read_long = lru_cache(maxsize=20_000)(_read_once), lru_cache(maxsize=100)(_read_once)
+_code_short, _code_long = lru_cache(maxsize=2_000)(_compiled), lru_cache(maxsize=100)(_compiled)
