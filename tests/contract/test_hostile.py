@@ -181,7 +181,7 @@ def test_a_bug_of_ours_is_told_when_the_host_listens_again(job: Workspace, monke
     def failing(*_: object) -> None:
         raise ZeroDivisionError(LOUD)
 
-    monkeypatch.setattr("runner.log.lines", failing)
+    monkeypatch.setattr("runner.report.progress.lines", failing)
     outcome = job.run(workflow("http://localhost:1", chain("go")))
     assert outcome.exit_code == 70
     assert "Traceback" in outcome.log
