@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
+from operator import is_not
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from runner.answers import SpilledResult
 from runner.errors import FileProblem, Finding, RunnerError, RunPaused, TookMore
 from runner.report import cases, nested
 from runner.report.junit import junit
@@ -21,7 +23,7 @@ from runner.report.summary import summary
 from runner.report.tested import FAILED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from runner.ci.host import Host
@@ -177,26 +179,37 @@ def clean(report: Data, scrub: Callable[[str], str]) -> Data:
 
 
 OF_A_POST: Final = frozenset({"kind", "side", "conclusion", "place", "repository", "head"})
+DEEP: Final = frozenset({"data", "to_post"})
+"""Fields of a report that hold what a model made, as deep as it likes."""
 LEFT_ALONE: Final = frozenset({"status", "mode", "pattern", "source", "level", "matrix"}) | OF_A_POST
 """Fields of a report whose texts are ours, where a secret that happens to be such a word is none."""
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:
-    """A value with every text in it changed."""
+    """A value with every text in it changed: itself where none is, for of most of a large report nothing is copied."""
     match value:
         case str():
             return change(value)
         case list() | tuple():
-            return type(value)(_mapped(one, change) for one in value)
+            mapped = [_mapped(one, change) for one in value]
+            return type(value)(mapped) if any(map(is_not, mapped, value)) else value
         case Mapping():
             return {_mapped(key, change): _mapped(one, change) for key, one in value.items()}
+    if isinstance(value, SpilledResult):
+        return value.changed(_changes(value, value.held, change), change)
     if is_dataclass(value) and not isinstance(value, type):
-        found = {one.name: getattr(value, one.name) for one in fields(value) if one.name not in LEFT_ALONE}
-        deep = {name: nested.changed(one, change) for name, one in found.items() if name in ("data", "to_post")}
-        return replace(
-            value, **{name: deep[name] if name in deep else _mapped(one, change) for name, one in found.items()}
-        )
+        changes = _changes(value, [one.name for one in fields(value)], change)
+        return replace(value, **changes) if changes else value
     return value
+
+
+def _changes(value: Any, names: Iterable[str], change: Callable[[str], str]) -> dict[str, Any]:
+    """Those of these fields that are others when every text in them is changed."""
+    found = {name: getattr(value, name) for name in names if name not in LEFT_ALONE}
+    mapped = {
+        name: nested.changed(one, change) if name in DEEP else _mapped(one, change) for name, one in found.items()
+    }
+    return {name: one for name, one in mapped.items() if one is not found[name]}
 
 
 def _artifact(name: str, text: str, artifacts: Folder) -> str:

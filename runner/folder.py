@@ -17,9 +17,16 @@ from runner import walk
 from runner.errors import FileProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 CLAIM = "results.json"
+
+PIECE: Final = 1024 * 1024
+"""Characters of a file that are looked through at once."""
+
+SEAM: Final = 64 * 1024
+"""Characters to either side that are looked at where pieces meet: more than a secret may have,
+https://docs.github.com/en/actions/reference/security/secrets#limits-for-secrets."""
 KILLED: Final = '{"status": "failed", "steps": []}\n'
 """What it says of a run that was killed before it could write its own."""
 
@@ -72,9 +79,10 @@ class Folder:
             return cls(workspace, directory, scrub, base)
         raise AssertionError
 
-    def write(self, name: str, text: str) -> Path:
-        """Write one file, whole. `name` may have been made by a model: it stays inside the directory, and out of
-        a repository's `.git`. Raises FileProblem when it does not, or when it cannot be written.
+    def write(self, name: str, text: str | Iterable[str]) -> Path:
+        """Write one file, whole: a text, or one that comes in pieces. `name` may have been made by a model: it stays
+        inside the directory, and out of a repository's `.git`. Raises FileProblem when it does not, or when it cannot
+        be written.
         """
         plain = os.path.normpath(name) if _can_be(name) else ""
         if not plain or plain == "." or plain.startswith(("/", "../")) or plain == "..":
@@ -84,10 +92,34 @@ class Folder:
         target, owner = self.directory / plain, walk.owner_of(self._workspace)
         try:
             with walk.directory(target.parent, make=True, owner=owner) as here:
-                walk.put(self._clean(name, text).encode(errors="replace"), target.name, here, owner)
+                cleaned = self._cleaned(name, [text] if isinstance(text, str) else text)
+                walk.put((one.encode(errors="replace") for one in cleaned), target.name, here, owner)
         except OSError as error:
             raise FileProblem(f"{self.shown(target)} cannot be written: {error.strerror}") from error
         return target
+
+    def _cleaned(self, name: str, pieces: Iterable[str]) -> Iterator[str]:
+        """The pieces of a text without secrets, and so that none slips through where two of them meet. What has no line
+        ends is one piece, however large."""
+        left = ""
+        for large in _large(pieces):
+            text = left + large
+            cut = self._cut(text) if len(text) > PIECE else 0
+            if cut:
+                yield self._clean(name, text[:cut])
+            left = text[cut:]
+        yield self._clean(name, left)
+
+    def _cut(self, text: str) -> int:
+        """The beginning of a line where a text can be cut, for what is taken out of it is the same then; some way from
+        its end, where something may go on that is only known with what follows. None is 0."""
+        cut, back = len(text) - SEAM, 1
+        while (cut := text.rfind("\n", 0, max(0, cut)) + 1) > 0:
+            before, behind = text[max(0, cut - SEAM) : cut], text[cut : cut + SEAM]
+            if self._scrub(before + behind) == self._scrub(before) + self._scrub(behind):
+                break
+            cut, back = cut - back, 2 * back
+        return cut
 
     def _clean(self, name: str, text: str) -> str:
         """The text without secrets. JSON stays JSON: what stands for a number of it is a text."""
@@ -137,6 +169,18 @@ def _inside(workspace: Path, wanted: str, what: str) -> Path:
     except OSError as error:
         raise FileProblem(f"{what} '{wanted}' cannot be a directory: {error.strerror}") from error
     return found
+
+
+def _large(pieces: Iterable[str]) -> Iterator[str]:
+    """The same text in pieces of PIECE characters or more, but for the last."""
+    some, size = list[str](), 0
+    for piece in pieces:
+        some.append(piece)
+        size += len(piece)
+        if size >= PIECE:
+            yield "".join(some)
+            some, size = [], 0
+    yield "".join(some)
 
 
 def _can_be(name: str) -> bool:

@@ -7,9 +7,11 @@ import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from runner.answers import let_go
 from runner.calls.budget import Ledger
 from runner.calls.gates import Gates
 from runner.course import Course
@@ -33,6 +35,7 @@ from runner.plan.scope import Scope, of_inputs
 from runner.prices import price
 from runner.report.events import Crashed, RunStarted, Statistics, Warned
 from runner.report.results import Failure, RunReport
+from runner.spill import Spill
 from runner.step import step_runner, untraced
 from runner.tape.deck import Deck
 from runner.threads import Threads
@@ -77,6 +80,8 @@ class Surroundings:
     deck: Deck | None = None
     """The run's recordings; without it they are forgotten."""
     gates: Gates | None = None
+    spill: Spill = field(default_factory=Spill)
+    """Where answers are that do not fit into memory."""
 
 
 Watched: TypeAlias = Callable[["Run"], AbstractContextManager[object]]
@@ -247,7 +252,9 @@ async def _play(
     notebook = None if deck.plays_only else _notebook(plan.context, around, once=deck.mode == "resume")
     emit = course.emit
     invoke = wrapped(agents.invoke, plan, ledger=ledger, deck=deck, notebook=notebook, emit=emit, random=around.random)
-    run_step = course.followed(step_runner(invoke, gates, emit=course.emit, now=around.now, span=around.span))
+    keep = partial(let_go, spill=around.spill)
+    run_step = step_runner(invoke, gates, emit=course.emit, now=around.now, span=around.span, keep=keep)
+    run_step = course.followed(run_step)
     if notebook is not None and (strange := await notebook.open()):
         course.emit(Warned(strange))
     await agents.open()
@@ -284,7 +291,7 @@ def _with_outputs(plan: Plan, report: RunReport, scope: Scope, trace: Callable[[
             if path in artifacts:
                 raise TemplateProblem(f"two artifacts have the path {path!r}")
             artifacts[path] = render(text, with_trace)
-        data: Any = None if scope.joined is not None else scope.last.data if scope.last else None
+        data: Any = None if scope.joined else scope.last.data if scope.last else None
         to_post = scope.response if data is None else data
         if plan.post.source is not None:
             to_post = value(plan.post.source, names)

@@ -23,22 +23,31 @@ Kept: TypeAlias = bytes | tuple[int, int]
 
 
 class Spill:
-    """`room` is how many bytes stay in memory; the file is where TMPDIR says. For any thread."""
+    """`room` is how many bytes stay in memory, ROOM where nothing is said; the file is where TMPDIR says. For any
+    thread."""
 
-    def __init__(self, room: int = ROOM) -> None:
-        self._room, self._end = room, 0
+    def __init__(self, room: int | None = None) -> None:
+        self._room, self._end = ROOM if room is None else room, 0
         self._file: int | None = None
         self._lock = threading.Lock()
 
-    def keep(self, content: bytes) -> Kept:
-        """Keep this. Raises FileProblem where there is no room for it anywhere."""
-        size = len(content)
+    def holds(self, size: int) -> bool:
+        """Whether so many bytes stay in memory, which then they do."""
         if size <= SMALL:
-            return content
+            return True
         with self._lock:
-            if size <= self._room:
-                self._room -= size
-                return content
+            fits = size <= self._room
+            self._room -= size if fits else 0
+            return fits
+
+    def keep(self, content: bytes) -> Kept:
+        """Keep this, wherever there is room. Raises FileProblem where there is none."""
+        return content if self.holds(len(content)) else self.put(content)
+
+    def put(self, content: bytes) -> Kept:
+        """Keep this in the file. Raises FileProblem where there is no room for it."""
+        size = len(content)
+        with self._lock:
             start, self._end = self._end, self._end + size
             try:
                 self._file = self._opened() if self._file is None else self._file

@@ -48,6 +48,14 @@ class RunStep(Protocol):
 RunAgent: TypeAlias = "Callable[[Step, Scope, str], Awaitable[StepResult]]"
 
 
+Keep: TypeAlias = "Callable[[StepResult], StepResult]"
+
+
+def held(result: StepResult) -> StepResult:
+    """For a run that holds all of its answers."""
+    return result
+
+
 class Span(Protocol):
     """Opens a span of the trace; what is set on the value inside becomes its attributes."""
 
@@ -60,9 +68,12 @@ def untraced(name: str, **attributes: str | int) -> Iterator[Callable[..., None]
     yield lambda **_: None
 
 
-def step_runner(invoke: Invoke, gates: Gates, *, emit: Emit, now: Callable[[], datetime], span: Span) -> RunStep:
-    """The run's `run_step`. How a step ended is emitted, also when it failed or was cancelled."""
-    run_agent = agent_runner(invoke, emit=emit, now=now, span=span)
+def step_runner(
+    invoke: Invoke, gates: Gates, *, emit: Emit, now: Callable[[], datetime], span: Span, keep: Keep = held
+) -> RunStep:
+    """The run's `run_step`. How a step ended is emitted, also when it failed or was cancelled; `keep` says in which
+    form its result is."""
+    run_agent = agent_runner(invoke, emit=emit, now=now, span=span, keep=keep)
 
     async def run_step(step: Row, scope: Scope, path: str) -> StepResult:
         if not isinstance(step, Gate):
@@ -110,7 +121,7 @@ def _answered(result: StepResult, gate: Gate, record: GateRecord) -> StepResult:
     )
 
 
-def agent_runner(invoke: Invoke, *, emit: Emit, now: Callable[[], datetime], span: Span) -> RunAgent:
+def agent_runner(invoke: Invoke, *, emit: Emit, now: Callable[[], datetime], span: Span, keep: Keep = held) -> RunAgent:
     """`run_step` for what models are asked."""
 
     async def run_agent(step: Step, scope: Scope, path: str) -> StepResult:
@@ -141,6 +152,7 @@ def agent_runner(invoke: Invoke, *, emit: Emit, now: Callable[[], datetime], spa
                 bills=tuple(tally.bills),
                 uncounted=tally.uncounted,
             )
+            result = keep(result)
             describe(status=status, tokens=result.usage.total, attempts=result.attempts)
             emit(StepFinished(result))
             return result

@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 Owner: TypeAlias = tuple[int, int] | None
@@ -61,13 +61,14 @@ def create(name: str, parent: int, flags: int, owner: Owner, mode: int = 0o666) 
     return made
 
 
-def put(content: bytes, name: str, parent: int, owner: Owner, mode: int | None = None) -> None:
-    """Put a whole file in its place, at once; what was there is gone, be it a link. Raises OSError."""
+def put(content: bytes | Iterable[bytes], name: str, parent: int, owner: Owner, mode: int | None = None) -> None:
+    """Put a whole file in its place, at once, also where its content comes in pieces; what was there is gone, be it a
+    link. Raises OSError."""
     temporary = f".{secrets.token_hex(8)}.part"
     made = create(temporary, parent, os.O_WRONLY, owner, 0o666 if mode is None else 0o600)
     try:
         with open(made, "wb") as file:
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
             if mode is not None:
                 os.fchmod(made, mode)
         os.replace(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)

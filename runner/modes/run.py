@@ -97,7 +97,7 @@ def _executed(
         ending.tracing.span,
         secrets=secrets,
         scrub=door.scrub,
-        trace=lambda: as_json(ending.tracing.spans),
+        trace=lambda: "".join(as_json(ending.tracing.spans)),
         deck=ending.deck,
         gates=gates,
     )

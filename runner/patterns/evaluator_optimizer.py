@@ -78,10 +78,11 @@ async def _accepted(
     flow: EvaluatorOptimizerFlow, rounds: list[Round], scope: Scope, run: RunStep
 ) -> tuple[Scope, bool]:
     """Whether the latest draft is good enough, or a human says so; and the scope behind that."""
-    latest, told = rounds[-1], [one.told() for one in rounds]
+    latest = rounds[-1]
     if latest.score >= flow.min_score or flow.review is None or latest.number == flow.max_iters:
         return scope, latest.score >= flow.min_score
     names = {"current_draft": latest.draft.response, "current_evaluation": latest.evaluation}
+    told = [one.told() for one in rounds]
     shown = scope.beside(iterations=told, iteration_index=len(told) - 1, **names)
     said = await run(flow.review, shown, nth(flow.review.path, latest.number))
     return scope.reviewed(said), reviews.stops(said.response)

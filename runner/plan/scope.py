@@ -120,14 +120,15 @@ class Scope:
     names: Mapping[str, Any] = field(default_factory=dict)
     steps: tuple[StepResult, ...] = ()
     last: StepResult | None = None
-    joined: str | None = None
+    joined: tuple[StepResult, ...] = ()
+    """The latest answers, where they are several."""
     sources: tuple[str, ...] = ()
 
     @property
     def response(self) -> str:
         """The answer of the pattern so far: several joined, or the last one, or nothing."""
-        if self.joined is not None:
-            return self.joined
+        if self.joined:
+            return "\n\n".join(result.response for result in self.joined)
         return self.last.response if self.last else ""
 
     def with_names(self, **names: Any) -> Scope:
@@ -159,13 +160,13 @@ class Scope:
         given = [result for result in results if result.status != "skipped"]
         if not given:
             return self
-        joined = "\n\n".join(result.response for result in given) if len(given) > 1 else None
+        joined = tuple(given) if len(given) > 1 else ()
         return replace(self, last=given[-1], joined=joined, sources=tuple(result.path for result in given))
 
     def for_templates(self) -> dict[str, Any]:
         """Everything a template may name here."""
         names = dict(self.names)
         names["steps"] = Answers(self.steps)
-        if self.last is not None or self.joined is not None:
+        if self.last is not None:
             names["last_response"] = self.response
         return names

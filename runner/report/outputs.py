@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runner.prices import exact
 from runner.report.costs import run_cost, step_cost
+from runner.report.streamed import members
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from runner.errors import Question
@@ -95,13 +96,17 @@ def cut(text: str, whole: str, most: int = MAX_RESPONSE) -> str:
     return encoded[: max(0, most - len(marker.encode()))].decode(errors="ignore") + marker
 
 
-def results_json(report: RunReport) -> str:
-    """The whole report as JSON."""
-    return json.dumps(document(report), indent=2, ensure_ascii=False) + "\n"
+def results_json(report: RunReport) -> Iterator[str]:
+    """The whole report as JSON, piece by piece: with the answers of all steps it may be more than memory holds."""
+    return members(_document(report, (step_document(step, report.started) for step in report.steps)), 2)
 
 
 def document(report: RunReport) -> dict[str, Any]:
     """What results.json holds; docs/reference.md tells its keys."""
+    return _document(report, [step_document(step, report.started) for step in report.steps])
+
+
+def _document(report: RunReport, steps: Iterable[Any]) -> dict[str, Any]:
     return {
         "name": report.name,
         "status": report.status,
@@ -116,7 +121,7 @@ def document(report: RunReport) -> dict[str, Any]:
         "response": report.response,
         "data": report.data,
         "step_outputs": dict(report.step_outputs),
-        "steps": [_step(step, report.started) for step in report.steps],
+        "steps": steps,
         "questions": [_question(one) for one in report.questions],
         "usage": _usage(report),
         "cost_usd": run_cost(report),
@@ -141,7 +146,8 @@ def document(report: RunReport) -> dict[str, Any]:
     }
 
 
-def _step(step: StepResult, at: datetime) -> dict[str, Any]:
+def step_document(step: StepResult, at: datetime) -> dict[str, Any]:
+    """What results.json holds of a step, priced as of a time."""
     return {
         "path": step.path,
         "id": step.id,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, Final
+
+from runner.report.streamed import members
 
 _STATUS: Final = {"unset": 0, "ok": 1, "error": 2}
 _INTERNAL: Final = 1  # SPAN_KIND_INTERNAL
@@ -31,9 +33,9 @@ class SpanRecord:
     """What happened in it, by name; only in a run that was asked for prompts and answers."""
 
 
-def as_json(spans: Iterable[SpanRecord]) -> str:
-    """The trace artifact: `{"spans": [...]}`, in the order of their starts."""
-    rows = [
+def as_json(spans: Iterable[SpanRecord]) -> Iterator[str]:
+    """The trace artifact, piece by piece: `{"spans": [...]}`, in the order of their starts."""
+    rows = (
         {
             "name": span.name,
             "trace_id": span.trace_id,
@@ -46,21 +48,18 @@ def as_json(spans: Iterable[SpanRecord]) -> str:
             **({"events": [{"name": name, **told} for name, told in span.events]} if span.events else {}),
         }
         for span in sorted(spans, key=lambda span: span.start_ns)
-    ]
-    return json.dumps({"spans": rows}, indent=1, ensure_ascii=False) + "\n"
+    )
+    return members({"spans": rows}, 1)
 
 
-def as_otlp_lines(spans: Iterable[SpanRecord], service: str = "strands-action") -> str:
+def as_otlp_lines(spans: Iterable[SpanRecord], service: str = "strands-action") -> Iterator[str]:
     """OTLP/JSON, a request a line; https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding."""
     ordered = sorted(spans, key=lambda span: (span.scope, span.start_ns))
     resource = {"attributes": _attributes({"service.name": service})}
-    lines = []
     for scope, group in groupby(ordered, key=lambda span: span.scope):
-        members = [_otlp_span(span) for span in group]
-        for start in range(0, len(members), _LINE):
-            scoped = {"scope": {"name": scope}, "spans": members[start : start + _LINE]}
-            lines.append(json.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": [scoped]}]}))
-    return "".join(line + "\n" for line in lines)
+        while some := [_otlp_span(span) for span in islice(group, _LINE)]:
+            scoped = {"scope": {"name": scope}, "spans": some}
+            yield json.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": [scoped]}]}) + "\n"
 
 
 def _otlp_span(span: SpanRecord) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from runner.errors import Location
 from runner.plan.schemas import mismatch
 from runner.prices import exact
 from runner.report.costs import why_unknown
-from runner.report.outputs import document
+from runner.report.outputs import document, step_document
 from runner.report.tested import Failed
 from runner.spec.nearest import nearest
 from runner.testing.paths import NoSuchPath, called, look_up, parts, step_at, step_named, step_names
@@ -88,7 +88,7 @@ def _of_step(
         yield ("status",), "status", f"be {says.status}", f"is {step.status}{why}"
 
     def found(path: str) -> Any:
-        whole = document(report)["steps"][report.steps.index(step)]
+        whole = step_document(step, report.started)
         return look_up(whole, parts(path))
 
     subject = Subject(step.response, step.data, step.tools, step.usage.total, step.turns, found)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runner import folder as folders
+from runner.credentials.scrub import Scrubber
 from runner.errors import FileProblem
 from runner.folder import CLAIM, Folder
 
@@ -349,3 +352,54 @@ def test_what_was_there_before_stays_whose_it_was(strangers: Path) -> None:
     run = claim(strangers, "a")
     run.write("new", "new")
     assert owners(strangers) == {"a": 0, "a/old": 0, "a/new": STRANGER, f"a/{CLAIM}": STRANGER}
+
+
+# -- in pieces --------------------------------------------------------------------------------------------------------
+
+SECRET = "correct-horse-battery"
+
+
+def of_lines(text: str) -> Iterator[str]:
+    """A text in pieces that end anywhere, as small as a line or smaller."""
+    return (text[at : at + 7] for at in range(0, len(text), 7))
+
+
+@pytest.mark.parametrize("at", range(0, 90, 4))
+def test_no_secret_slips_through_where_pieces_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    """Wherever in the file it is, broken over lines too."""
+    monkeypatch.setattr(folders, "PIECE", 40)
+    monkeypatch.setattr(folders, "SEAM", 45)
+    filler = "a line of it\n" * 10
+    text = filler[:at] + SECRET[:9] + "\n  " + SECRET[9:] + filler[at:]
+    folder = Folder.claim(tmp_path, "out", "{}", Scrubber([SECRET]))
+    folder.write("whole.md", text)
+    folder.write("pieces.md", of_lines(text))
+
+    assert (folder.directory / "pieces.md").read_text() == filler[:at] + "***" + filler[at:]
+    assert (folder.directory / "whole.md").read_text() == filler[:at] + "***" + filler[at:]
+
+
+def test_json_in_pieces_is_the_same_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands for a number is a text, and the end of a piece is in the middle of nothing."""
+    monkeypatch.setattr(folders, "PIECE", 40)
+    monkeypatch.setattr(folders, "SEAM", 45)
+    value = {"steps": [{"response": f'"{n}" {SECRET} \n', "number": 1234567890} for n in range(30)], "name": SECRET}
+    text = json.dumps(value, indent=2)
+    folder = Folder.claim(tmp_path, "out", "{}", Scrubber([SECRET, "1234567890"]))
+    folder.write("whole.json", text)
+    folder.write("pieces.json", of_lines(text))
+
+    found = (folder.directory / "pieces.json").read_text()
+    assert found == (folder.directory / "whole.json").read_text()
+    assert json.loads(found)["steps"][7] == {"response": '"7" *** \n', "number": "***"}
+
+
+def test_a_piece_that_cannot_be_had_leaves_what_was_there(run: Folder) -> None:
+    def pieces() -> Iterator[str]:
+        yield "one"
+        raise FileProblem("what was kept cannot be read")
+
+    run.write("a.txt", "before")
+    with pytest.raises(FileProblem, match="what was kept"):
+        run.write("a.txt", pieces())
+    assert {one.name: one.read_text() for one in run.directory.iterdir()} == {CLAIM: "{}", "a.txt": "before"}

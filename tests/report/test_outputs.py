@@ -97,8 +97,8 @@ def test_steps_are_counted_by_where_their_answers_came_from() -> None:
 
 def test_a_plan_has_its_matrix_and_a_shard_says_which_it_is() -> None:
     assert outputs(unrun(matrix='{"shard": ["1/1"]}'), Paths())["matrix"] == '{"shard": ["1/1"]}'
-    assert json.loads(results_json(report(shard=Shard(2, 5, 3, 11, 5))))["shard"] == "2/5"
-    assert json.loads(results_json(report()))["shard"] is None
+    assert json.loads("".join(results_json(report(shard=Shard(2, 5, 3, 11, 5)))))["shard"] == "2/5"
+    assert json.loads("".join(results_json(report())))["shard"] is None
 
 
 def test_what_is_not_known_is_empty_and_never_zero() -> None:
@@ -228,7 +228,7 @@ def test_results_hold_the_whole_report() -> None:
         warnings=(Finding("hm", Location("w.yaml", 1, 1), "warning"),),
         step_outputs={"headline": "News"},
     )
-    found = json.loads(results_json(ended))
+    found = json.loads("".join(results_json(ended)))
     assert (found["status"], found["exit_code"]) == ("failed", 10)
     assert found["started"] == "2026-01-02T12:00:00.000+00:00"
     assert [step["status"] for step in found["steps"]] == ["success", "failed", "skipped"]
@@ -274,16 +274,16 @@ def test_results_hold_the_whole_report() -> None:
 
 def test_a_long_answer_is_whole_in_the_results() -> None:
     answer = "ü" * MAX_RESPONSE * 2
-    assert json.loads(results_json(report(result(response=answer))))["steps"][0]["response"] == answer
+    assert json.loads("".join(results_json(report(result(response=answer)))))["steps"][0]["response"] == answer
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.text(), st.text(alphabet=st.characters(categories=["Cs", "Cc", "Po"])))
 def test_results_are_json_whatever_was_answered(answer: str, error: str) -> None:
-    found = json.loads(results_json(report(result(response=answer, error=error))))
+    found = json.loads("".join(results_json(report(result(response=answer, error=error)))))
     assert (found["steps"][0]["response"], found["steps"][0]["error"]) == (answer, error)
 
 
 def test_results_of_a_run_that_was_refused_are_there_too() -> None:
-    found = json.loads(results_json(unrun(failure=Failure("Invalid input", "no"))))
+    found = json.loads("".join(results_json(unrun(failure=Failure("Invalid input", "no")))))
     assert (found["status"], found["steps"], found["failure"]["message"]) == ("invalid", [], "no")

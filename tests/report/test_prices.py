@@ -188,10 +188,10 @@ def test_a_step_that_never_began_costs_nothing() -> None:
 
 
 def test_the_results_tell_the_cost_of_each_step_and_of_all() -> None:
-    found = json.loads(results_json(report(billed(Bill(LISTED, MILLION)), billed(Bill("ollama/x", MILLION)))))
+    found = json.loads("".join(results_json(report(billed(Bill(LISTED, MILLION)), billed(Bill("ollama/x", MILLION))))))
     assert [step["cost_usd"] for step in found["steps"]] == [2.5, 0.0]
     assert found["cost_usd"] == 2.5
-    found = json.loads(results_json(report(billed(Bill(LISTED, MILLION)), billed(Bill("openai/m", MILLION)))))
+    found = json.loads("".join(results_json(report(billed(Bill(LISTED, MILLION)), billed(Bill("openai/m", MILLION))))))
     assert [step["cost_usd"] for step in found["steps"]] == [2.5, None]
     assert found["cost_usd"] is None
 

@@ -57,7 +57,9 @@ def spans_of(text: str) -> list[Any]:
 
 
 def test_a_span_is_told_with_its_place_time_and_attributes() -> None:
-    found = json.loads(as_json([span("agent.invoke", parent_id="00f067aa0ba902b7", attributes={"agent": "ü"})]))
+    found = json.loads(
+        "".join(as_json([span("agent.invoke", parent_id="00f067aa0ba902b7", attributes={"agent": "ü"})]))
+    )
     assert found == {
         "spans": [
             {
@@ -76,19 +78,19 @@ def test_a_span_is_told_with_its_place_time_and_attributes() -> None:
 
 def test_spans_stand_in_the_order_of_their_starts() -> None:
     spans = [span("child", start_ns=2), span("root", start_ns=1)]
-    assert [one["name"] for one in json.loads(as_json(spans))["spans"]] == ["root", "child"]
+    assert [one["name"] for one in json.loads("".join(as_json(spans)))["spans"]] == ["root", "child"]
 
 
 def test_no_spans_are_an_empty_list() -> None:
-    assert json.loads(as_json([])) == {"spans": []}
-    assert as_otlp_lines([]) == ""
+    assert json.loads("".join(as_json([]))) == {"spans": []}
+    assert "".join(as_otlp_lines([])) == ""
 
 
 # -- for collectors ---------------------------------------------------------------------------------------------------
 
 
 def test_a_collector_reads_the_same_span() -> None:
-    (found,) = spans_of(as_otlp_lines([span("step", parent_id="00f067aa0ba902b7", status="error")]))
+    (found,) = spans_of("".join(as_otlp_lines([span("step", parent_id="00f067aa0ba902b7", status="error")])))
     assert found.name == "step"
     assert found.trace_id.hex() == "0af7651916cd43dd8448eb211c80319c"
     assert (found.span_id.hex(), found.parent_span_id.hex()) == ("b7ad6b7169203331", "00f067aa0ba902b7")
@@ -97,12 +99,12 @@ def test_a_collector_reads_the_same_span() -> None:
 
 
 def test_a_root_has_no_parent() -> None:
-    assert "parentSpanId" not in as_otlp_lines([span()])
+    assert "parentSpanId" not in "".join(as_otlp_lines([span()]))
 
 
 @pytest.mark.parametrize(("status", "code"), [("unset", 0), ("ok", 1), ("error", 2), ("whatever", 0)])
 def test_every_status_has_its_number(status: str, code: int) -> None:
-    assert spans_of(as_otlp_lines([span(status=status)]))[0].status.code == code
+    assert spans_of("".join(as_otlp_lines([span(status=status)])))[0].status.code == code
 
 
 @pytest.mark.parametrize(
@@ -116,19 +118,19 @@ def test_every_status_has_its_number(status: str, code: int) -> None:
     ],
 )
 def test_an_attribute_keeps_its_type(value: Any, kind: str, read: Any) -> None:
-    (attribute,) = spans_of(as_otlp_lines([span(attributes={"a": value})]))[0].attributes
+    (attribute,) = spans_of("".join(as_otlp_lines([span(attributes={"a": value})])))[0].attributes
     assert attribute.key == "a"
     assert attribute.value.WhichOneof("value") == kind
     assert getattr(attribute.value, kind) == read
 
 
 def test_a_list_is_a_list() -> None:
-    (attribute,) = spans_of(as_otlp_lines([span(attributes={"a": ("x", 1)})]))[0].attributes
+    (attribute,) = spans_of("".join(as_otlp_lines([span(attributes={"a": ("x", 1)})])))[0].attributes
     assert [one.string_value or one.int_value for one in attribute.value.array_value.values] == ["x", 1]
 
 
 def test_the_service_has_a_name() -> None:
-    (request,) = loaded(as_otlp_lines([span()]))
+    (request,) = loaded("".join(as_otlp_lines([span()])))
     (attribute,) = request.resource_spans[0].resource.attributes
     assert (attribute.key, attribute.value.string_value) == ("service.name", "strands-action")
 
@@ -137,7 +139,7 @@ def test_every_scope_keeps_its_spans() -> None:
     spans = [span("a", scope="x"), span("b", scope="y"), span("c", scope="x")]
     found = {
         scope.scope.name: [one.name for one in scope.spans]
-        for request in loaded(as_otlp_lines(spans))
+        for request in loaded("".join(as_otlp_lines(spans)))
         for part in request.resource_spans
         for scope in part.scope_spans
     }
@@ -145,6 +147,6 @@ def test_every_scope_keeps_its_spans() -> None:
 
 
 def test_a_large_trace_has_lines_that_can_be_read() -> None:
-    text = as_otlp_lines([span(f"s{number}", start_ns=number, end_ns=number + 1) for number in range(1200)])
+    text = "".join(as_otlp_lines([span(f"s{number}", start_ns=number, end_ns=number + 1) for number in range(1200)]))
     assert [len(request.resource_spans[0].scope_spans[0].spans) for request in loaded(text)] == [500, 500, 200]
     assert [one.name for one in spans_of(text)] == [f"s{number}" for number in range(1200)]
