@@ -228,6 +228,11 @@ def test_only_agents_and_the_room_that_asks_aws_for_secrets_import_an_sdk() -> N
     assert [str(one) for one in strangers] == []
 
 
+def test_aiohttp_is_imported_where_it_is_quick() -> None:
+    importers = {one.by for one in imports() if one.of.split(".")[0] == "aiohttp"}
+    assert importers == {"runner.agents.aio"}
+
+
 # -- the world --------------------------------------------------------------------------------------------------------
 
 DOORS = ("entrypoint", "runner.guard", "runner.main", "runner.testing.plugin")

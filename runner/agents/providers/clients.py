@@ -1,12 +1,10 @@
 """httpx clients on the run's connections, for the providers whose packages bring a client of their own.
 
-aiohttp's connections carry httpx's requests: about a third less CPU a call than httpx's own. Streams are read to their
-end, or the connection would be lost: some clients stop reading at a marker, before the body ends.
+aiohttp's connections carry httpx's requests: about a third less CPU a call than httpx's own.
 """
 
 from __future__ import annotations
 
-import asyncio
 import codecs
 import contextlib
 import json
@@ -14,17 +12,15 @@ import ssl
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
-import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from runner.agents.aio import aiohttp
 from runner.agents.providers.faults import Fault, one_line
-from runner.agents.providers.http import A_DOCUMENT, A_PAGE, LONGEST_DOCUMENT, NOT_UTF8, PATIENCE_S, lost
+from runner.agents.providers.http import A_DOCUMENT, A_PAGE, LONGEST_DOCUMENT, NOT_UTF8, lost
 
 if TYPE_CHECKING:
     from runner.agents.providers.http import Transport
-
-END_OF_STREAM: Final = b"[DONE]"
 
 
 def client(http: Transport, *, events: bool = False) -> httpx.AsyncClient:
@@ -49,9 +45,8 @@ class Unreadable(httpx.TransportError):
 
 
 class _Shared(httpx.AsyncBaseTransport):
-    """Gives connections back also when a reader stops at the end-of-stream marker, and refuses what is no stream:
-    clients read nothing in it, and would tell of an answer that broke off. `events` says that nothing but event
-    streams is asked for."""
+    """Refuses what is no stream: clients read nothing in it, and would tell of an answer that broke off. `events` says
+    that nothing but event streams is asked for."""
 
     def __init__(self, http: Transport, *, events: bool = False) -> None:
         self._http, self._events = http, events
@@ -66,7 +61,7 @@ class _Shared(httpx.AsyncBaseTransport):
         if response.status_code == 200 and self._events and "application/json" in kind:
             return await _error_as_event(response.stream, request)
         if "text/event-stream" in kind or "ndjson" in kind:
-            response.stream = _DrainedStream(response.stream, request)
+            response.stream = _Text(response.stream, request)
         return response
 
     def _backend(self, url: httpx.URL) -> AiohttpTransport:
@@ -104,32 +99,23 @@ async def _error_as_event(body: httpx.AsyncByteStream, request: httpx.Request) -
     return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=event)
 
 
-class _DrainedStream(httpx.AsyncByteStream):
-    """Text, by lines. What is none is refused: some clients read it with characters replaced, and take it for what
-    the model said."""
+class _Text(httpx.AsyncByteStream):
+    """What is no text is refused: some clients read it with characters replaced, and take it for what the model
+    said."""
 
     def __init__(self, inner: httpx.AsyncByteStream, request: httpx.Request) -> None:
-        self._inner, self._rest, self._request = inner, aiter(inner), request
-        self._tail, self._ended = b"", False
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._inner, self._request = inner, request
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._rest:
-            self._tail = (self._tail + chunk)[-64:]
+        decode = codecs.getincrementaldecoder("utf-8")().decode
+        async for chunk in self._inner:
             try:
-                self._decoder.decode(chunk)
+                decode(chunk)
             except UnicodeDecodeError:
                 raise Unreadable(NOT_UTF8, request=self._request) from None
             yield chunk
-        self._ended = True
 
     async def aclose(self) -> None:
-        # Only behind the marker: a stream that is given up half-way is cut off, so that nobody generates for nothing.
-        if not self._ended and END_OF_STREAM in self._tail:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(PATIENCE_S):
-                    async for _ in self._rest:
-                        pass
         await self._inner.aclose()
 
 

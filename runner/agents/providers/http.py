@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
-import aiohttp
 import certifi
 
+from runner.agents.aio import aiohttp
 from runner.agents.closing import all_closed
 from runner.agents.providers.faults import Fault, one_line
 

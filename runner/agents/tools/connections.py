@@ -16,11 +16,9 @@ from http.client import responses
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
-import aiohttp
-import httpx
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from runner.agents.aio import aiohttp
 from runner.agents.closing import all_closed
 from runner.agents.providers.http import proxy_for
 from runner.agents.tools import guard
@@ -111,7 +109,7 @@ class Connections:
     async def _ask(self, request: Request) -> Answer:
         url, host = request.url, request.url.raw_host or ""
         try:
-            proxy = proxy_for(httpx.URL(scheme=url.scheme, host=host), self._environ)
+            proxy = proxy_for(url, self._environ)
             if proxy:  # which looks the name up once more, out of our sight; so it is for those who trust theirs
                 await guard.addresses(host, url.port or 0, private=request.private)
             session = self._session("proxied" if proxy else "private" if request.private else "public")
@@ -125,7 +123,7 @@ class Connections:
                 ssl=self._tls if url.scheme == "https" else True,
             ) as response:
                 return await _answer(request, response)
-        except (aiohttp.ClientError, httpx.InvalidURL, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise ToolProblem(f"cannot ask {host}: {_reason(error)}") from None
 
     def _session(self, kind: str) -> aiohttp.ClientSession:
@@ -137,6 +135,8 @@ class Connections:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
+        import httpx  # which nothing else here needs
+
         return httpx.create_ssl_context()
 
 
@@ -154,16 +154,18 @@ def _connector(kind: str) -> aiohttp.TCPConnector:
     return aiohttp.TCPConnector(resolver=_Resolver(private), use_dns_cache=False, socket_factory=opened)
 
 
-class _Resolver(AbstractResolver):
+class _Resolver(aiohttp.abc.AbstractResolver):
     """Looks a name up by way of the guard, for a connection that is about to be made."""
 
     def __init__(self, private: bool) -> None:
         self._private = private
 
-    async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_UNSPEC) -> list[ResolveResult]:
+    async def resolve(
+        self, host: str, port: int = 0, family: Any = socket.AF_UNSPEC
+    ) -> list[aiohttp.abc.ResolveResult]:
         found = await guard.addresses(host, port, private=self._private)
         return [
-            ResolveResult(
+            aiohttp.abc.ResolveResult(
                 hostname=host, host=str(one), port=port, proto=0, flags=socket.AI_NUMERICHOST,
                 family=socket.AF_INET if one.version == 4 else socket.AF_INET6,
             )

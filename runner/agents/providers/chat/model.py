@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-import aiohttp
 from strands.models.model import Model
 
+from runner.agents.aio import aiohttp
 from runner.agents.providers.chat.request import asked, encoded
-from runner.agents.providers.chat.stream import END, Answer, Events
+from runner.agents.providers.chat.stream import Answer, Events
 from runner.agents.providers.http import NOT_UTF8, PATIENCE_S
 from runner.errors import UsageError
 
@@ -66,8 +66,9 @@ class ChatModel(Model):
         try:
             response = await self._service.ask(self._url, self._headers, content)
             try:
-                async for event in self._told(response.content):
-                    yield event
+                async with aclosing(self._told(response.content)) as told:
+                    async for event in told:
+                        yield event
             finally:
                 response.close()  # which cuts off an answer that has not ended, so that nobody goes on with it
         except UnicodeDecodeError:
@@ -80,13 +81,10 @@ class ChatModel(Model):
         events, answer = Events(), Answer(self._came)
         async for chunk in content.iter_any():
             for data in events.read(chunk):
-                if data.startswith(END):
-                    break
                 for event in answer.read(json.loads(data)):
                     yield event
-            else:
-                continue
-            break
+            if events.are_over:
+                break
         for event in answer.usage():
             yield event
         await _drained(content)

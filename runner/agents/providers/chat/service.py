@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-import aiohttp
 from multidict import CIMultiDict
+from yarl import URL
 
+from runner.agents.aio import aiohttp
 from runner.agents.providers.chat.faults import Failed, refused, told_inside
 from runner.agents.providers.faults import Fault
 from runner.agents.providers.http import A_DOCUMENT, A_PAGE, LONGEST_DOCUMENT, lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from yarl import URL
 
     from runner.agents.providers.http import Transport
 
@@ -32,7 +31,8 @@ class Service:
     passwords that the address holds go before `headers`."""
 
     def __init__(self, http: Transport, base: URL, headers: Mapping[str, str], path: Callable[[str], str]) -> None:
-        self._base, self._path, self.origin = base.with_user(None), path, base.origin()
+        self._base, self.origin = base.with_user(None), base.origin()
+        self._path, self._addresses = path, dict[str, URL]()
         self._session, self._proxy = http.session(base), http.proxy(base) or None
         self._timeout = aiohttp.ClientTimeout(connect=http.connect_s, sock_connect=http.connect_s)
         login = aiohttp.encode_basic_auth(base.user or "", base.password or "") if base.user or base.password else None
@@ -40,7 +40,9 @@ class Service:
 
     def address(self, model_id: str) -> URL:
         """Where a model is asked."""
-        return (self._base / self._path(model_id)).with_query(self._base.query)
+        if model_id not in self._addresses:
+            self._addresses[model_id] = (self._base / self._path(model_id)).with_query(self._base.query)
+        return self._addresses[model_id]
 
     async def ask(self, url: URL, headers: CIMultiDict[str], content: bytes) -> aiohttp.ClientResponse:
         """An answer that has begun, and is a stream. Raises Failed, or ContextWindowOverflowException, for every

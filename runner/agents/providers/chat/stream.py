@@ -21,7 +21,10 @@ END: Final = "[DONE]"
 
 
 class Events:
-    """The data of events, out of bytes as they come."""
+    """The data of events, out of bytes as they come. They `are_over` behind the mark that OpenAI puts at their end,
+    which not every server does."""
+
+    are_over = False
 
     def __init__(self) -> None:
         self._rest: list[bytes] = []
@@ -35,7 +38,11 @@ class Events:
                 self._data.append(value.removeprefix(" "))
             elif not line and self._data:
                 data, self._data = "\n".join(self._data), []
-                yield data
+                if data.startswith(END):
+                    self.are_over = True
+                    return
+                if data:
+                    yield data
 
     def _lines(self, chunk: bytes) -> Iterator[str]:
         if b"\n" not in chunk and b"\r" not in chunk:  # so a line that comes in a thousand pieces is put together once
