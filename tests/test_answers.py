@@ -171,5 +171,5 @@ def test_memory_stays_where_it_is_however_much_is_answered(tmp_path: Path) -> No
         return int(size), int(grown) // 1024
 
     (size, spilled), (as_large, held) = ran(4 * 2**20), ran(2**30)
-    assert size == as_large > 100 * 256 * 1024
+    assert size // 2**20 == as_large // 2**20 == 25
     assert spilled < 20 < held
