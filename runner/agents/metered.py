@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -75,10 +74,12 @@ class MeteredModel(WrappedModel):
             reason = None
             try:
                 events: Any = inner.stream(messages, *args, **kwargs)
-                async with aclosing(events):
+                try:
                     async for event in events:
                         reason = self._heard(event, turn) or reason
                         yield event
+                finally:
+                    await events.aclose()
             except (asyncio.CancelledError, GeneratorExit):
                 turn.begun = True  # it may have been sent
                 raise
@@ -107,12 +108,13 @@ class MeteredModel(WrappedModel):
     def _heard(self, event: Any, turn: Turn) -> str | None:
         """Take down what an event tells of the turn. Returns why it ended, where it did."""
         turn.begun = True
-        if used := event.get("contentBlockStart", {}).get("start", {}).get("toolUse"):
+        if "contentBlockDelta" in event:
+            if turn.answer is None and self._ledger.bounds_turns:
+                turn.heard += tokens(_said(event["contentBlockDelta"].get("delta", {})))
+        elif used := event.get("contentBlockStart", {}).get("start", {}).get("toolUse"):
             self._tally.tools.append(used["name"])
-        if counted := event.get("metadata", {}).get("usage"):
+        elif counted := event.get("metadata", {}).get("usage"):
             turn.usage = usage(counted, cached_apart=self._cached_apart)
-        if turn.answer is None and self._ledger.bounds_turns:
-            turn.heard += tokens(_said(event.get("contentBlockDelta", {}).get("delta", {})))
         found: str | None = event.get("messageStop", {}).get("stopReason")
         return found
 

@@ -7,8 +7,7 @@ keep a step alive. It is inside the recording: a turn that was given up is a fau
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from runner.agents.wrapped import WrappedModel
 from runner.errors import ModelProblem
@@ -21,16 +20,10 @@ if TYPE_CHECKING:
     from runner.plan.plan import Timeouts
 
 
-@runtime_checkable
-class Telling(Protocol):
-    """A model that keeps parts of an answer to itself for a while, and tells of each that it was sent."""
-
-    def tell(self, came: Callable[[], None]) -> None: ...
-
-
 class PacedModel(WrappedModel):
     """A model whose turns end when it falls silent. `begin` is called where a turn begins, and gives what cuts off the
-    request of one that nobody waits for any more."""
+    request of one that nobody waits for any more. A model that keeps parts of an answer to itself for a while has a
+    `tell`, and calls what that is given for each part that it was sent."""
 
     def __init__(self, inner: Model, timeouts: Timeouts, begin: Callable[[], Callable[[], None]]) -> None:
         super().__init__(inner)
@@ -39,18 +32,20 @@ class PacedModel(WrappedModel):
     async def stream(self, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         """The inner model's events. Raises ModelProblem, a transient one, when the next is too long in coming."""
         cut_off, pace = self._begin(), Pace(self._timeouts)
-        if isinstance(self._inner, Telling):
-            self._inner.tell(pace.came)
+        if (tell := getattr(self._inner, "tell", None)) is not None:
+            tell(pace.came)
         events: Any = self._inner.stream(*args, **kwargs)
-        async with aclosing(events):
-            try:
-                while True:
-                    yield await pace.next(events)
-            except StopAsyncIteration:
-                return
-            except (Silence, asyncio.CancelledError, GeneratorExit):
-                cut_off()
-                raise
+        try:
+            while True:
+                yield await pace.next(events)
+        except StopAsyncIteration:
+            return
+        except (Silence, asyncio.CancelledError, GeneratorExit):
+            cut_off()
+            raise
+        finally:
+            pace.end()
+            await events.aclose()
 
 
 class Silence(ModelProblem):
@@ -61,40 +56,64 @@ class Silence(ModelProblem):
 
 
 class Pace:
-    """The waits of one turn. What the reader of its events does between two of them is not counted."""
+    """The waits of one turn. What the reader of its events does between two of them is not counted.
+
+    There is one bell for all of them, which rings too early rather than too late, looks, and is set anew: an
+    `asyncio.timeout` for every wait costs as much as half of what the SDK does in a turn.
+    """
 
     def __init__(self, timeouts: Timeouts) -> None:
-        self._timeouts = timeouts
+        self._timeouts, self._loop = timeouts, asyncio.get_running_loop()
         self._left, self._since = timeouts.first_token_s, 0.0
-        self._begun = False
-        self._wait: asyncio.Timeout | None = None
+        self._begun = self._rang = False
+        self._waiting: asyncio.Task[Any] | None = None
+        self._bell: asyncio.TimerHandle | None = None
 
     def came(self) -> None:
         """A part of the answer is there, perhaps one that is not told yet: the wait begins anew."""
         self._begun, self._left = True, self._timeouts.between_tokens_s
-        self._since = asyncio.get_running_loop().time()
-        if self._wait is not None:
-            self._wait.reschedule(self._since + self._left)
+        self._since = self._loop.time()
 
     async def next(self, events: AsyncIterator[Any]) -> Any:
         """The next event. Raises Silence when it is too late, StopAsyncIteration when there is none."""
-        clock = asyncio.get_running_loop().time
-        self._since = clock()
+        self._since = self._loop.time()
+        self._waiting = task = asyncio.current_task()
+        assert task is not None, "an event is awaited by a task"
+        cancelled_before = task.cancelling()
+        if self._bell is None:
+            self._set()
         try:
-            # Around a single wait: the scope must not reach into whoever reads the events.
-            async with asyncio.timeout_at(self._since + self._left) as self._wait:
-                event = await anext(events)
-        except TimeoutError:
-            if self._wait is None or not self._wait.expired():
-                raise
-            raise self._silence() from None
+            event = await anext(events)
+        except asyncio.CancelledError:
+            if self._rang and task.uncancel() <= cancelled_before:  # or somebody else cancels it as well
+                raise self._silence() from None
+            raise
         finally:
-            self._wait = None
+            self._waiting = None
         if _of_the_answer(event):
             self.came()
         else:
-            self._left -= clock() - self._since
+            self._left -= self._loop.time() - self._since
         return event
+
+    def end(self) -> None:
+        """Nothing is waited for any more."""
+        if self._bell is not None:
+            self._bell.cancel()
+
+    def _set(self) -> None:
+        soonest = min(self._since + self._left, self._loop.time() + self._timeouts.between_tokens_s)
+        self._bell = self._loop.call_at(soonest, self._ring)
+
+    def _ring(self) -> None:
+        self._bell = None
+        if self._waiting is None:
+            return  # the reader is at work; the next wait sets it
+        if self._loop.time() < self._since + self._left:
+            self._set()
+            return
+        self._rang = True
+        self._waiting.cancel()
 
     def _silence(self) -> Silence:
         if self._begun:

@@ -6,7 +6,6 @@ It is the innermost one, so that what is recorded is what the model was told and
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from runner.agents.counted import counted
@@ -53,10 +52,12 @@ class RecordedModel(WrappedModel):
         began, seen = clock(), list[Any]()
         try:
             events: Any = self._inner.stream(messages, tool_specs, system_prompt, **kwargs)
-            async with aclosing(events):
+            try:
                 async for event in events:
-                    seen.append(counted(event))
-                    yield seen[-1]
+                    seen.append(event := counted(event))
+                    yield event
+            finally:
+                await events.aclose()
         except Exception as error:
             problem = self._explain(error, begun=bool(seen))
             self._recorder.ended(self._whole(seen, began, fault=_fault(problem)))

@@ -21,6 +21,8 @@ def falling_back(invoke: Invoke, emit: Emit) -> Invoke:
     """
 
     async def with_fallbacks(call: Call) -> Reply:
+        if not call.step.fallbacks:
+            return await invoke(call)
         agents = (call.step.agent, *call.step.fallbacks)
         for agent, following in zip(agents, (*agents[1:], None), strict=True):
             try:

@@ -65,20 +65,22 @@ def _exchange(question: str, answer: str, deck: Deck) -> str:
 async def _recorded(invoke: Invoke, call: Call, prompt: Prompt, deck: Deck) -> Reply:
     """The answer of a model, kept with all that led to it. What failed is kept when it was a model's answer that failed
     it, and not what lies between it and us."""
-    recorder = Recorder()
-    whole = Recording(call.path, call.step.config_hash, deck.asked(call.step), prompt)
+    recorder = call.reel
+    assert isinstance(recorder, Recorder), "a call is played by one that is made of it"
 
     def keep(answer: Answer) -> None:
         try:
+            asked = deck.asked(call.step)
             turns = tuple(_clean(turn, deck.clean) for turn in recorder.turns)
             answer = _clean_answer(answer, turns, deck.clean)
         except RecordingProblem as problem:
             deck.lost(RecordingProblem(f"{call.path}: {problem.message}", [Finding(problem.message, call.step.at)]))
         else:
-            deck.add(replace(whole, tools=recorder.tools, turns=turns, answer=answer))
+            tools = recorder.tools
+            deck.add(Recording(call.path, call.step.config_hash, asked, prompt, tools, turns, answer))
 
     try:
-        reply = await invoke(replace(call, reel=recorder))
+        reply = await invoke(call)
     except ModelProblem as problem:
         if recorder.answered and not isinstance(problem, OutOfTime):
             keep(Answer("failed", None, None, problem.message, call.tally.attempts, _took(call)))
