@@ -35,7 +35,6 @@ class Course:
         self._plan, self._listener = plan, emit
         self._results: dict[str, StepResult] = {}
         self._way: dict[str, tuple[str, ...]] = {}
-        self._rows: dict[str, Row] = {}
         self._begun: set[str] = set()
         self._of_steps: dict[str, list[Finding]] = {}
         self._warnings = list(plan.warnings)
@@ -44,6 +43,7 @@ class Course:
         """Hear of an event, and pass it on."""
         if isinstance(event, StepFinished):
             self._results[event.result.path] = event.result
+            self._begun.discard(event.result.path)
         elif isinstance(event, StepStarted):
             self._begun.add(event.path)
         elif isinstance(event, FellBack):
@@ -70,7 +70,6 @@ class Course:
         """`run_step`, with every path written down in the order it is taken, and what led there."""
 
         async def follow(step: Row, scope: Scope, path: str) -> StepResult:
-            self._rows[path] = step
             self._way[path] = scope.sources
             return await run_step(step, scope, path)
 
@@ -91,7 +90,8 @@ class Course:
         order, or in that of the run where the pattern takes steps again."""
         rows, way = self._plan.rows(), [*self._way]
         taken = {planned(path) for path in way}
-        found = [self._results.get(path) or self._under_way(path) for path in way]
+        planned_rows = {row.path: row for row in rows}
+        found = [self._results.get(path) or self._under_way(path, planned_rows[planned(path)]) for path in way]
         found += [_not_taken(row) for row in rows if row.path not in taken]
         if self._plan.flow.type in CHANGING:
             return tuple(found)
@@ -103,10 +103,10 @@ class Course:
         """Those of the steps that came to an end of their own."""
         return [one for one in self.steps if one.path in self._results]
 
-    def _under_way(self, path: str) -> StepResult:
+    def _under_way(self, path: str, row: Row) -> StepResult:
         """What is told of a step that nobody lets come to its end."""
         status: StepStatus = "cancelled" if path in self._begun else "skipped"
-        return replace(_not_taken(self._rows[path]), path=path, status=status)
+        return replace(_not_taken(row), path=path, status=status)
 
 
 def _not_taken(row: Row) -> StepResult:

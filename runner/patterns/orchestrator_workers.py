@@ -6,6 +6,7 @@ review the tasks before anybody does them, and the answers before they are reduc
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ async def _round(
 ) -> list[StepResult]:
     """Every task to a worker of its own, numbered on from those of earlier rounds."""
     work = [
-        run(flow.worker, scope.with_names(task=task["task"]), f"{flow.worker.path}[{done + index}]")
+        partial(run, flow.worker, scope.with_names(task=task["task"]), f"{flow.worker.path}[{done + index}]")
         for index, task in enumerate(tasks)
     ]
     return await together(work, keep_going=flow.keep_going, at_most=flow.max_workers)

@@ -5,6 +5,7 @@ Without one the answer is the branches' answers, joined in the order they are wr
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from runner.patterns.chain import in_a_row
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 
 async def parallel(flow: ParallelFlow, scope: Scope, run: RunStep) -> Scope:
-    ends = await together([in_a_row(branch.steps, scope, run) for branch in flow.branches], keep_going=flow.keep_going)
+    work = [partial(in_a_row, branch.steps, scope, run) for branch in flow.branches]
+    ends = await together(work, keep_going=flow.keep_going)
     answers = {branch.id: end.last or end.steps[-1] for branch, end in zip(flow.branches, ends, strict=True)}
     scope = scope.with_names(branches=Answers(tuple(answers.values()), answers)).joining([*answers.values()])
     if flow.reduce is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
 from runner.errors import Finding, Location
@@ -29,9 +30,9 @@ class ModelRecipe:
     params: Mapping[str, Any] = field(default_factory=dict)
     prompt_cache: bool = False
 
-    @property
+    @cached_property
     def name(self) -> str:
-        """How messages call it."""
+        """How messages call it, and every bill."""
         return f"{self.provider}/{self.model_id}"
 
 

@@ -130,3 +130,34 @@ def test_a_turn_that_nobody_reads_any_more_is_cut_off(how: str):
     asyncio.run(main())
 
     assert cuts == [1]
+
+
+def test_a_turn_sets_one_bell_however_many_parts_it_has(monkeypatch: pytest.MonkeyPatch):
+    """One for every wait would cost as much as the SDK's own work in a turn of a hundred parts."""
+    from asyncio.base_events import BaseEventLoop
+
+    bells: list[float] = []
+    call_at = BaseEventLoop.call_at
+
+    def counted(loop: Any, when: float, *args: Any, **kwargs: Any) -> Any:
+        bells.append(when)
+        return call_at(loop, when, *args, **kwargs)
+
+    monkeypatch.setattr(BaseEventLoop, "call_at", counted)
+    assert len(heard(paced(*[TEXT] * 100, STOP, METADATA, first=300, between=120))) == 102
+    assert len(bells) == 1
+
+
+@pytest.mark.parametrize(("first", "between"), [(0.05, 0.2), (0.2, 0.05)])
+def test_the_bell_is_on_time_whichever_wait_is_the_longer_one(first: float, between: float):
+    """It is set for the shorter one, and looks."""
+
+    async def waited(*script: Any) -> float:
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(ModelProblem):
+            async for _ in paced(*script, 5.0, first=first, between=between).stream([]):
+                pass
+        return asyncio.get_running_loop().time() - began
+
+    assert first <= asyncio.run(waited()) < first + 0.1
+    assert between <= asyncio.run(waited(TEXT)) < between + 0.1

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from runner.errors import StepFailed
+from runner.patterns import together
 from tests.build import chain, dag, parallel
 from tests.patterns.actor import plan, run
 
@@ -120,3 +122,62 @@ def test_ten_thousand_tasks_in_a_row_are_no_trouble():
     scope = run(plan({"type": "workflow", "config": {"tasks": rows}}), lambda path: path)
 
     assert scope.response == "tasks.t9999"
+
+
+# -- what waits --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> int:
+    """At most so many pieces of work under way, where there is room for a thousand."""
+    monkeypatch.setattr(together, "AT_ONCE", 8)
+    return 8
+
+
+WIDE = {
+    "parallel": parallel(**{f"b{number}": "x" for number in range(50)}),
+    "workflow": dag(*({"id": f"t{number}", "agent": "writer", "input": "x"} for number in range(50))),
+}
+
+
+@pytest.mark.parametrize("pattern", WIDE.values(), ids=WIDE)
+def test_what_has_not_begun_is_no_task(pattern: dict[str, Any], few: int) -> None:
+    alive: list[int] = []
+
+    async def answer(path: str) -> str:
+        alive.append(len(asyncio.all_tasks()) - 1)
+        await asyncio.sleep(0)
+        return path
+
+    run(plan(pattern), answer)
+
+    assert (max(alive), len(alive)) == (few, 50)
+
+
+def test_tasks_begin_in_the_order_in_which_they_have_what_they_need(few: int) -> None:
+    wide = [{"id": f"t{number}", "agent": "writer", "input": "x"} for number in range(20)]
+    behind = [{**one, "id": f"behind_{one['id']}", "deps": [one["id"]]} for one in wide]
+    begun: list[str] = []
+
+    async def answer(path: str) -> str:
+        begun.append(path.removeprefix("tasks."))
+        await asyncio.sleep(0)
+        return path
+
+    run(plan(dag(*behind, *wide)), answer)
+
+    assert begun == [f"t{number}" for number in range(20)] + [f"behind_t{number}" for number in range(20)]
+
+
+def test_nothing_begins_behind_a_failure(few: int) -> None:
+    begun: list[str] = []
+
+    async def answer(path: str) -> str:
+        begun.append(path)
+        await asyncio.sleep(0)
+        raise StepFailed(path, path=path)
+
+    with pytest.raises(StepFailed, match="b0"):
+        run(plan(WIDE["parallel"]), answer)
+
+    assert len(begun) == few
