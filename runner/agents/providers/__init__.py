@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from runner.plan.plan import Timeouts
@@ -59,6 +59,7 @@ class Provider:
     cached_apart: bool = False
 
 
+@cache
 def provider(name: str) -> Provider:
     """A provider by the name the language gives it."""
     found: Provider = importlib.import_module(f"runner.agents.providers.{name}").PROVIDER
