@@ -81,6 +81,8 @@ class Deck:
         """Who is asked and how, as it is kept."""
         key = (step.agent.id, step.config_hash)
         if key not in self._asked:
+            if len(self._asked) == ASKED_KEPT:
+                self._asked.clear()
             told = digest.asked(step, self.plan.context, self.plan.tools)
             self._asked[key] = cleaned(json.loads(json.dumps(told, default=list)), self.clean)
         return self._asked[key]
@@ -190,3 +192,6 @@ class Deck:
 
 
 NONE: Final = "it was never recorded"
+
+ASKED_KEPT: Final = 100
+"""Of how many steps it is kept how they are asked, for those that are taken again. Of 10,000 it would be 10 MB."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import tracemalloc
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -82,6 +83,22 @@ def test_the_recordings_that_nothing_asked_for_are_told_in_a_sentence_of_some_le
     told = Deck(plan).named([f"steps[{number}]" for number in range(1000)])
     assert told.startswith("steps[0], steps[1], ")
     assert told.endswith(f"steps[{MOST_NAMED - 1}], and {1000 - MOST_NAMED} more")
+
+
+def test_how_steps_are_asked_is_not_kept_for_all_of_them() -> None:
+    """A step that is taken once is recorded once; there may be 10,000."""
+    plan = plan_of(workflow(pattern=dag(*({"id": f"t{number}", "input": f"task {number}"} for number in range(600)))))
+    deck, steps = Deck(plan), plan.steps()
+    tracemalloc.start()
+    try:
+        for step in steps[:300]:
+            deck.asked(step)
+        before, _ = tracemalloc.get_traced_memory()
+        for step in steps[300:]:
+            deck.asked(step)
+        assert tracemalloc.get_traced_memory()[0] - before < 300 * 100
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_recording_is_read_back_as_it_was_written() -> None:
