@@ -36,6 +36,7 @@ class Scrubber:
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._short: tuple[str, ...] = ()
         self._forms: tuple[str, ...] = ()
+        self._roots: tuple[str, ...] = ()
         self._pieces: frozenset[str] = frozenset()
         self._mark = MARKS[0]
         self.learn(values, shortest=SHORTEST)
@@ -49,6 +50,7 @@ class Scrubber:
             short |= {form for form in _short_forms(value) if len(form) >= shortest}
             forms |= {form for form in map(squeezed, _forms(value)) if len(form) >= SHORTEST}
         # Whole tuples in one go: other threads are looking for what is in them.
+        self._roots = tuple(_roots(forms | {*self._roots}))
         self._short, self._forms = tuple(sorted(short)), tuple(sorted(forms))
         self._pieces = frozenset(
             form[at : at + SHORTEST] for form in self._forms for at in range(min(len(form), LONGEST_CUT) - SHORTEST)
@@ -67,7 +69,7 @@ class Scrubber:
         spans = [span for form in self._short for span in _places(form, text)]
         for reading in readings(text) if self._forms else ():
             # All at once first: most texts have none, and every one of them comes by here.
-            there = [form for form in self._forms if form in reading.text]
+            there = self._forms if any(root in reading.text for root in self._roots) else ()
             spans += [reading.origin(*span) for form in there for span in _places(form, reading.text)]
             spans += [reading.origin(*span) for span in self._cut_off(reading.text)]
         return spans
@@ -79,6 +81,15 @@ class Scrubber:
                 long = max((_shared(form, text, end) for form in self._forms), default=0)
                 if long:
                     yield end - long, end
+
+
+def _roots(forms: Iterable[str]) -> Iterator[str]:
+    """Forms of which every other has one in it: where none of these is, there is none."""
+    found: list[str] = []
+    for form in sorted(forms, key=len):
+        if not any(root in form for root in found):
+            found.append(form)
+            yield form
 
 
 def _places(form: str, text: str) -> Iterator[tuple[int, int]]:

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.credentials import scrubber
-from runner.credentials.scrub import Scrubber
+from runner.credentials.readings import squeezed
+from runner.credentials.scrub import Scrubber, _roots
 
 SECRET = 'p@ss/w"örd\\+&=?>'
 
@@ -294,3 +295,17 @@ def test_the_secrets_inside_a_key_that_is_json_are_known_by_their_names() -> Non
     scrub = scrubber({"GCP_CREDENTIALS": json.dumps(key)})
     assert scrub("MIIEvQIBADAN service_account https://a.test/t") == "*** service_account https://a.test/t"
     assert scrub(json.dumps(key, indent=2)) == "***"
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.text(st.sampled_from("ab \t\n\x1c\x1f\x85\xa0\u2003\u3000é…\ud800")))
+def test_squeezed_is_without_all_that_is_white(text: str) -> None:
+    assert squeezed(text) == "".join(text.split())
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.sets(st.text("ab", min_size=1, max_size=6)), st.text("ab", max_size=12))
+def test_where_no_root_is_there_is_no_form(forms: set[str], text: str) -> None:
+    roots = [*_roots(forms)]
+    assert any(root in text for root in roots) == any(form in text for form in forms)
+    assert not any(one in other for one in roots for other in roots if one != other)
