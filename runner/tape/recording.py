@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -66,8 +66,12 @@ MOST: Final = 10**12
 """Tokens of a turn, or milliseconds: what is more can be neither paid for nor waited for."""
 
 
+_COUNTS: Final = tuple(one.name for one in fields(Usage))
+
+
 def _counted(usage: Usage) -> Usage:
-    for name, count in asdict(usage).items():
+    for name in _COUNTS:
+        count = getattr(usage, name)
         if not 0 <= count <= MOST:
             raise ValueError(f"'{name}' should be a number of tokens, not {count if count < 0 else 'so many'}")
     return usage

@@ -56,7 +56,7 @@ def read(directory: Path, shown: str, spill: Spill | None = None) -> Shelf:
     for file in _files(directory, shown):
         name = f"{shown}/{file}"
         try:
-            content = _content(directory / file, name)
+            content = _content(f"{directory}/{file}", name)
         except OSError as error:
             raise RecordingProblem(f"{name} cannot be read: {error.strerror}") from None
         recording = load(content, name)
@@ -95,7 +95,7 @@ def remove(directory: Path, recordings: Mapping[str, Recording], paths: Iterable
                     os.unlink(name, dir_fd=here)
 
 
-def _content(file: Path | str, shown: str, flags: int = 0, parent: int | None = None) -> bytes:
+def _content(file: str, shown: str, flags: int = 0, parent: int | None = None) -> bytes:
     # Should it be a pipe, it is opened without waiting for a writer, and not read.
     opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK | flags, dir_fd=parent)
     if not stat.S_ISREG(os.fstat(opened).st_mode):
