@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.calls import calls, throttled
+from benchmarks.calls import answers, calls, throttled
 from benchmarks.environment import environment
 from benchmarks.job import job
 from benchmarks.measure import progress
@@ -29,7 +29,20 @@ Case = Callable[[], Iterator[Row]]
 
 CASES: Final[Mapping[str, Case]] = {
     one.__name__: one
-    for one in (start, job, calls, scale, branches, parallel, caching, pooling, statistics, throttled, recordings)
+    for one in (
+        start,
+        job,
+        calls,
+        answers,
+        scale,
+        branches,
+        parallel,
+        caching,
+        pooling,
+        statistics,
+        throttled,
+        recordings,
+    )
 }
 EXTRA: Final[Mapping[str, Case]] = {"large": large}
 """Measured where they are asked for by name: they take many minutes."""

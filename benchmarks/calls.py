@@ -5,6 +5,7 @@ one shared client without an engine, on a model that only waits, and beside plai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Final
 
 from benchmarks.children import CALL_S, Done, Job, bare, engine
@@ -12,50 +13,72 @@ from benchmarks.measure import in_turns
 from benchmarks.row import Figure, Limit, Row
 from benchmarks.specs import chain, wide
 
+WIDTH: Final = 10
+SENTENCE: Final = 20
+"""Words of an answer with which the bare SDK is compared. It spends a tenth of a millisecond on every piece; an answer
+of one word costs it so little that six tenths of its time would be less than the calls alone take."""
+
 COUNTED: Final = ("builds", "clients", "connections", "in flight", "ms CPU a call", "MiB at the most")
-FLOORS: Final = {
-    "shared": "bare SDK, one client",
-    "stub": "bare SDK, a model that only waits",
-    "raw": "aiohttp alone",
-}
+OF_ITSELF: Final = ("ms CPU a call", "MiB at the most")
+SHARED: Final = "bare SDK, one client"
+FLOORS: Final = {"shared": SHARED, "stub": "bare SDK, a model that only waits", "raw": "aiohttp alone"}
+
+Found = Mapping[str, list[Done]]
 
 
 def calls(rounds: int = 3, few: int = 10, many: tuple[int, int] = (100, 1000), wait_s: float = CALL_S) -> Iterator[Row]:
+    """Answers of one word: what is beside a model shows best when it says little."""
     in_a_row = Job(chain(f"step {number}" for number in range(few)), few, 1, wait_s)
-    works: dict[str, Callable[[], Done]] = {"engine": lambda: engine(in_a_row)}
-    works |= {manner: _floor(manner, few, 1, wait_s) for manner in FLOORS}
-    found = in_turns(rounds + 2, works)
-    yield from _against_ideal("row", f"{few:,} calls in a row", found, few * wait_s, Limit("≤", 1.06))
+    yield from _rows("row", f"{few:,} calls in a row", _beside_floors(in_a_row, rounds), few * wait_s, Limit("≤", 1.06))
     peaks = []
     for count in many:
-        at_once = Job(wide(count), count, 10, wait_s)
-        works = {"engine": lambda at_once=at_once: engine(at_once)}  # type: ignore[misc]
-        works |= {manner: _floor(manner, count, 10, wait_s) for manner in FLOORS}
-        found = in_turns(rounds + 2 * (count <= 100), works)
-        name = f"{count:,} calls, ten wide"
-        yield from _against_ideal(f"wide-{count}", name, found, count / 10 * wait_s, Limit("≤", 1.2))
-        ours, theirs = _seconds(name, found["engine"]), _seconds(FLOORS["shared"], found["shared"])
-        yield Row(f"wide-{count}-bare", "calls", ours, theirs, limit=Limit("≤", 0.6))
-        peaks.append(Figure(name, tuple(one.peak_mib for one in found["engine"]), "MiB"))
+        found = _beside_floors(Job(wide(count), count, WIDTH, wait_s), rounds)
+        told = f"{count:,} calls, ten wide"
+        yield from _rows(f"wide-{count}", told, found, count / WIDTH * wait_s, Limit("≤", 1.2))
+        peaks.append(Figure(told, tuple(one.peak_mib for one in found["engine"]), "MiB"))
     yield Row("growth", "calls", peaks[1], peaks[0], by="difference", limit=Limit("≤", 15, "MiB"))
 
 
-def _floor(manner: str, count: int, width: int, wait_s: float) -> Callable[[], Done]:
-    return lambda: bare(manner, count, width, delay_s=wait_s)
+def answers(
+    rounds: int = 3, sizes: tuple[tuple[int, int], ...] = ((100, SENTENCE), (1000, SENTENCE), (100, 5 * SENTENCE)),
+    wait_s: float = CALL_S,
+) -> Iterator[Row]:  # fmt: skip
+    """Answers of a sentence, and of a paragraph."""
+    for count, words in sizes:
+        job = Job(wide(count), count, WIDTH, wait_s, words=words)
+        works = {"engine": partial(engine, job), "shared": _floor("shared", job)}
+        found = in_turns(rounds, works)
+        told, ideal = (
+            f"{count:,} calls, ten wide, {words} words each",
+            Figure("the calls alone", (count / WIDTH * wait_s,)),
+        )
+        ours, theirs = _seconds(told, found["engine"]), _seconds(SHARED, found["shared"])
+        counted, limit = found["engine"][-1].counted(*COUNTED), Limit("≤", 0.6)
+        yield Row(f"words-{words}-{count}", "answers", ours, theirs, limit=limit, counted=counted)
+        yield Row(f"words-{words}-{count}-ideal", "answers", ours, ideal)
 
 
-def _against_ideal(
-    name: str, told: str, found: Mapping[str, list[Done]], ideal_s: float, limit: Limit
-) -> Iterator[Row]:
-    """The engine's row, and one for each of its floors, all against the time that the calls alone must take."""
-    ideal = Figure("the calls themselves", (ideal_s,))
+def _beside_floors(job: Job, rounds: int) -> Found:
+    works: dict[str, Callable[[], Done]] = {"engine": partial(engine, job)}
+    works |= {manner: _floor(manner, job) for manner in FLOORS}
+    return in_turns(rounds if job.calls > 100 else rounds + 2, works)
+
+
+def _floor(manner: str, job: Job) -> Callable[[], Done]:
+    return partial(bare, manner, job.calls, job.width, delay_s=job.delay_s, words=job.words)
+
+
+def _rows(name: str, told: str, found: Found, ideal_s: float, limit: Limit) -> Iterator[Row]:
+    """The engine's row and one for each of its floors, all against the time that the calls alone must take; and the
+    engine's against the bare SDK."""
+    ideal = Figure("the calls alone", (ideal_s,))
     ours = _seconds(told, found["engine"])
     yield Row(name, "calls", ours, ideal, limit=limit, counted=found["engine"][-1].counted(*COUNTED))
     for manner, floor in FLOORS.items():
-        last = found[manner][-1]
-        late = ("ms the server was late",) * (manner == "raw")
+        names = {"shared": COUNTED[1:], "stub": OF_ITSELF, "raw": (*COUNTED[1:], "ms the server was late")}[manner]
         figure = _seconds(f"{told}: {floor}", found[manner])
-        yield Row(f"{name}-{manner}", "calls", figure, ideal, counted=last.counted(*COUNTED[1:], *late))
+        yield Row(f"{name}-{manner}", "calls", figure, ideal, counted=found[manner][-1].counted(*names))
+    yield Row(f"{name}-bare", "calls", ours, _seconds(SHARED, found["shared"]))
 
 
 def _seconds(what: str, found: list[Done]) -> Figure:
@@ -67,7 +90,7 @@ def throttled(
 ) -> Iterator[Row]:
     """A provider that serves a few at once and refuses all others, asked for many at once."""
     job = Job(wide(count), count, width, wait_s, served=served)
-    name = f"{count:,} calls, {width} wide, {served} served at once"
-    [found] = in_turns(rounds, {name: lambda: engine(job)}).values()
+    told = f"{count:,} calls, {width} wide, {served} served at once"
+    [found] = in_turns(rounds, {told: partial(engine, job)}).values()
     floor = Figure("the calls, as wide as they are served", (wait_s * count / served,))
-    yield Row("throttled", "throttled", _seconds(name, found), floor, counted=found[-1].counted(*COUNTED, "refused"))
+    yield Row("throttled", "throttled", _seconds(told, found), floor, counted=found[-1].counted(*COUNTED, "refused"))

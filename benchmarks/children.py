@@ -27,7 +27,8 @@ ENTRYPOINT: Final = str(ROOT / "entrypoint.py")
 
 @dataclass(frozen=True)
 class Job:
-    """What is asked: this pattern, in so many calls, at most so many at once, of a model that takes so long."""
+    """What is asked: this pattern, in so many calls, at most so many at once, of a model that takes so long and
+    answers in so many words, each of which is a piece of the stream."""
 
     pattern: dict[str, Any]
     calls: int
@@ -35,6 +36,7 @@ class Job:
     delay_s: float = CALL_S
     agents: dict[str, Any] | None = None
     runs: int = 1
+    words: int = 1
     served: int | None = None
     said: dict[str, str] | None = None
 
@@ -76,6 +78,7 @@ def server(job: Job) -> Iterator[tuple[str, dict[str, float]]]:
     """A server's address, and what it has counted once the block is left."""
     counts: dict[str, float] = {}
     command = [sys.executable, "-m", "benchmarks.server", str(job.delay_s)]
+    command += ["--words", str(job.words)]
     command += ["--served", str(job.served)] if job.served else []
     command += ["--said", json.dumps(job.said)] if job.said else []
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -93,9 +96,9 @@ def engine(job: Job) -> Done:
     return _checked(json.loads(ended.stdout), counts, job)
 
 
-def bare(manner: str, calls: int, width: int, *, delay_s: float = CALL_S, models: int = 1) -> Done:
+def bare(manner: str, calls: int, width: int, *, delay_s: float = CALL_S, models: int = 1, words: int = 1) -> Done:
     """A floor, in one of the manners of `benchmarks.bare`, warm."""
-    job = Job({}, calls, width, delay_s)
+    job = Job({}, calls, width, delay_s, words=words)
     with server(job) as (url, counts):
         numbers = [str(one) for one in (calls, width, models, delay_s)]
         ended = measure.python("-m", "benchmarks.bare", manner, url, *numbers)

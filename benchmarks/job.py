@@ -18,7 +18,7 @@ ONE: Final = "one step on a model that takes no time"
 REPLAY: Final = "replay of that step"
 
 
-def job(rounds: int = 7, calls: int = 100) -> Iterator[Row]:
+def job(rounds: int = 5, calls: int = 100) -> Iterator[Row]:
     one, last = Job(chain(["Say something."]), 1, delay_s=0), Job(chain(["Say something."]), 1)
     many = Job(wide(calls), calls, 10)
     with children.server(one) as (url, counts), workspace() as folder:
@@ -40,5 +40,5 @@ def job(rounds: int = 7, calls: int = 100) -> Iterator[Row]:
     for name, told, floor in (("one-step", ONE, NEEDED), ("replay", REPLAY, SDK)):
         yield Row(name, "job", seconds(found, told), seconds(found, floor), limit=fastest, counted=process(found, told))
     for name, told, ideal in (("job-one", single, CALL_S), ("job-many", several, CALL_S * calls / 10)):
-        floor = Figure("the calls themselves", (ideal,))
+        floor = Figure("the calls alone", (ideal,))
         yield Row(name, "job", seconds(found, told), floor, by="difference", counted=process(found, told))

@@ -140,7 +140,11 @@ def _cells(row: Row) -> Iterable[str]:
 
 def counted(row: Row) -> str:
     """What was counted beside the times, in words."""
-    return ", ".join(f"{_short(number)} {name}" for name, number in row.counted.items())
+    return ", ".join(f"{_short(number)} {_name(name, number)}" for name, number in row.counted.items())
+
+
+def _name(name: str, number: float) -> str:
+    return name.removesuffix("s") if number == 1 else name
 
 
 def _short(number: float) -> str:

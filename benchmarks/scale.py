@@ -23,7 +23,7 @@ SHAPES: Final[Mapping[str, tuple[str, Callable[[int], dict[str, Any]]]]] = {
 }
 
 
-def scale(rounds: int = 3, few: int = 100, some: int = 1000, many: int = 10_000) -> Iterator[Row]:
+def scale(rounds: int = 2, few: int = 100, some: int = 1000, many: int = 10_000) -> Iterator[Row]:
     for name, (rows, shape) in SHAPES.items():
         sizes = {f"{count:,} {rows}": count for count in (1, few, some, many)}
         found = in_turns(rounds, {told: _work(shape(count), count) for told, count in sizes.items()})

@@ -59,7 +59,7 @@ Works = Mapping[str, tuple[str, Callable[[], Done]]]
 def _table(case: str, rounds: int, ideal_s: float, works: Works, most: Limit) -> Iterator[Row]:
     """A row for each way, against what the calls alone must take, and how many clients the last of them made."""
     found = in_turns(rounds, {name: work for name, (_, work) in works.items()})
-    ideal = Figure("the calls themselves", (ideal_s,))
+    ideal = Figure("the calls alone", (ideal_s,))
     for name, (told, _) in works.items():
         seconds = Figure(told, tuple(second for one in found[name] for second in one.seconds))
         yield Row(f"{case}-{name}", case, seconds, ideal, by="difference", counted=found[name][-1].counted(*COUNTED))

@@ -15,6 +15,7 @@ import statistics
 import sys
 import time
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from typing import Any, Final
 
 from benchmarks.specs import WARM_UP
@@ -25,14 +26,15 @@ EARLY_S: Final = 0.0003
 millisecond, which is a tenth of what a call may cost the engine."""
 
 
-def events(text: str, *, usage: bool) -> bytes:
-    """A whole answer: its events, and how it is framed."""
+def events(pieces: Sequence[str], *, usage: bool) -> bytes:
+    """A whole answer: its events, one for each piece, and how it is framed."""
     common = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "m"}
 
     def choice(delta: dict[str, str], finish: str | None = None) -> dict[str, Any]:
         return {**common, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
 
-    told = [choice({"role": "assistant", "content": ""}), choice({"content": text}), choice({}, "stop")]
+    told = [choice({"role": "assistant", "content": ""})]
+    told += [*(choice({"content": piece}) for piece in pieces), choice({}, "stop")]
     if usage:
         counts = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
         told.append({**common, "choices": [], "usage": counts})
@@ -53,11 +55,16 @@ THROTTLED: Final = refusal("429 Too Many Requests", "rate_limit_error")
 class Service:
     """What is answered, to whom and how late; and what came."""
 
-    def __init__(self, delay_s: float, served: int | None = None, said: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, delay_s: float, words: int = 1, served: int | None = None, said: dict[str, str] | None = None
+    ) -> None:
         self.delay_s, self.served = delay_s, served
         self._answers = {
-            (model, usage): events(text, usage=usage)
-            for model, text in {"": "ok", **(said or {})}.items()
+            (model, usage): events(pieces, usage=usage)
+            for model, pieces in {
+                "": ["word "] * words,
+                **{model: [text] for model, text in (said or {}).items()},
+            }.items()
             for usage in (True, False)
         }
         self._asked = set[str]()
@@ -179,13 +186,14 @@ async def until_stdin_ends(service: Service) -> None:
 def main() -> None:
     parser = ArgumentParser()
     parser.add_argument("delay_s", type=float)
+    parser.add_argument("--words", type=int, default=1, help="how many pieces answers have")
     parser.add_argument("--served", type=int)
     parser.add_argument("--said", type=json.loads, help="answers by model, as JSON")
     given = parser.parse_args()
     # epoll, the usual one, rounds every wait up to a whole millisecond; select does not.
     precise = lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())  # noqa: E731
     with asyncio.Runner(loop_factory=precise) as runner:
-        runner.run(until_stdin_ends(Service(given.delay_s, given.served, given.said)))
+        runner.run(until_stdin_ends(Service(given.delay_s, given.words, given.served, given.said)))
 
 
 if __name__ == "__main__":

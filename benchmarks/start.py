@@ -20,7 +20,7 @@ SDK: Final = "import strands; from strands.models.openai import OpenAIModel"
 BROKEN: Final = 20
 
 
-def start(rounds: int = 7, tasks: int = 1000) -> Iterator[Row]:
+def start(rounds: int = 5, tasks: int = 1000) -> Iterator[Row]:
     side_by_side, in_rows = f"validate {tasks:,} tasks, side by side", f"validate {tasks:,} tasks, in ten rows"
     broken = f"validate {BROKEN} broken files"
     with workspace() as folder:

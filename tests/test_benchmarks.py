@@ -21,7 +21,7 @@ import pytest
 from benchmarks import children
 from benchmarks import server as server_module
 from benchmarks.__main__ import CASES, EXTRA, judged, main
-from benchmarks.calls import calls, throttled
+from benchmarks.calls import answers, calls, throttled
 from benchmarks.children import Job, bare, engine
 from benchmarks.job import job
 from benchmarks.measure import ROOT, Ended
@@ -120,7 +120,7 @@ def here(
 
 @contextmanager
 def threaded(job: Job) -> Iterator[tuple[str, dict[str, float]]]:
-    service, counts = Service(job.delay_s, job.served, job.said), dict[str, float]()
+    service, counts = Service(job.delay_s, job.words, job.served, job.said), dict[str, float]()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -144,6 +144,7 @@ TINY: dict[str, Callable[[], Iterator[Row]]] = {
     "start": lambda: start(1, 3),
     "job": lambda: job(1, 2),
     "calls": lambda: calls(1, 2, (2, 3), 0.001),
+    "answers": lambda: answers(1, ((2, 3),), 0.001),
     "scale": lambda: scale(1, 2, 3, 4),
     "branches": lambda: branches(1, 2, 3),
     "parallel": lambda: parallel(1, 1, 0.001),
