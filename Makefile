@@ -53,8 +53,8 @@ format: setup  ## format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup  ## what a run costs beyond its model, beside its floors; some of it: make bench CASES="start calls"
-	@$(BIN)/python -m benchmarks $(CASES) $(if $(JSON),--json $(JSON))
+bench: setup  ## what a run costs beyond its model, beside its floors: make bench CASES="start calls" JSON=rows.json LARGE=1 WRITE=1
+	@$(BIN)/python -m benchmarks $(CASES) $(if $(JSON),--json $(JSON)) $(if $(LARGE),--large) $(if $(WRITE),--write)
 
 docs: setup  ## write from the code: docs/reference.md, the schemas, action.yml, questions in recordings written by hand
 	$(BIN)/python -m docs.write_reference

@@ -18,6 +18,7 @@ from benchmarks.calls import answers, calls, throttled
 from benchmarks.environment import environment
 from benchmarks.job import job
 from benchmarks.measure import progress
+from benchmarks.page import NUMBERS, PAGE, page
 from benchmarks.parallel import parallel
 from benchmarks.recordings import recordings
 from benchmarks.row import Row, table
@@ -54,12 +55,19 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown := [name for name in given.cases if name not in known]:
         progress(f"no such case: {', '.join(unknown)}; there are: {', '.join(known)}")
         return 2
-    found = measured({name: known[name] for name in given.cases or CASES})
+    if given.cases and given.write:
+        progress("a page has all cases: --write goes without names of some")
+        return 2
+    cases = {name: known[name] for name in given.cases or [*CASES, *(EXTRA if given.large else ())]}
+    found = measured(cases)
     rows = found.pop("rows")
     print(table(rows))
+    written = json.dumps({**found, "rows": [row.as_json() for row in rows]}, indent=1) + "\n"
     if given.json:
-        text = json.dumps({**found, "rows": [row.as_json() for row in rows]}, indent=1)
-        given.json.write_text(text + "\n")
+        given.json.write_text(written)
+    if given.write:
+        NUMBERS.write_text(written)
+        PAGE.write_text(page(json.loads(written)))
     return judged(rows)
 
 
@@ -69,6 +77,8 @@ def _parser() -> ArgumentParser:
         "cases", nargs="*", metavar="CASE", help=f"{', '.join(CASES)} (all of these); or {', '.join(EXTRA)}"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here, with every sample")
+    parser.add_argument("--large", action="store_true", help="these too")
+    parser.add_argument("--write", action="store_true", help="docs/benchmarks.md and the JSON beside it")
     return parser
 
 

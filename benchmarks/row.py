@@ -5,7 +5,7 @@ and back again, so that the page and the tests read what the measurements wrote.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -120,22 +120,25 @@ def of_json(found: Mapping[str, Any]) -> Row:
     return Row(found["name"], found["case"], figure, floor, found["by"], limit, found["counted"], found["why"])
 
 
-def table(rows: Iterable[Row]) -> str:
-    """Rows in Markdown."""
-    lines = ["| case | | floor | | result | limit | | counted |", "|---|--:|---|--:|--:|--:|---|---|"]
-    lines += [f"| {' | '.join(_cells(row))} |" for row in rows]
-    return "\n".join(lines)
+def table(rows: Iterable[Row], *, counts: bool = True) -> str:
+    """Rows in Markdown, with what was counted beside their times."""
+    heads = ["what", "", "floor", "", "result", "limit", "", *(["counted"] * counts)]
+    lines = [_line(heads), _line(["---", "--:", "---", "--:", "--:", "--:", "---", *(["---"] * counts)])]
+    return "\n".join([*lines, *(_line([*_cells(row), *([counted(row)] * counts)]) for row in rows)])
 
 
-def _cells(row: Row) -> Iterable[str]:
-    yield f"{row.case}: {row.figure.what}" if row.figure else row.case
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(row: Row) -> Iterator[str]:
+    yield row.figure.what if row.figure else row.name
     yield row.figure.told if row.figure else row.why
     yield row.floor.what if row.floor else ""
     yield row.floor.told if row.floor else ""
     yield row.told
     yield str(row.limit) if row.limit else ""
     yield row.verdict
-    yield counted(row)
 
 
 def counted(row: Row) -> str:

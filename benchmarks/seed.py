@@ -64,7 +64,8 @@ def _table(case: str, rounds: int, ideal_s: float, works: Works, most: Limit) ->
         seconds = Figure(told, tuple(second for one in found[name] for second in one.seconds))
         yield Row(f"{case}-{name}", case, seconds, ideal, by="difference", counted=found[name][-1].counted(*COUNTED))
     clients, theirs = (
-        Figure("clients", tuple(one.counts["clients"] for one in found[name]), "") for name in ("ours", "fresh")
+        Figure(f"clients, {works[name][0]}", tuple(one.counts["clients"] for one in found[name]), "")
+        for name in ("ours", "fresh")
     )
     yield Row(f"{case}-clients", case, clients, theirs, by="value", limit=most)
 

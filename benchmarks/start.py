@@ -14,9 +14,16 @@ from benchmarks.row import Figure, Limit, Row
 from benchmarks.specs import dag, in_blocks, spec, wide
 
 NOWHERE: Final = "http://127.0.0.1:1/v1"
-BARE: Final = "pass"
-PARSERS: Final = "import yaml; from pydantic import BaseModel"
-SDK: Final = "import strands; from strands.models.openai import OpenAIModel"
+BARE: Final = "an interpreter"
+PARSERS: Final = "import yaml, pydantic"
+SDK: Final = "import strands, OpenAIModel"
+PROGRAMS: Final = {
+    BARE: "pass",
+    PARSERS: "import yaml; from pydantic import BaseModel",
+    SDK: "import strands; from strands.models.openai import OpenAIModel",
+}
+"""Floors, and what they run."""
+
 BROKEN: Final = 20
 
 
@@ -26,9 +33,7 @@ def start(rounds: int = 5, tasks: int = 1000) -> Iterator[Row]:
     with workspace() as folder:
         _write_files(folder, tasks)
         works = {
-            BARE: lambda: measure.python("-c", BARE),
-            PARSERS: lambda: measure.python("-c", PARSERS),
-            SDK: lambda: measure.python("-c", SDK),
+            **{name: lambda program=program: measure.python("-c", program) for name, program in PROGRAMS.items()},
             "--help": lambda: command("--help"),
             side_by_side: lambda: command("validate", "wide.yaml", cwd=folder),
             in_rows: lambda: command("validate", "dag.yaml", cwd=folder),

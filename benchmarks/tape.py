@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from benchmarks.bare import measured
 from benchmarks.engine import run
@@ -28,6 +27,7 @@ class Tape:
     """A directory of recordings."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         self._files, self._directory = Folder(folder, folder / "tape"), folder / "tape"
 
     def kept(self, plan: Plan) -> Deck:
@@ -61,14 +61,15 @@ def record(text: str, count: int, folder: Path, rounds: int) -> Samples:
     found: Samples = {"seconds": [], "floor_s": []}
     for number in range(rounds):  # each into a directory of its own, as a run does: to replace a file costs more
         tape = Tape(folder / str(number))
-        found["seconds"].append(cpu(lambda: run(text, tape.kept)))  # noqa: B023 - called at once
-        found["floor_s"].append(cpu(lambda: run(text)))
+        found["seconds"].append(_cpu(text, tape.kept))
+        found["floor_s"].append(_cpu(text, Deck))
     return found
 
 
-def cpu(work: Callable[[], Any]) -> float:
+def _cpu(text: str, deck: Callable[[Plan], Deck]) -> float:
     before = time.process_time()
-    work()
+    report = run(text, deck)
+    assert report.status == "success", report.failure
     return time.process_time() - before
 
 

@@ -25,6 +25,7 @@ from benchmarks.calls import answers, calls, throttled
 from benchmarks.children import Job, bare, engine
 from benchmarks.job import job
 from benchmarks.measure import ROOT, Ended
+from benchmarks.page import NUMBERS, PAGE, page
 from benchmarks.parallel import parallel
 from benchmarks.recordings import recordings
 from benchmarks.row import Figure, Limit, Row, of_json, table
@@ -127,7 +128,7 @@ def threaded(job: Job) -> Iterator[tuple[str, dict[str, float]]]:
 
     async def stop(listening: asyncio.Server) -> None:
         listening.close()
-        await asyncio.sleep(0.01)  # for clients that are closing their side
+        await asyncio.sleep(0.002)  # for clients that are closing their side
         loop.stop()
 
     listening, url = asyncio.run_coroutine_threadsafe(server_module.listening(service), loop).result()
@@ -234,7 +235,7 @@ def test_a_limit_that_does_not_hold_is_told_and_fails_the_command(
     assert main(["start", "--json", str(tmp_path / "rows.json")]) == 1
     told = capsys.readouterr()
     assert "one: 2.00 is not ≤ 1" in told.err
-    assert "| start: it | 2.000 s | its floor | 1.000 s | 2.00 | ≤ 1 | FAILS |  |" in told.out
+    assert "| it | 2.000 s | its floor | 1.000 s | 2.00 | ≤ 1 | FAILS |  |" in told.out
     written = json.loads((tmp_path / "rows.json").read_text())
     assert [of_json(one) for one in written["rows"]] == rows
     assert written["environment"]["cpus"] >= 1
@@ -243,3 +244,40 @@ def test_a_limit_that_does_not_hold_is_told_and_fails_the_command(
 def test_a_case_that_there_is_not_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]):
     assert main(["strat"]) == 2
     assert "no such case: strat; there are: start, job, " in capsys.readouterr().err
+
+
+# -- the page ---------------------------------------------------------------------------------------------------------
+
+WRITTEN = json.loads(NUMBERS.read_text())
+
+
+def test_the_numbers_of_the_page_are_those_beside_it():
+    assert PAGE.read_text() == page(WRITTEN), (
+        "run `make bench WRITE=1`, or `python -m benchmarks.page` after other words"
+    )
+
+
+def test_every_figure_stands_on_the_page():
+    told = PAGE.read_text()
+    rows = [of_json(one) for one in WRITTEN["rows"]]
+    assert [row.name for row in rows if row.figure and row.figure.told not in told] == []
+
+
+def test_every_case_stands_on_the_page():
+    assert {*CASES} == {one["case"] for one in WRITTEN["rows"]} - {*EXTRA}
+
+
+def test_a_page_is_not_written_of_some_cases_only(capsys: pytest.CaptureFixture[str]):
+    assert main(["start", "--write"]) == 2
+    assert "--write goes without names" in capsys.readouterr().err
+
+
+def test_a_whole_measurement_is_written_to_the_page_and_beside_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    rows = [of_json({**one, "counted": {**one["counted"], "marks": 7}}) for one in WRITTEN["rows"]]
+    for name in CASES:
+        monkeypatch.setitem(CASES, name, lambda name=name: iter([one for one in rows if one.case == name]))
+    monkeypatch.setattr("benchmarks.__main__.NUMBERS", tmp_path / "numbers.json")
+    monkeypatch.setattr("benchmarks.__main__.PAGE", tmp_path / "page.md")
+    assert main(["--write"]) == judged(rows)
+    assert (tmp_path / "page.md").read_text() == page(json.loads((tmp_path / "numbers.json").read_text()))
+    assert "7 marks" in (tmp_path / "page.md").read_text()
