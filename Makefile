@@ -46,7 +46,7 @@ lint: setup  ## format check, lint, types; workflows, ours and those to copy
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/zizmor --offline --quiet --persona pedantic .github/dependabot.yml action.yml $(WORKFLOWS)
+	$(BIN)/zizmor --offline --quiet --persona pedantic .github/dependabot.yml action.yml all/action.yml $(WORKFLOWS)
 	$(BIN)/actionlint -shellcheck= -pyflakes= $(WORKFLOWS)
 
 format: setup  ## format and mend what can be mended
@@ -67,9 +67,10 @@ HOSTED = --extra anthropic --extra gemini
 COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 lock: setup  ## write requirements/*.txt anew from pyproject.toml
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
-	$(COMPILE) pyproject.toml $(HOSTED) -o requirements/runtime.txt
-	$(COMPILE) pyproject.toml $(HOSTED) --extra local -c requirements/runtime.txt -o requirements/local.txt
-	$(COMPILE) pyproject.toml $(HOSTED) --extra local --extra dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(COMPILE) pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml $(HOSTED) -c requirements/runtime.txt -o requirements/all.txt
+	$(COMPILE) pyproject.toml $(HOSTED) --extra local -c requirements/all.txt -o requirements/local.txt
+	$(COMPILE) pyproject.toml $(HOSTED) --extra local --extra dev -c requirements/all.txt -o requirements/dev.txt
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) strands-artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz dist

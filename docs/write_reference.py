@@ -1,4 +1,4 @@
-"""Writes docs/reference.md, docs/schema.json, docs/test-schema.json and action.yml from the code; `make docs` runs it, a test compares."""
+"""Writes docs/reference.md, the schemas, action.yml and its twin with every hosted provider; `make docs` runs it, a test compares."""
 
 from __future__ import annotations
 
@@ -197,13 +197,15 @@ def exit_codes() -> list[str]:
     return [f"| {code} | `{status}` | {told} |" for code, status, told in sorted(rows)]
 
 
-def action() -> str:
+def action(name: str, dockerfile: str) -> str:
+    """An action of these inputs and outputs, with the image that a Dockerfile builds; a release names it by digest."""
+
     def quoted(text: str) -> str:
         return json.dumps(text, ensure_ascii=False)
 
     lines = [
         "# Written by `make docs` from the code: inputs, outputs and their texts.",
-        "name: strands-action",
+        f"name: {name}",
         "description: Run declarative agent workflows in CI - fast, bounded, observable.",
         "author: strands-action",
         "branding: {icon: git-merge, color: purple}",
@@ -219,12 +221,19 @@ def action() -> str:
     lines += [
         "runs:",
         "  using: docker",
-        "  image: Dockerfile",
+        f"  image: {dockerfile}",
         "  # Said here too: without it a caller's own input of that name would take its place.",
         "  entrypoint: /opt/venv/bin/python",
         '  args: ["-I", "-u", "/opt/strands-action/entrypoint.py"]',
     ]
     return "\n".join(lines) + "\n"
+
+
+def with_all_providers() -> str:
+    """The Dockerfile of the other image: a host builds an action's image without arguments."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    given = text.replace("\nARG LOCK=runtime\n", "\nARG LOCK=all\n")
+    return "# Written by `make docs` from Dockerfile; it has another LOCK.\n" + given
 
 
 def written() -> dict[Path, str]:
@@ -233,7 +242,9 @@ def written() -> dict[Path, str]:
         ROOT / "docs/reference.md": reference(),
         ROOT / "docs/schema.json": schema_text(),
         ROOT / "docs/test-schema.json": shapes.schema_text(),
-        ROOT / "action.yml": action(),
+        ROOT / "action.yml": action("strands-action", "Dockerfile"),
+        ROOT / "all/action.yml": action("strands-action with every hosted provider", "../all.Dockerfile"),
+        ROOT / "all.Dockerfile": with_all_providers(),
     }
 
 

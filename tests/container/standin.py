@@ -81,8 +81,11 @@ def _pulled(tag: str) -> bool:
 
 
 def _make_root(archive: Path) -> None:
-    # The official image calls its interpreter `python`, and finds it in /usr/local/bin.
-    hooks = ['ln -s /usr/bin/python3 "$1/usr/local/bin/python"']
+    # The official image calls its interpreter `python`, finds it in /usr/local/bin, and has no bytecode.
+    hooks = [
+        'ln -s /usr/bin/python3 "$1/usr/local/bin/python"',
+        'find "$1/usr/lib" -name __pycache__ -prune -exec rm -rf {} +',
+    ]
     if bundle := _certificates():
         hooks.append(f'install -D -m 644 {shlex.quote(bundle)} "$1{CERTIFICATES}"')
     command = [

@@ -1,0 +1,57 @@
+# Written by `make docs` from Dockerfile; it has another LOCK.
+# The image of the action. Builds with BuildKit and with the classic builder, so no `RUN --mount` and no here-documents.
+# Its layers stand in the order of how seldom they change, and the same sources give the same bytes: what a release did
+# not change, nobody pulls again.
+ARG BASE=python:3.13-slim-trixie
+
+FROM ${BASE} AS dependencies
+# Which lock of requirements/: `runtime`, or `all` for every provider that is hosted.
+ARG LOCK=all
+RUN python -m venv /opt/venv
+COPY requirements/${LOCK}.txt requirements/leave_out.py /tmp/
+# Wheels only: no package runs code of its own while it is installed, and no compiler is needed. Bytecode is never checked
+# against its source: a container starts from it as it is, whatever times a copy gives.
+RUN /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --no-compile \
+        --no-deps --require-hashes --only-binary :all: -r "/tmp/$LOCK.txt" \
+    && /opt/venv/bin/python -m pip uninstall --quiet --yes pip \
+    && packages="$(/opt/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+    && python /tmp/leave_out.py "$packages" \
+    && /opt/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash "$packages" \
+    # Ours stays beside the dependencies, not among them, so that a change of ours is a small layer.
+    && echo /opt/strands-action > "$packages/strands-action.pth" \
+    && find /opt/venv -exec touch -h -d 2000-01-01 {} +
+
+FROM dependencies AS application
+COPY runner /opt/strands-action/runner
+COPY entrypoint.py /opt/strands-action/entrypoint.py
+RUN /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/strands-action \
+    && find /opt/strands-action -exec touch -h -d 2000-01-01 {} +
+
+FROM ${BASE}
+# Nothing here may install anything later, and no file makes a tool's user another one. The base ships its standard library
+# without bytecode: compile what runs need of it once, here.
+RUN touch /dev/began \
+    && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
+    && stdlib="$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
+    && rm -rf "$stdlib/ensurepip" "$stdlib"/site-packages/pip* /usr/local/bin/pip* \
+    && python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
+        -x '/(_pyrepl|idlelib|lib2to3|pydoc_data|site-packages|test|tkinter|turtledemo|unittest|venv|wsgiref|xmlrpc)/' \
+        "$stdlib" \
+    && find / -xdev -newer /dev/began -exec touch -h -d 2000-01-01 {} +
+COPY --from=dependencies /opt/venv /opt/venv
+COPY --from=application /opt/strands-action /opt/strands-action
+
+ARG VERSION=0.0.0+local
+ARG REVISION=
+ARG CREATED=
+LABEL org.opencontainers.image.title="strands-action" \
+      org.opencontainers.image.description="Declarative agent workflows in CI" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"
+
+# The runner demands root and its own working directory, so there is no USER and no WORKDIR. `-I`: the working directory
+# is a workspace that strangers write to, and neither it nor PYTHON* may name what is imported. `-u`: log lines leave at
+# once. action.yml says the same line again, so that no caller's input can replace it.
+ENTRYPOINT ["/opt/venv/bin/python", "-I", "-u", "/opt/strands-action/entrypoint.py"]
