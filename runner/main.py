@@ -4,6 +4,7 @@ output, signals, and the way from an error to an exit code."""
 from __future__ import annotations
 
 import faulthandler
+import gc
 import io
 import os
 import resource
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TextIO, cast
 
 from runner.errors import RunCancelled, RunnerError
+from runner.garbage import THRESHOLDS
 from runner.guard import STOPPING, guard
 from runner.inputs import ActionInputs, from_environ
 
@@ -30,6 +32,7 @@ LAST_S: Final = 30.0
 def cli() -> NoReturn:
     """The process's own environment, arguments and streams through `main`."""
     guard()
+    gc.set_threshold(*THRESHOLDS)  # what is imported stays
     for number in STOPPING:  # behind `main` there is nothing to stop
         signal.signal(number, lambda *_: None)  # not SIG_IGN, which forgets what has been waiting until now
     with suppress(RuntimeError, OSError):  # without a stderr

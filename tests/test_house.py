@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.build import as_text, workflow
-from tests.servers import OpenAIServer
+from tests.servers import SERVERS, OpenAIServer
+from tests.servers.aws import AWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ MAY_IMPORT = {
         *("run", "intake", "tapes", "deliver", "inputs", "credentials"),
         *("facts", "report", "tape", "plan", "spec", "prices", "errors"),
     },
-    "main": {"modes", "door", "inputs", "arguments", "guard", "errors"},
+    "main": {"modes", "door", "inputs", "arguments", "guard", "garbage", "errors"},
     "modes": {
         *("door", "run", "testing", "intake", "tapes", "ending", "watchdog", "telemetry", "posting", "facts"),
         *("inputs", "folder", "credentials", "ci", "report", "plan", "errors"),
@@ -106,6 +107,7 @@ LEAVES = {"runner.report.results", "runner.report.events", "runner.report.verdic
 ALLOWED = {
     ("runner.report.planned", "runner.plan.plan"): "it shows a plan",
     ("runner.report.planned", "runner.plan.estimate"): "and what it may cost",
+    ("runner.modes.run", "runner.agents.sdk"): "its process is nobody else's, so the SDK may be imported in part",
     ("runner.modes.run", "runner.calls.recalled"): "it hands over what humans answered",
     ("runner.modes.run", "runner.calls.gates"): "which is what it passes on",
     ("runner.testing.harness", "runner.calls.recalled"): "as a run does",
@@ -355,27 +357,29 @@ def test_every_pattern_is_small_and_knows_of_neither_calls_nor_agents() -> None:
 
 # -- what stays unloaded ----------------------------------------------------------------------------------------------
 
-HEAVY = (
-    "strands",
-    "mcp",
-    "openai",
-    "boto3",
-    "botocore",
-    "ollama",
-    "anthropic",
-    "google",
-    "httpx",
-    "aiohttp",
-    "opentelemetry",
-    "genai_prices",
-)
-CALL_THE_DOOR = f"""
+CALL_THE_DOOR = """
 import io, json, pathlib, sys
 from runner.main import main
 arguments, environ = json.loads(sys.argv[1])
 code = main(arguments, environ, cwd=pathlib.Path.cwd(), stdout=io.StringIO(), stderr=io.StringIO())
-print(json.dumps([code, [name for name in {HEAVY} if name in sys.modules]]))
+theirs = {
+    name.partition(".")[0]
+    for name, module in sys.modules.items()
+    if "site-packages" in (getattr(module, "__file__", None) or "") and not name.startswith("_")
+}
+print(json.dumps([code, sorted(theirs)]))
 """
+
+TO_CHECK = ["actions_toolkit", "annotated_types", "jinja2", "markupsafe", "pydantic", "pydantic_core"]
+TO_CHECK += ["typing_extensions", "typing_inspection", "yaml"]
+"""The packages of others that a file is read and checked with."""
+
+OF_THE_SDK = ["attr", "attrs", "docstring_parser", "idna", "jsonschema", "jsonschema_specifications", "opentelemetry"]
+OF_THE_SDK += ["packaging", "referencing", "rpds", "strands", "watchdog", "wrapt"]
+"""And those that come with the SDK whatever it is asked."""
+
+OF_A_SUMMARY = ["markdown_it", "mdurl"]
+"""What tells how a host will show an answer."""
 
 
 @pytest.mark.parametrize(
@@ -393,14 +397,21 @@ print(json.dumps([code, [name for name in {HEAVY} if name in sys.modules]]))
     ],
     ids=["help", "schema", "validate", "a directory", "plan", "bad flag", "no key", "no file", "bad input"],
 )
-def test_without_a_run_no_sdk_is_loaded(
+def test_without_a_run_nothing_is_loaded_that_only_a_run_needs(
     tmp_path: Path, arguments: list[str], environ: dict[str, str], code: int
 ) -> None:
     (tmp_path / "workflow.yaml").write_text(as_text(workflow()))
     (tmp_path / "flows").mkdir()
     for name, agent in {"good": {}, "broken": {"promt": "x"}, "worse": {"tools": ["nothing"]}}.items():
         (tmp_path / f"flows/{name}.yaml").write_text(as_text(workflow(agents={"writer": agent})))
-    assert loaded_by(arguments, environ, tmp_path) == [code, []]
+    found, packages = loaded_by(arguments, environ, tmp_path)
+    assert found == code
+    assert set(packages) <= set(TO_CHECK)
+
+
+def test_who_asks_for_help_waits_for_nobodys_package(tmp_path: Path) -> None:
+    assert loaded_by(["--help"], {}, tmp_path) == [0, []]
+    assert loaded_by(["run", "--help"], {}, tmp_path) == [0, []]
 
 
 def test_a_replay_loads_no_more_than_the_sdk_itself_does(workspace: Workspace) -> None:
@@ -412,7 +423,21 @@ def test_a_replay_loads_no_more_than_the_sdk_itself_does(workspace: Workspace) -
         )
         assert workspace.run(content, mode="record").exit_code == 0
     told = loaded_by(["run", "workflow.yaml", "--mode", "replay"], {}, workspace.root)
-    assert told == [0, ["strands", "boto3", "botocore", "opentelemetry"]]
+    assert told == [0, sorted([*TO_CHECK, *OF_THE_SDK, *OF_A_SUMMARY])]
+
+
+AIOHTTP = "aiohappyeyeballs aiohttp aiosignal certifi frozenlist multidict propcache yarl".split()
+BOTO = "boto3 botocore certifi dateutil jmespath s3transfer six urllib3".split()
+PRICES = ["genai_prices", "httpx2"]
+"""Of a call whose provider has a list of them: one that is asked at another host than its own has none."""
+
+
+@pytest.mark.parametrize(("provider", "needs"), [("openai", AIOHTTP), ("bedrock", BOTO + PRICES)])
+def test_a_run_loads_what_its_own_provider_needs(workspace: Workspace, provider: str, needs: list[str]) -> None:
+    with SERVERS[provider]() as server:
+        workspace.write("workflow.yaml", workflow(runtime={"host": server.url, "provider": provider}))
+        told = loaded_by(["run", "workflow.yaml"], {**AWS, "OPENAI_API_KEY": "key"}, workspace.root)
+    assert told == [0, sorted([*TO_CHECK, *OF_THE_SDK, *OF_A_SUMMARY, *needs])]
 
 
 def loaded_by(arguments: list[str], environ: dict[str, str], directory: Path) -> list[Any]:

@@ -86,6 +86,9 @@ def _sources(door: Door, inputs: ActionInputs, recordings: Folder, tell: Callabl
 def _executed(
     door: Door, plan: Plan, secrets: Mapping[str, str], gates: Gates, ending: Ending, watchdog: Watchdog
 ) -> RunReport:
+    from runner.agents.sdk import import_sdk  # here, where nothing refuses the run any more
+
+    import_sdk()
     # Read by the SDK when it makes its first span.
     door.export(SEMCONV_VARIABLE, without_content(door.environ.get(SEMCONV_VARIABLE, "")))
     around = Surroundings(

@@ -18,7 +18,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Shape(BaseModel):
     """The base of every shape: unknown keys refused, values never coerced, immutable once read."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
