@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from operator import is_not
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -174,13 +174,8 @@ Data = TypeVar("Data")
 def clean(report: Data, scrub: Callable[[str], str]) -> Data:
     """A report, or a plan of a post, without secrets, also where a Markdown or JSON writer would make another text of
     one."""
-    often = lru_cache(1024)(scrub)  # of a report's texts most are names that every step has
-    cleaned: Data = _mapped(report, lambda text: often(text) if len(text) <= SHORT else scrub(text))
+    cleaned: Data = _mapped(report, scrub)
     return cleaned
-
-
-SHORT: Final = 100
-"""Characters of a text that may be a name."""
 
 
 OF_A_POST: Final = frozenset({"kind", "side", "conclusion", "place", "repository", "head"})

@@ -25,6 +25,12 @@ LONGEST_CUT: Final = 512
 _CUT: Final = re.compile(r"…|\.\.\.|\[(?:…|cut)")
 """How a text says that it was cut; where it ends it may have been as well."""
 
+LONGEST_NAME: Final = 80
+"""Characters of a text that is remembered with what it came to: of what a large run tells most are the names of models,
+agents and attributes, over and over."""
+
+MOST_NAMES: Final = 2048
+
 MARKS: Final = ("***", "•••", "███")
 """What stands for a secret: the first that no secret could begin or end with."""
 
@@ -39,6 +45,7 @@ class Scrubber:
         self._roots: tuple[str, ...] = ()
         self._pieces: frozenset[str] = frozenset()
         self._mark = MARKS[0]
+        self._names: dict[str, str] = {}
         self.learn(values, shortest=SHORTEST)
 
     def learn(self, values: Iterable[str], *, shortest: int = SHORTEST_SECRET) -> None:
@@ -56,8 +63,19 @@ class Scrubber:
             form[at : at + SHORTEST] for form in self._forms for at in range(min(len(form), LONGEST_CUT) - SHORTEST)
         )
         self._mark = next((mark for mark in MARKS if not _joins(mark, short | forms)), MARKS[-1])
+        self._names = {}
 
     def __call__(self, text: str) -> str:
+        if len(text) > LONGEST_NAME:
+            return self._cleaned(text)
+        names = self._names  # those of now: who is learning meanwhile begins another
+        if (clean := names.get(text)) is None:
+            if len(names) >= MOST_NAMES:
+                names.clear()
+            clean = names[text] = self._cleaned(text)
+        return clean
+
+    def _cleaned(self, text: str) -> str:
         # What is left may read otherwise than it did: a sign that was escaped may now escape another. Each round makes
         # the text shorter.
         while spans := self._found(text):

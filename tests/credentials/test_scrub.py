@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from runner.credentials import scrubber
 from runner.credentials.readings import squeezed
-from runner.credentials.scrub import Scrubber, _roots
+from runner.credentials.scrub import LONGEST_NAME, MOST_NAMES, Scrubber, _roots
 
 SECRET = 'p@ss/w"örd\\+&=?>'
 
@@ -309,3 +309,21 @@ def test_where_no_root_is_there_is_no_form(forms: set[str], text: str) -> None:
     roots = [*_roots(forms)]
     assert any(root in text for root in roots) == any(form in text for form in forms)
     assert not any(one in other for one in roots for other in roots if one != other)
+
+
+def test_what_is_remembered_is_forgotten_when_there_is_more_to_take_out() -> None:
+    scrub = learned("abc-123-xyz")
+    assert scrub("abc-123-xyz and a-name-of-it") == "*** and a-name-of-it"
+    scrub.learn(["a-name-of-it"])
+    assert scrub("abc-123-xyz and a-name-of-it") == "*** and ***"
+
+
+def test_a_name_is_looked_through_once_and_few_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = list[str]()
+    scrub = learned("abc-123-xyz")
+    original = scrub._found
+    monkeypatch.setattr(scrub, "_found", lambda text: seen.append(text) or original(text))
+    assert [scrub(text) for text in ("name", "name", "x" * (LONGEST_NAME + 1))] == ["name", "name", "x" * 81]
+    assert seen == ["name", "x" * 81]
+    assert [scrub(f"steps[{number}]") for number in range(3 * MOST_NAMES)][-1] == f"steps[{3 * MOST_NAMES - 1}]"
+    assert len(scrub._names) <= MOST_NAMES
