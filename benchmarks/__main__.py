@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from benchmarks.calls import answers, calls, throttled
 from benchmarks.environment import environment
+from benchmarks.image import image
 from benchmarks.job import job
 from benchmarks.measure import progress
 from benchmarks.page import NUMBERS, PAGE, page
@@ -43,6 +44,7 @@ CASES: Final[Mapping[str, Case]] = {
         statistics,
         throttled,
         recordings,
+        image,
     )
 }
 EXTRA: Final[Mapping[str, Case]] = {"large": large}
