@@ -27,8 +27,15 @@ from runner.telemetry import Tracing
 
 def run(text: str, deck: Callable[[Plan], Deck] = Deck) -> RunReport:
     """A run of this file; what `deck` makes for its plan are its recordings, which nobody keeps."""
+    return executed(planned(text), deck)
+
+
+def planned(text: str) -> Plan:
     document = parse(text, "bench")
-    plan = make_plan(to_spec(document), document)
+    return make_plan(to_spec(document), document)
+
+
+def executed(plan: Plan, deck: Callable[[Plan], Deck] = Deck) -> RunReport:
     span = Tracing({}, Telemetry(), enabled=False).span
     with TemporaryDirectory() as workspace:
         around = Surroundings(
@@ -45,12 +52,13 @@ def run(text: str, deck: Callable[[Plan], Deck] = Deck) -> RunReport:
 
 
 def measured(text: str, url: str, runs: int) -> dict[str, Any]:
-    """What this many runs of the file took, and what the last of them counted."""
+    """What this many runs of the file took once it was planned, and what the last of them counted."""
     run(spec(url, chain([WARM_UP])))
+    plan = planned(text)
     seconds, cpu_s = list[float](), list[float]()
     for _ in range(runs):
         before, cpu = time.perf_counter(), time.process_time()
-        report = run(text)
+        report = executed(plan)
         seconds.append(time.perf_counter() - before)
         cpu_s.append(time.process_time() - cpu)
         assert report.status == "success", report.failure
