@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from runner.report.results import Trust
     from runner.report.summary import Detail
     from runner.report.tested import Session
-    from runner.report.trace import SpanRecord
     from runner.report.verdicts import Review
+    from runner.spans import Spans
 
 OWN_FILES = frozenset(
     {"results.json", "summary.md", "review.md", "review.json", "post-plan.json", "facts.json", "tape"}
@@ -68,7 +68,7 @@ class Delivery:
     def run(
         self,
         report: RunReport,
-        spans: list[SpanRecord] | None,
+        spans: Spans | None,
         artifacts: Folder,
         detail: Detail,
         now: datetime,
@@ -225,12 +225,12 @@ def _review(review: Review, artifacts: Folder) -> str:
     return artifacts.shown(artifacts.write("review.md", as_markdown(review)))
 
 
-def _trace(spans: list[SpanRecord], artifacts: Folder, now: datetime, service: str) -> str:
+def _trace(spans: Spans, artifacts: Folder, now: datetime, service: str) -> str:
     from runner.report.trace import as_json, as_otlp_lines
 
     stamp = f"trace-{now:%Y%m%dT%H%M%SZ}"
-    artifacts.write(f"{stamp}.otlp.jsonl", as_otlp_lines(spans, service))
-    return artifacts.shown(artifacts.write(f"{stamp}.json", as_json(spans)))
+    artifacts.write(f"{stamp}.otlp.jsonl", as_otlp_lines(spans.by_scope(), service))
+    return artifacts.shown(artifacts.write(f"{stamp}.json", as_json(spans.by_start())))
 
 
 def _with(trouble: list[RunnerError], report: RunReport) -> RunReport:

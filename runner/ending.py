@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from runner.posting import Posting
     from runner.report.results import RunReport
     from runner.report.summary import Detail
-    from runner.report.trace import SpanRecord
     from runner.run import Run
+    from runner.spans import Spans
     from runner.tape.deck import Deck
     from runner.tapes import Tapes
     from runner.telemetry import Tracing
@@ -91,7 +91,7 @@ class Ending:
             except Exception as error:
                 self.log.line("ERROR", f"a bug of ours: {type(error).__name__}: {error}")
 
-    def _write(self, report: RunReport, spans: list[SpanRecord]) -> None:
+    def _write(self, report: RunReport, spans: Spans) -> None:
         report, files = self.delivery.run(
             report,
             spans if self.inputs.trace else None,

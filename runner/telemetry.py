@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from runner.errors import UsageError
 from runner.report.trace import SpanRecord
+from runner.spans import Spans
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -59,7 +60,7 @@ class Tracing:
         enabled: bool,
         scrub: Callable[[str], str] = lambda text: text,
     ) -> None:
-        self.spans: list[SpanRecord] = []
+        self.spans = Spans()
         self.service = _service(environ) or telemetry.service_name or SERVICE
         self._exporter: SpanProcessor | None = None
         named = any(environ.get(name) for name in OTLP_VARIABLES)
@@ -101,20 +102,22 @@ class Tracing:
                 span.set_status(Status(StatusCode.ERROR, type(error).__name__))
                 raise
 
-    def finish(self) -> list[SpanRecord]:
+    def finish(self) -> Spans:
         """Every span of the run."""
         if self._relay is not None:
             self._relay.targets = (None, None)
         return self.spans
 
-    def cut_off(self, now: datetime) -> list[SpanRecord]:
+    def cut_off(self, now: datetime) -> Spans:
         """As `finish`, with those that are still open, which end now: nobody waits for what they are of."""
         if self._relay is None:
             return self.finish()
         ended_ns = round(now.timestamp() * 1e9)
         cleaned = [self._relay.cleaned(span) for span in [*self._relay.open.values()]]
         spans = self.finish()
-        return [*spans, *(replace(_record(one), end_ns=ended_ns, status="error") for one in cleaned if self._collects)]
+        for one in cleaned if self._collects else ():
+            spans.append(replace(_record(one), end_ns=ended_ns, status="error"))
+        return spans
 
     def flush(self) -> None:
         """Give the collector, where there is one, a moment to take what it was sent."""

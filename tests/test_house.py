@@ -45,6 +45,7 @@ MAY_IMPORT = {
     "posting": {"inputs", "deliver", "folder", "diff", "facts", "post", "plan", "ci", "report", "errors"},
     "trust": {"inputs", "ci", "plan", "report", "errors"},
     "ending": {
+        "spans",
         "run",
         "posting",
         "tapes",
@@ -62,7 +63,7 @@ MAY_IMPORT = {
     "stopping": {"log", "guard", "errors"},
     "intake": {"inputs", "plan", "spec", "errors"},
     "tapes": {"inputs", "folder", "tape", "report", "plan", "spec", "errors"},
-    "deliver": {"answers", "inputs", "folder", "ci", "report", "errors"},
+    "deliver": {"answers", "spans", "inputs", "folder", "ci", "report", "errors"},
     "onion": {"calls", "tape", "notes", "plan", "errors"},
     "course": {"plan", "step", "prices", "errors"},
     "diff": {"tokens", "errors"},
@@ -97,7 +98,8 @@ MAY_IMPORT = {
     "folder": {"walk", "errors"},
     "notes": {"walk", "errors"},
     "credentials": {"plan", "errors"},
-    "telemetry": {"plan", "report", "errors"},
+    "telemetry": {"spans", "plan", "report", "errors"},
+    "spans": {"spill", "report", "errors"},
 }
 """For every room those it may import besides itself. A new room needs a row, which is where to think about it."""
 

@@ -100,7 +100,7 @@ def _executed(
         ending.tracing.span,
         secrets=secrets,
         scrub=door.scrub,
-        trace=lambda: "".join(as_json(ending.tracing.spans)),
+        trace=lambda: "".join(as_json(ending.tracing.spans.by_start())),
         deck=ending.deck,
         gates=gates,
     )

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+import tempfile
 from typing import Any
 
 import pytest
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from runner.errors import FileProblem
 from runner.report.trace import SpanRecord, as_json, as_otlp_lines
+from runner.spans import Spans
+from runner.spill import SMALL, Spill
 
 SECOND = 1_000_000_000
 
@@ -28,6 +32,14 @@ def span(name: str = "step", **changes: Any) -> SpanRecord:
         "scope": "strands-action",
     }
     return SpanRecord(name, **{**defaults, **changes})
+
+
+def kept(*spans: SpanRecord) -> Spans:
+    """As a run keeps them, where memory has no room for any."""
+    found = Spans(Spill(room=0))
+    for one in spans:
+        found.append(one)
+    return found
 
 
 def loaded(text: str) -> list[ExportTraceServiceRequest]:
@@ -77,8 +89,22 @@ def test_a_span_is_told_with_its_place_time_and_attributes() -> None:
 
 
 def test_spans_stand_in_the_order_of_their_starts() -> None:
-    spans = [span("child", start_ns=2), span("root", start_ns=1)]
-    assert [one["name"] for one in json.loads("".join(as_json(spans)))["spans"]] == ["root", "child"]
+    spans = kept(span("child", start_ns=2), span("root", start_ns=1))
+    assert [one["name"] for one in json.loads("".join(as_json(spans.by_start())))["spans"]] == ["root", "child"]
+
+
+def test_spans_that_do_not_fit_into_memory_are_told_all_the_same() -> None:
+    told = {"a": 1, "b": 0.5, "c": "ü\ud800" * SMALL, "d": True, "e": ("x", 1)}
+    spans = [span("one", attributes=told), span("two", events=(("said", told),), parent_id="00f067aa0ba902b7")]
+    assert [*as_json(kept(*spans).by_start())] == [*as_json(spans)]
+    assert [*as_otlp_lines(kept(*spans).by_scope())] == [*as_otlp_lines(spans)]
+
+
+def test_spans_that_there_is_no_room_for_end_no_run_and_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    spans = kept(span(), span(attributes={"a": "x" * SMALL}))
+    with pytest.raises(FileProblem, match="cannot be kept below /nowhere"):
+        [*spans.by_start()]
 
 
 def test_no_spans_are_an_empty_list() -> None:
@@ -136,7 +162,7 @@ def test_the_service_has_a_name() -> None:
 
 
 def test_every_scope_keeps_its_spans() -> None:
-    spans = [span("a", scope="x"), span("b", scope="y"), span("c", scope="x")]
+    spans = kept(span("a", scope="x"), span("b", scope="y"), span("c", scope="x")).by_scope()
     found = {
         scope.scope.name: [one.name for one in scope.spans]
         for request in loaded("".join(as_otlp_lines(spans)))
