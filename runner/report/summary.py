@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import nlargest
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from runner.prices import dollars, of_limit
 from runner.report.costs import cost_shares, least_cost, run_cost, token_shares, why_unknown
-from runner.report.markdown import MAX_ANSWER, MAX_NAME, code, duration, fenced, html, plain, size, table
+from runner.report.markdown import MAX_ANSWER, MAX_NAME, MOST_ROWS, code, duration, fenced, html, plain, size, table
 from runner.report.posted import section as posted
 from runner.report.review import as_markdown
 from runner.report.timeline import flow, gantt
@@ -22,6 +24,8 @@ MAX_BYTES: Final = 900 * 1024
 """The runner drops a summary above 1 MiB as a whole."""
 
 MOST_MODELS: Final = 10
+MOST_EXTREME: Final = 20
+"""Steps that are shown of many because they took longest, and as many because they spent most."""
 FEW: Final = 3
 """Steps that are named as those that spent most."""
 MOST_RENDERED: Final = 120_000
@@ -127,8 +131,23 @@ def _steps(report: RunReport) -> str:
         "|---|---|---|--:|--:|--:|--:|--:|---|",
     ]
     spent = token_shares(report)
-    rows = (_row(step, spent.get(step.path)) for step in report.steps)
-    return table(head, rows, len(report.steps), "results.json")
+    rows = (_row(step, spent.get(step.path)) for step in _of_interest(report.steps))
+    told = table(head, rows, len(report.steps), "results.json")
+    if len(report.steps) > MOST_ROWS:
+        told += "\n\n_Here are those that did not succeed, took longest or spent most, and the first._"
+    return told
+
+
+def _of_interest(steps: Sequence[StepResult]) -> Sequence[StepResult]:
+    """As many steps as a table has rows for, in their order."""
+    if len(steps) <= MOST_ROWS:
+        return steps
+    every = range(len(steps))
+    wrong = (at for at in every if steps[at].status not in ("success", "skipped"))
+    slow = nlargest(MOST_EXTREME, every, key=lambda at: steps[at].duration_ms)
+    dear = nlargest(MOST_EXTREME, every, key=lambda at: steps[at].usage.total)
+    chosen = dict.fromkeys(chain(islice(wrong, MOST_ROWS), slow, dear, islice(every, MOST_ROWS)))
+    return [steps[at] for at in sorted(islice(chosen, MOST_ROWS))]
 
 
 def _row(step: StepResult, share: int | None) -> str:

@@ -111,6 +111,17 @@ def test_ten_thousand_steps_fit() -> None:
     on_github(text)
 
 
+def test_of_many_steps_those_are_shown_that_somebody_looks_for() -> None:
+    steps = [result(f"steps[{number}]") for number in range(10_000)]
+    steps[9_000] = result("steps[9000]", status="failed", error="no")
+    steps[9_100] = result("steps[9100]", duration_ms=100_000)
+    steps[9_200] = result("steps[9200]", tokens=(100_000, 0))
+    text = summary(report(*steps), "brief")
+    shown = re.findall(r"^\| <code>steps\[(\d+)\]", text, re.MULTILINE)
+    assert (shown[:2], shown[-3:], len(shown)) == (["0", "1"], ["9000", "9100", "9200"], 200)
+    assert "took longest or spent most" in text
+
+
 @pytest.mark.parametrize("sign", ["€", "`", "\n", "a\u202e", "@a <", "\ud83d"])
 def test_answers_of_ten_megabytes_fit(sign: str) -> None:
     answer = sign * (10_000_000 // len(sign.encode(errors="replace")))
