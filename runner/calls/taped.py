@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from runner.calls.call import Allowance, Reply, Unfinished
 from runner.errors import BudgetExceeded, Finding, ModelProblem, OutOfTime, RecordingProblem
@@ -23,10 +23,22 @@ if TYPE_CHECKING:
     from runner.tape.recording import Turn
 
 
+TURN_S: Final = 0.1
+"""How long recordings are answered from before the loop turns. They wait for nothing, and a large replay would hear no
+signal and look as if it stood still."""
+
+
 def taped(invoke: Invoke, deck: Deck, ledger: Ledger, diary: Diary | None = None) -> Invoke:
     """`invoke`, recorded; or a recording played through it, where there is one that answers the question."""
 
+    turned = -TURN_S
+
     async def on_tape(call: Call) -> Reply:
+        nonlocal turned
+        now = asyncio.get_running_loop().time()
+        if now - turned >= TURN_S:
+            turned = now
+            await asyncio.sleep(0)
         prompt = _prompt(call, deck)
         found = deck.find(call.step, call.path, prompt)
         if found is None and not deck.plays_only:
