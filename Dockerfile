@@ -15,30 +15,32 @@ RUN /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-che
     && /opt/venv/bin/python -m pip uninstall --quiet --yes pip \
     && packages="$(/opt/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
     && python /tmp/leave_out.py "$packages" \
-    && /opt/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash "$packages" \
+    && /opt/venv/bin/python -m compileall -q -f -j 0 --invalidation-mode unchecked-hash "$packages" \
     # Ours stays beside the dependencies, not among them, so that a change of ours is a small layer.
     && echo /opt/strands-action > "$packages/strands-action.pth" \
-    && find /opt/venv -exec touch -h -d 2000-01-01 {} +
+    && mkdir -p /layer/opt && mv /opt/venv /layer/opt && find /layer -exec touch -h -d 2000-01-01 {} +
 
-FROM dependencies AS application
+FROM ${BASE} AS application
 COPY runner /opt/strands-action/runner
 COPY entrypoint.py /opt/strands-action/entrypoint.py
-RUN /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/strands-action \
-    && find /opt/strands-action -exec touch -h -d 2000-01-01 {} +
+RUN python -m compileall -q -f --invalidation-mode unchecked-hash /opt/strands-action \
+    && mkdir -p /layer/opt && mv /opt/strands-action /layer/opt && find /layer -exec touch -h -d 2000-01-01 {} +
 
 FROM ${BASE}
-# Nothing here may install anything later, and no file makes a tool's user another one. The base ships its standard library
-# without bytecode: compile what runs need of it once, here.
+# No file makes a tool's user another one. The base ships its standard library without bytecode: compile what runs need
+# of it once, here.
 RUN touch /dev/began \
     && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
-    && stdlib="$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
-    && rm -rf "$stdlib/ensurepip" "$stdlib"/site-packages/pip* /usr/local/bin/pip* \
-    && python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
-        -x '/(_pyrepl|idlelib|lib2to3|pydoc_data|site-packages|test|tkinter|turtledemo|unittest|venv|wsgiref|xmlrpc)/' \
-        "$stdlib" \
+    && python -m compileall -q -f -j 0 --invalidation-mode unchecked-hash \
+        -x '/(_pyrepl|ensurepip|idlelib|pydoc_data|site-packages|test|tkinter|turtledemo|unittest|venv|wsgiref|xmlrpc)/' \
+        "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
     && find / -xdev -newer /dev/began -exec touch -h -d 2000-01-01 {} +
-COPY --from=dependencies /opt/venv /opt/venv
-COPY --from=application /opt/strands-action /opt/strands-action
+# A directory that is copied into another keeps its time; one that is named as the target would not.
+COPY --from=dependencies /layer /
+COPY --from=application /layer /
+# Nothing here may install anything later. That something is gone has a time of its own, so it is said last.
+RUN stdlib="$(python -I -B -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
+    && rm -rf "$stdlib/ensurepip" "$stdlib"/site-packages/pip* /usr/local/bin/pip*
 
 ARG VERSION=0.0.0+local
 ARG REVISION=

@@ -23,6 +23,9 @@ REACHED = [
     *("aiohttp", "httpx", "jwt", "cryptography.hazmat.primitives.asymmetric.ec", "sqlite3", "multiprocessing"),
 ]
 
+UNCHECKED = bytes([1, 0, 0, 0])
+"""The flags of bytecode that is not held against its source: PEP 552."""
+
 
 def imported() -> list[str]:
     """What does not import, of ours and of all that it reaches."""
@@ -40,11 +43,14 @@ def imported() -> list[str]:
 
 
 def without_bytecode() -> list[str]:
-    modules = [module for name, module in sys.modules.items() if name != "__main__"]
-    sources = [getattr(module, "__file__", None) or "" for module in modules]
-    return [
-        file for file in sources if file.endswith(".py") and not os.path.exists(importlib.util.cache_from_source(file))
-    ]
+    """What was compiled for this process, or is held against its source at every start."""
+    sources = [getattr(module, "__file__", None) or "" for name, module in sys.modules.items() if name != "__main__"]
+    return [source for source in sources if source.endswith(".py") and not is_taken_as_it_is(source)]
+
+
+def is_taken_as_it_is(source: str) -> bool:
+    compiled = Path(importlib.util.cache_from_source(source))
+    return compiled.exists() and compiled.read_bytes()[4:8] == UNCHECKED
 
 
 def without_licence() -> list[str]:
