@@ -1,12 +1,14 @@
 """Runs inside the image, where nothing of the tests is: imports all that a run can reach, fetches credentials of AWS in
 every way from a server of its own, and prints as JSON what is missing."""
 
+import ctypes
 import importlib
 import importlib.metadata
 import json
 import os
 import pkgutil
 import sys
+import sysconfig
 import tempfile
 import threading
 from datetime import UTC, datetime, timedelta
@@ -39,6 +41,17 @@ def imported() -> list[str]:
             importlib.import_module(name)
         except ImportError as error:
             failed.append(f"{name}: {error}")
+    return failed
+
+
+def unloadable() -> list[str]:
+    """Compiled libraries that the system does not load; something has been cut off them."""
+    failed = []
+    for library in Path(sysconfig.get_path("platlib")).rglob("*.so"):
+        try:
+            ctypes.CDLL(str(library))
+        except OSError as error:
+            failed.append(str(error))
     return failed
 
 
@@ -204,7 +217,7 @@ def main() -> None:
         failed = imported()
         found = credentials(Path(home), url)
         told = {
-            "failed": failed,
+            "failed": [*failed, *unloadable()],
             "credentials": found,
             "services": services(),
             "exported": exported(url),

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from requirements.leave_out import SERVICES
+from tests.build import as_text
 from tests.container import inside
+from tests.container.job import Job
+from tests.contract.test_reuse import KEYS
+from tests.servers import Answer, AzureServer, BedrockServer, OllamaServer
+from tests.workspace import workflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,3 +102,26 @@ def test_spans_reach_a_collector(told: Any) -> None:
 
 def test_every_licence_came_along(told: Any) -> None:
     assert told["licences"] == []
+
+
+def test_providers_of_the_core_answer(image: str, tmp_path: Path) -> None:
+    """`openai` answers in the other tests of the image; of these the last is asked where another is down."""
+    steps = [{"agent": name, "input": f"of {name}"} for name in ("amazon", "azure", "azure")]
+    with BedrockServer() as amazon, OllamaServer() as llama, AzureServer(reply=[Answer(), Answer(status=503)]) as azure:
+        spec = workflow(
+            azure.url,
+            {"type": "chain", "config": {"steps": steps}},
+            provider="azure_openai",
+            agents={"azure": {"prompt": "p"}, "amazon": {"prompt": "p", "provider": "bedrock", "model_id": "m"}},
+            runtime={
+                "failure_policy": {"retries": 0},
+                "fallbacks": [{"provider": "ollama", "model_id": "m", "host": llama.url}],
+            },
+        )
+        job = Job(tmp_path, {"workflow.yaml": as_text(spec)})
+        outcome = job.run(image, {"spec": "workflow.yaml"}, {**KEYS, "AWS_ENDPOINT_URL": amazon.url})
+    assert outcome.exit_code == 0, outcome.stderr
+    models = [
+        step["model"].partition("/")[0] for step in json.loads(outcome.artifact("results-path").read_text())["steps"]
+    ]
+    assert models == ["bedrock", "azure_openai", "ollama"]
