@@ -37,7 +37,7 @@ _BELOW: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
 
 def problems(found: References, told: Collection[str]) -> Iterator[str]:
     """What is wrong with a template that asks these facts for what they do not tell."""
-    for name in sorted(told):
+    for name in sorted({root for root, _ in found.parts}.intersection(told)):
         for part in sorted({str(part) for root, part in found.parts if root == name} - {*PARTS[name]}):
             yield f"{name} has no '{part}'; {nearest(part, PARTS[name])}"
         for root, part, below in sorted(found.below):
@@ -56,8 +56,9 @@ class Asked:
 
     def add(self, found: References, told: Collection[str]) -> None:
         """Add what one more template asks for; `told` are the names that are facts there."""
-        for name in (found.names | found.guarded).intersection(told):
+        asked = (found.names | found.guarded).intersection(told)
+        for name in asked:
             named = frozenset(str(part) for root, part in found.parts if root == name)
             whole = frozenset(PARTS[name]) if name in found.whole else frozenset()
             self.parts[name] = self.parts.get(name, frozenset()) | named | whole
-        self.needed |= found.names.intersection(told)
+        self.needed |= asked & found.names

@@ -33,8 +33,10 @@ class Names:
         return replace(self.plus(*names, inputs=["values"]), inputs=frozenset(names))
 
     def plus(self, *names: str, **parts: Collection[str | int]) -> Names:
-        every = self.names.union(names, parts)
-        return replace(self, names=every, parts={**self.parts, **parts}, told=self.told.difference(names, parts))
+        if not names and not parts:
+            return self
+        told = self.told.difference(names, parts)
+        return Names(self.names.union(names, parts), {**self.parts, **parts}, self.inputs, told)
 
     def of_event(self, names: Collection[str]) -> Names:
         """With these facts of the event."""
@@ -46,16 +48,21 @@ def broken(source: str, read: Callable[[str], References] = references) -> str |
     try:
         read(source)
     except TemplateProblem as problem:
-        return f"not a valid template: {problem.message}"
+        return _broken(problem)
     return None
+
+
+def _broken(problem: TemplateProblem) -> str:
+    return f"not a valid template: {problem.message}"
 
 
 def problems(source: str, scope: Names, read: Callable[[str], References] = references) -> Iterator[str]:
     """What is wrong with a template that will be rendered in `scope`."""
-    if problem := broken(source, read):
-        yield problem
+    try:
+        found = read(source)
+    except TemplateProblem as problem:
+        yield _broken(problem)
         return
-    found = read(source)
     for name in sorted(found.names - scope.names):
         yield f"undefined name '{name}'; {_SECRETS if name == 'secrets' else nearest(name, sorted(scope.names))}"
     for name in sorted(found.inputs - scope.inputs):

@@ -8,14 +8,13 @@ Whatever could be read otherwise, for a statement, a comment, a quote or a brace
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-from jinja2.utils import missing
+LONG: Final = 4096
+"""Characters from which on a template is one of the few that are kept once they are read."""
 
-from runner.plan.bounds import written
-
-if TYPE_CHECKING:
-    from runner.plan.bounds import Account
+MAX_PARTS: Final = 5_000
+"""Statements, expressions and texts of one template: Python's compiler takes a tenth of a second for as many."""
 
 _TEXT: Final = re.compile(r"(?:[^{]+|\{(?![{%#]))+")
 _HOLE: Final = re.compile(r"\{\{(?![-+])([^{}'\"]*)(?<!-)\}\}")
@@ -27,17 +26,6 @@ class Path(tuple[str, ...]):
     """A name, and what is looked up below it."""
 
     __slots__ = ()
-
-    def written(self, context: Account) -> str:
-        """What it puts into the text."""
-        environment = context.environment
-        root, *rest = self
-        value: Any = context.resolve_or_missing(root)
-        if value is missing:
-            value = environment.undefined(name=root)
-        for name in rest:
-            value = environment.getattr(value, name)
-        return str(written(context, value))
 
 
 class Code(NamedTuple):

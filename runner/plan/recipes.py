@@ -55,6 +55,8 @@ class Recipes:
     tools: dict[str, ToolRecipe] = field(default_factory=dict)
     withheld: set[str] = field(default_factory=set)
     """What a read-only run does not give to agents that ask for it."""
+    plain: dict[str, tuple[AgentRecipe, ...]] = field(default_factory=dict)
+    """By agent what `of` gives for steps that say nothing of it but its name: they share it."""
 
     @cached_property
     def written(self) -> Mapping[str, WrittenAgent]:
@@ -74,6 +76,15 @@ class Recipes:
             known = nearest(step.agent, list(self.source.agents))
             self.problems.find(f"unknown agent '{step.agent}'; {known}", place, (*place, "agent"))
             return (AgentRecipe(step.agent, "", ModelRecipe("", "")),)
+        if asked is not None or step.tool_overrides is not None or step.output_schema is not None:
+            return self._made(step, written, place, asked)
+        if step.agent not in self.plain:
+            self.plain[step.agent] = self._made(step, written, place, None)
+        return self.plain[step.agent]
+
+    def _made(
+        self, step: patterns.Step, written: WrittenAgent, place: Place, asked: Asked | None
+    ) -> tuple[AgentRecipe, ...]:
         models = self._models(written)
         recipe = AgentRecipe(
             id=step.agent,

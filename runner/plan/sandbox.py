@@ -31,15 +31,13 @@ from runner.plan.bounds import (
     weighed,
     written,
 )
+from runner.plan.pieces import MAX_PARTS
 from runner.plan.scope import Answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from jinja2 import Template
-
-MAX_PARTS: Final = 5_000
-"""Statements, expressions and texts of one template: Python's compiler takes a tenth of a second for as many."""
 
 _STATEMENTS: Final = frozenset(
     [

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Any
-
-from jinja2 import Undefined
+from typing import TYPE_CHECKING, Any
 
 from runner.report.results import StepResult
+
+if TYPE_CHECKING:
+    from jinja2 import Undefined
 
 ANSWER_FIELDS = ("response", "data", "status", "tokens", "agent", "attempts", "duration_ms")
 """What a template can ask of an answer."""
@@ -95,6 +96,8 @@ class Answers:
         if self._by_id is None:  # made when it is asked for: most templates do not
             self._by_id = {one.id: one for one in self._ordered if one.id}
         if key in self._possible and key not in self._by_id:
+            from jinja2 import Undefined  # whoever asks is a template that is rendered, and so it is there
+
             return Undefined(f"there is no answer {key!r} yet")
         return view(self._by_id[key])
 

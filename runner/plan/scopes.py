@@ -29,6 +29,7 @@ from runner.report.results import OUTPUTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from runner.errors import Location
     from runner.plan.agents import WrittenAgent
     from runner.plan.flows import Flow
     from runner.plan.plan import Row, Step
@@ -52,6 +53,14 @@ class _Template(NamedTuple):
     place: Place
     names: Names
     read: Callable[[str], References] = references
+
+    @property
+    def at(self) -> Location:
+        """Where it stands: what is asked of a task may be its description."""
+        step, place = self.document.parent(self.place), self.place
+        if place[-1] == "input" and isinstance(step, dict) and "input" not in step:
+            place = (*place[:-1], *(["description"] if "description" in step else []))
+        return self.document.locate(place)
 
 
 class Scopes:
@@ -108,7 +117,7 @@ class Scopes:
                 yield Finding(problem, home.document.locate((*home.place, "prompt")))
         for template in self._templates(Names().given(declared).of_event(self._told(values))):
             for problem in problems(template.source, template.names, template.read):
-                yield Finding(problem, template.document.locate(template.place))
+                yield Finding(problem, template.at)
 
     def _taken_names(self) -> Iterator[Finding]:
         """Inputs and outputs under names that are something else's."""
@@ -145,7 +154,7 @@ class Scopes:
             home = self._agents[step.agent.id].home("prompt")
             yield _Template(step.agent.prompt, home.document, (*home.place, "prompt"), own)
         if step.input is not None:
-            yield _Template(step.input, here, self._place_of_input(place), own)
+            yield _Template(step.input, here, (*place, "input"), own)
         if step.when is not None:
             yield _Template(step.when, here, (*place, "when"), own, references_of_condition)
 
@@ -154,11 +163,6 @@ class Scopes:
         yield _Template(gate.prompt, self._document, (*place, "prompt"), names)
         if gate.context_display is not None:
             yield _Template(gate.context_display, self._document, (*place, "context_display"), names)
-
-    def _place_of_input(self, place: Place) -> Place:
-        step = self._document.parent((*place, ""))
-        keys = [key for key in ("input", "description") if isinstance(step, dict) and key in step]
-        return (*place, *keys[:1])
 
     def _conditions(self, base: Names) -> Iterator[_Template]:
         if isinstance(self._flow, GraphFlow):

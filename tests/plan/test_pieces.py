@@ -9,11 +9,12 @@ from jinja2 import TemplateError
 from jinja2.runtime import new_context
 
 from runner.errors import TemplateProblem
-from runner.plan import templates
-from runner.plan.lookups import References, of_tree
+from runner.plan import rendering
+from runner.plan.lookups import References
 from runner.plan.pieces import Code, Path, cut
 from runner.plan.sandbox import check, compiled, environment
 from runner.plan.templates import references, render
+from runner.plan.trees import of_tree
 
 NAMES = {
     "x": "<a> {{ x }}",
@@ -117,7 +118,7 @@ def test_a_mistake_in_a_hole_is_told_with_its_line_in_the_template() -> None:
 
 
 def test_a_thousand_tasks_that_say_the_same_between_other_words_are_compiled_once() -> None:
-    before = templates._code_short.cache_info().misses
+    before = rendering._short.cache_info().misses
     for number in range(1_000):
         references(f"task {number} of {{{{ goal_of_all | upper }}}} after {{{{ tasks.t{number}.response }}}}")
-    assert templates._code_short.cache_info().misses == before + 1
+    assert rendering._short.cache_info().misses == before + 1

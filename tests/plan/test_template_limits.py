@@ -14,7 +14,7 @@ import pytest
 from runner.errors import TemplateProblem
 from runner.plan.bounds import MAX_RENDERED
 from runner.plan.deadline import bounded
-from runner.plan.sandbox import MAX_PARTS
+from runner.plan.pieces import MAX_PARTS
 from runner.plan.templates import MAX_SOURCE, references, render
 
 HOME = Path(__file__).parent.parent.parent
