@@ -21,8 +21,10 @@ from openai._streaming import SSEDecoder
 from strands.models.openai import OpenAIModel
 
 from runner.agents.providers import Home
+from runner.agents.providers.chat.faults import Failed
 from runner.agents.providers.chat.model import ChatModel
 from runner.agents.providers.chat.request import IMAGE_FOLLOWS
+from runner.agents.providers.chat.stream import Answer as StreamAnswer
 from runner.agents.providers.chat.stream import Events
 from runner.agents.providers.openai import open_client
 from tests.agents.test_providers import ONCE, ask
@@ -157,7 +159,28 @@ def test_the_same_is_told_of_an_answer(
     both.reply = Answer(raw=framed([*said, *end], between, line_end, space))
     (_, ours), (_, theirs) = both.asked({}, HELLO)
 
-    assert ours == theirs
+    assert ours == together(theirs)
+
+
+def together(events: list[Any]) -> list[Any]:
+    """Events as ours tells those that came at once: with words that follow each other in one."""
+    found: list[Any] = []
+    for event in events:
+        match found[-1:], event:
+            case [{"contentBlockDelta": {"delta": {"text": said}}}], {"contentBlockDelta": {"delta": {"text": more}}}:
+                found[-1] = {"contentBlockDelta": {"delta": {"text": said + more}}}
+            case _:
+                found.append(event)
+    return found
+
+
+def test_what_was_said_before_a_fault_is_told_before_it():
+    said = [{"choices": [{"delta": {"content": word}}]} for word in ("a", "b")]
+    told = StreamAnswer(lambda: None).told([*said, {"error": {"message": "no more"}}])
+
+    assert [next(told), next(told)][1] == {"contentBlockDelta": {"delta": {"text": "ab"}}}
+    with pytest.raises(Failed, match="no more"):
+        next(told)
 
 
 @MANY

@@ -80,9 +80,8 @@ class ChatModel(Model):
         yield {"messageStart": {"role": "assistant"}}
         events, answer = Events(), Answer(self._came)
         async for chunk in content.iter_any():
-            for data in events.read(chunk):
-                for event in answer.read(json.loads(data)):
-                    yield event
+            for event in answer.told(map(json.loads, events.read(chunk))):
+                yield event
             if events.are_over:
                 break
         for event in answer.usage():

@@ -6,6 +6,7 @@ event has no limit of its own.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.agents.providers.chat.faults import told_inside
@@ -13,7 +14,7 @@ from runner.agents.providers.faults import broke_off
 from runner.errors import ModelProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from strands.types.streaming import StreamEvent
 
@@ -76,6 +77,23 @@ class Answer:
         self._is_over = False
         self._usage: Any = None
 
+    def told(self, parts: Iterable[Any]) -> Iterator[StreamEvent]:
+        """What events of the stream tell that came at once: `read` of each, but words behind words are told together,
+        for the SDK takes its time with every event."""
+        words: list[str] = []
+        try:
+            for event in chain.from_iterable(map(self.read, parts)):
+                if (text := event.get("contentBlockDelta", {}).get("delta", {}).get("text")) is not None:
+                    words.append(text)
+                    continue
+                if words:
+                    said, words = words, []
+                    yield _words(said)
+                yield event
+        finally:  # also before what is raised, for it was said
+            if words:
+                yield _words(words)
+
     def read(self, part: Any) -> Iterator[StreamEvent]:
         """What one event of the stream tells. Raises Failed for an error in it, ModelProblem for an end that is none;
         what else an event cannot be is left to whatever Python says of it."""
@@ -130,6 +148,10 @@ class Answer:
             raise ModelProblem(f"the answer broke off (finish_reason: {reason})")
         self._is_over = True
         yield {"messageStop": {"stopReason": _STOPS[reason]}}  # type: ignore[typeddict-item]
+
+
+def _words(said: list[str]) -> StreamEvent:
+    return {"contentBlockDelta": {"delta": {"text": "".join(said)}}}
 
 
 def _text(value: Any) -> str:
