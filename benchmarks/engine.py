@@ -36,19 +36,21 @@ def planned(text: str) -> Plan:
 
 
 def executed(plan: Plan, deck: Callable[[Plan], Deck] = Deck) -> RunReport:
-    span = Tracing({}, Telemetry(), enabled=False).span
     with TemporaryDirectory() as workspace:
-        around = Surroundings(
-            environ={},
-            workspace=Path(workspace),
-            artifacts=Path(workspace, "artifacts"),
-            emit=lambda event: None,
-            now=lambda: datetime.now(UTC),
-            span=span,
-            random=random.Random(1),
-            deck=deck(plan),
-        )
-        return run_plan(plan, around)
+        return run_plan(plan, around(Path(workspace), deck(plan)))
+
+
+def around(workspace: Path, deck: Deck) -> Surroundings:
+    return Surroundings(
+        environ={},
+        workspace=workspace,
+        artifacts=workspace / "artifacts",
+        emit=lambda event: None,
+        now=lambda: datetime.now(UTC),
+        span=Tracing({}, Telemetry(), enabled=False).span,
+        random=random.Random(1),
+        deck=deck,
+    )
 
 
 def measured(text: str, url: str, runs: int) -> dict[str, Any]:
@@ -57,10 +59,12 @@ def measured(text: str, url: str, runs: int) -> dict[str, Any]:
     plan = planned(text)
     seconds, cpu_s = list[float](), list[float]()
     for _ in range(runs):
-        before, cpu = time.perf_counter(), time.process_time()
-        report = executed(plan)
-        seconds.append(time.perf_counter() - before)
-        cpu_s.append(time.process_time() - cpu)
+        with TemporaryDirectory() as workspace:
+            surroundings = around(Path(workspace), Deck(plan))
+            before, cpu = time.perf_counter(), time.process_time()
+            report = run_plan(plan, surroundings)
+            seconds.append(time.perf_counter() - before)
+            cpu_s.append(time.process_time() - cpu)
         assert report.status == "success", report.failure
     counts = {"builds": report.cache.builds, "hits": report.cache.hits, "hit_rate": report.cache.hit_rate}
     counts |= {"clients": report.clients.created, "client_hits": report.clients.hits}
