@@ -13,14 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from runner.answers import SpilledResult
 from runner.errors import FileProblem, Finding, RunnerError, RunPaused, TookMore
-from runner.report import cases, nested
-from runner.report.junit import junit
+from runner.report import nested
 from runner.report.outputs import Paths, outputs, results_json
 from runner.report.results import OUTPUTS, Failure, RunReport
-from runner.report.review import as_json as review_json
-from runner.report.review import as_markdown
 from runner.report.summary import summary
-from runner.report.tested import FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -120,6 +116,9 @@ class Delivery:
     def tested(self, session: Session, inputs: ActionInputs, artifacts: Folder) -> tuple[int, Files]:
         """Write what test cases leave: their files, the table, outputs, annotations. What cannot be written fails the
         session and keeps nothing else from being. Returns the exit code, and what was written where."""
+        from runner.report import cases  # these are for test cases alone
+        from runner.report.junit import junit
+
         session = _mapped(session, self.scrub)
         attempt, told = Attempts(), cases.summary(session, self.trust)
 
@@ -161,6 +160,8 @@ class Attempts:
 def tests_exit_code(session: Session, fail_on: str) -> int:
     """The exit code under `fail-on`: a case that fails is forgiven as a run is, one that has an error is not, and
     neither is what takes too much; a flaky one is a warning."""
+    from runner.report.tested import FAILED
+
     if fail_on == "never" and session.exit_code == FAILED and not session.took_more:
         return 0
     if fail_on == "warning" and session.exit_code == 0 and session.flaky:
@@ -221,7 +222,9 @@ def _artifact(name: str, text: str, artifacts: Folder) -> str:
 
 
 def _review(review: Review, artifacts: Folder) -> str:
-    artifacts.write("review.json", review_json(review))
+    from runner.report.review import as_json, as_markdown
+
+    artifacts.write("review.json", as_json(review))
     return artifacts.shown(artifacts.write("review.md", as_markdown(review)))
 
 

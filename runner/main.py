@@ -33,6 +33,7 @@ def cli() -> NoReturn:
     """The process's own environment, arguments and streams through `main`."""
     guard()
     gc.set_threshold(*THRESHOLDS)  # what is imported stays
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for some among all packages
     for number in STOPPING:  # behind `main` there is nothing to stop
         signal.signal(number, lambda *_: None)  # not SIG_IGN, which forgets what has been waiting until now
     with suppress(RuntimeError, OSError):  # without a stderr

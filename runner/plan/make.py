@@ -74,8 +74,8 @@ def make_plan(
     secrets = secrets_of(source, document, problems.find)
     telemetry = telemetry_of(source, problems.find)
     post = post_recipe(source, problems.find)
-    facts = scopes.facts(values)
-    _refuse([*problems.findings, *wrong, *scopes.findings(values, need_values=need_values)])
+    unfit, facts = scopes.checked(values, need_values=need_values)
+    _refuse([*problems.findings, *wrong, *unfit])
     plan = Plan(
         name=source.name,
         file=document.file,

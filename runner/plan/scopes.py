@@ -78,7 +78,7 @@ class Scopes:
         self._agents = agents
 
     def used_names(self) -> set[str]:
-        """Every name any template asks for; a template that cannot be read is told of by `findings`."""
+        """Every name any template asks for; one that cannot be read is told of by `checked`."""
         used: set[str] = set()
         for template in self._templates(Names()):
             try:
@@ -88,36 +88,34 @@ class Scopes:
             used |= found.names | found.guarded | found.inputs | found.guarded_inputs
         return used
 
-    def facts(self, values: Mapping[str, Any]) -> Asked:
-        """What the templates ask of the event; one that cannot be read is told of by `findings`."""
-        asked = Asked()
-        for template in self._templates(Names().of_event(self._told(values))):
-            with suppress(TemplateProblem):
-                asked.add(template.read(template.source), template.names.told)
-        return asked
-
     def _told(self, values: Mapping[str, Any]) -> set[str]:
         """The names of facts that the file declares nothing for, and that nobody has given."""
         inputs = self._source.inputs
         return PARTS.keys() - {*values, *inputs.required, *inputs.optional}
 
-    def findings(self, values: Mapping[str, Any], *, need_values: bool) -> Iterator[Finding]:
-        """What is wrong with the templates once these values are known.
+    def checked(self, values: Mapping[str, Any], *, need_values: bool) -> tuple[list[Finding], Asked]:
+        """What is wrong with the templates once these values are known, and what they ask of the event.
 
         With `need_values` an optional input that has none by now is not defined; without, it may yet be given.
         """
         declared = {*values, *self._source.inputs.required}
         if not need_values:
             declared |= self._source.inputs.optional.keys()
-        yield from self._taken_names()
+        findings, asked = [*self._taken_names(), *self._unused_prompts()], Asked()
+        for template in self._templates(Names().given(declared).of_event(self._told(values))):
+            told = problems(template.source, template.names, template.read)
+            findings += [Finding(problem, template.at) for problem in told]
+            with suppress(TemplateProblem):
+                asked.add(template.read(template.source), template.names.told)
+        return findings, asked
+
+    def _unused_prompts(self) -> Iterator[Finding]:
+        """Prompts that are no templates, of agents that nobody asks."""
         used = {row.agent.id for row in self._flow.all_rows() if not isinstance(row, Gate)}
         for name, written in self._agents.items():
             if name not in used and (problem := broken(written.agent.prompt or "")):
                 home = written.home("prompt")
                 yield Finding(problem, home.document.locate((*home.place, "prompt")))
-        for template in self._templates(Names().given(declared).of_event(self._told(values))):
-            for problem in problems(template.source, template.names, template.read):
-                yield Finding(problem, template.at)
 
     def _taken_names(self) -> Iterator[Finding]:
         """Inputs and outputs under names that are something else's."""
