@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 THRESHOLDS: Final = (20_000, 20, 20)
 """New objects after which the young ones are looked through, some 2 MB of them, and how often until the older are."""
 
+WHILE_STARTING: Final = 200_000
+"""The same until a run begins: what is imported and planned by then stays."""
+
 
 @contextmanager
 def seldom_collected() -> Iterator[None]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TextIO, cast
 
 from runner.errors import RunCancelled, RunnerError
-from runner.garbage import THRESHOLDS
+from runner.garbage import WHILE_STARTING
 from runner.guard import STOPPING, guard
 from runner.inputs import ActionInputs, from_environ
 
@@ -32,7 +32,7 @@ LAST_S: Final = 30.0
 def cli() -> NoReturn:
     """The process's own environment, arguments and streams through `main`."""
     guard()
-    gc.set_threshold(*THRESHOLDS)  # what is imported stays
+    gc.set_threshold(WHILE_STARTING)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for some among all packages
     for number in STOPPING:  # behind `main` there is nothing to stop
         signal.signal(number, lambda *_: None)  # not SIG_IGN, which forgets what has been waiting until now

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.build import as_text, workflow
+from tests.build import as_text, chain, workflow
 from tests.servers import SERVERS, OpenAIServer
 from tests.servers.aws import AWS
 
@@ -409,6 +409,14 @@ def test_without_a_run_nothing_is_loaded_that_only_a_run_needs(
     found, packages = loaded_by(arguments, environ, tmp_path)
     assert found == code
     assert set(packages) <= set(TO_CHECK)
+
+
+def test_templates_of_paths_alone_are_checked_without_jinja(tmp_path: Path) -> None:
+    (tmp_path / "workflow.yaml").write_text(as_text(workflow(pattern=chain("Write.", "After {{ steps[0].response }}"))))
+    assert loaded_by(["validate", "workflow.yaml"], {}, tmp_path) == [0, TO_CHECK]
+    (tmp_path / "workflow.yaml").write_text(as_text(workflow(pattern=chain("Write.", "After {{ last_response }}"))))
+    without = [name for name in TO_CHECK if name not in ("jinja2", "markupsafe")]
+    assert loaded_by(["validate", "workflow.yaml"], {}, tmp_path) == [0, without]
 
 
 def test_who_asks_for_help_waits_for_nobodys_package(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def _independent_steps(plan: Plan) -> Iterator[Finding]:
         found = [
             references(step.agent.prompt),
             references(step.input or ""),
-            references_of_condition(step.when or "true"),
+            references_of_condition(step.when) if step.when else references(""),
         ]
         names = frozenset[str]().union(*(one.names | one.guarded for one in found))
         if step.input is not None and step.session is None and not step.agent.tools and not names & EARLIER:
