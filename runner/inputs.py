@@ -66,13 +66,13 @@ def _map(value: str) -> dict[str, Any]:
     return found
 
 
-def _number(kind: type[int] | type[float], what: str) -> Callable[[str], Any]:
+def _number(kind: type[int] | type[float], what: str, most: float = float("inf")) -> Callable[[str], Any]:
     def read(value: str) -> int | float:
         try:
             number = kind(value)
         except ValueError:
             number = kind(0)
-        if not 0 < number < float("inf"):
+        if not 0 < number < float("inf") or number > most:
             raise ValueError(f"should be {what}, not '{value}'")
         return number
 
@@ -146,7 +146,8 @@ INPUTS: Final = (
     Input("model-id", "over runtime.model_id", _text),
     Input("host", "over runtime.host: the base URL of the provider", _text),
     Input("region", "over runtime.region", _text),
-    Input("max-parallel", "over runtime.max_parallel: calls in flight at once", _number(int, "a whole number above 0")),
+    Input("max-parallel", "over runtime.max_parallel: calls in flight at once",
+          _number(int, "a whole number from 1 to 1000", 1000)),
     Input("max-tokens-budget", "over runtime.budgets.max_tokens: tokens of the whole run",
           _number(int, "a whole number above 0")),
     Input("max-cost-usd", "over runtime.budgets.max_cost_usd: dollars of the whole run, at list prices",

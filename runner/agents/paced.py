@@ -79,17 +79,19 @@ class Pace:
         self._since = self._loop.time()
         self._waiting = task = asyncio.current_task()
         assert task is not None, "an event is awaited by a task"
-        cancelled_before = task.cancelling()
+        cancelled_before, self._rang = task.cancelling(), False
         if self._bell is None:
             self._set()
         try:
             event = await anext(events)
         except asyncio.CancelledError:
-            if self._rang and task.uncancel() <= cancelled_before:  # or somebody else cancels it as well
+            if self._rang and task.cancelling() - 1 <= cancelled_before:  # or somebody else cancels it as well
                 raise self._silence() from None
             raise
         finally:
             self._waiting = None
+            if self._rang:  # whatever the model made of it, or a scope around would take itself for cancelled
+                task.uncancel()
         if _of_the_answer(event):
             self.came()
         else:

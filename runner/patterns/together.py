@@ -6,6 +6,7 @@ What has not begun is a number and a function, and no task: of 10,000 steps that
 from __future__ import annotations
 
 import asyncio
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
 from runner.errors import NotRecorded, RunPaused, StepFailed
@@ -17,7 +18,8 @@ T = TypeVar("T")
 Work: TypeAlias = "Callable[[], Awaitable[T]]"
 
 AT_ONCE: Final = 1_000
-"""Pieces that are under way: more than any provider serves, so that it is not this that anybody waits for."""
+"""Pieces that are under way: more than any provider serves, so that it is not this that anybody waits for. No
+`max_parallel` is above it."""
 
 
 async def together(work: Sequence[Work[T]], *, keep_going: bool, at_most: int | None = None) -> list[T]:
@@ -54,6 +56,7 @@ class _Crew(Generic[T]):
     def __init__(self, following: Callable[[], tuple[int, Work[T]] | None], *, keep_going: bool, at_most: int) -> None:
         self._following, self._keep_going, self._room = following, keep_going, at_most
         self._broken = False
+        self._context = copy_context()  # a piece is begun by another, in whose span it is not
         self.found: dict[int, T] = {}
         self._failures: list[StepFailed] = []
         self._missing: dict[int, NotRecorded] = {}
@@ -63,7 +66,7 @@ class _Crew(Generic[T]):
         """Begin what there is room for, unless all of it is being given up."""
         while self._room and not self._broken and (piece := self._following()) is not None:
             self._room -= 1
-            group.create_task(self._done(group, *piece))
+            group.create_task(self._done(group, *piece), context=self._context.copy())
 
     async def _done(self, group: asyncio.TaskGroup, number: int, work: Work[T]) -> None:
         try:
@@ -72,7 +75,9 @@ class _Crew(Generic[T]):
             self._broken = True
             raise
         self._room += 1
-        self.go_on(group)
+        task = asyncio.current_task()
+        if task is not None and not task.cancelling():  # work may end as if nobody had cancelled it
+            self.go_on(group)
 
     async def _guarded(self, number: int, work: Work[T]) -> None:
         try:

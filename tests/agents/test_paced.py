@@ -161,3 +161,25 @@ def test_the_bell_is_on_time_whichever_wait_is_the_longer_one(first: float, betw
 
     assert first <= asyncio.run(waited()) < first + 0.1
     assert between <= asyncio.run(waited(TEXT)) < between + 0.1
+
+
+def test_a_wait_that_a_model_ends_in_its_own_way_does_not_count_as_a_cancellation_of_its_reader():
+    """The deadline of a step around it would then be taken for the end of the run."""
+
+    class Stubborn(Scripted):
+        async def stream(self, *_: Any, **__: Any) -> AsyncGenerator[Any, None]:
+            try:
+                await asyncio.sleep(9)
+            except asyncio.CancelledError:
+                raise ConnectionError("gone") from None
+            yield TEXT
+
+    async def main() -> int:
+        timeouts = Timeouts(1, 0.01, 0.01)
+        with pytest.raises(ConnectionError):
+            await anext(PacedModel(Stubborn(), timeouts, lambda: lambda: None).stream([]))
+        task = asyncio.current_task()
+        assert task is not None
+        return task.cancelling()
+
+    assert asyncio.run(main()) == 0

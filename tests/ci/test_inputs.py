@@ -13,7 +13,9 @@ import yaml
 from runner.arguments import from_arguments
 from runner.errors import UsageError
 from runner.inputs import INPUTS, NEVER_POSTED, NOT_OF_CASES, NOT_OFFERED, ONLY_IN, ActionInputs, from_environ
+from runner.patterns.together import AT_ONCE
 from runner.report.results import OUTPUTS
+from runner.spec.models import Spec
 
 ACTION = yaml.safe_load((Path(__file__).parents[2] / "action.yml").read_text())
 
@@ -197,10 +199,17 @@ def test_a_wrong_value_is_told_with_its_input(name: str, value: str, said: str) 
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "nan", "inf", "1e3", "9" * 5000])
-@pytest.mark.parametrize("name", ["max-parallel", "max-tokens-budget"])
-def test_a_count_is_a_whole_number_above_nothing(name: str, value: str) -> None:
-    with pytest.raises(UsageError, match=f"input '{name}' should be a whole number above 0, not '"):
+@pytest.mark.parametrize(("name", "allowed"), [("max-parallel", "from 1 to 1000"), ("max-tokens-budget", "above 0")])
+def test_a_count_is_a_whole_number_above_nothing(name: str, allowed: str, value: str) -> None:
+    with pytest.raises(UsageError, match=f"input '{name}' should be a whole number {allowed}, not '"):
         from_action({name: value})
+
+
+def test_no_more_calls_at_once_are_promised_than_steps_are_under_way() -> None:
+    assert from_action({"max-parallel": str(AT_ONCE)}).max_parallel == AT_ONCE
+    with pytest.raises(UsageError, match=f"a whole number from 1 to {AT_ONCE}, not '{AT_ONCE + 1}'"):
+        from_action({"max-parallel": str(AT_ONCE + 1)})
+    assert Spec.model_json_schema()["$defs"]["Runtime"]["properties"]["max_parallel"]["maximum"] == AT_ONCE
 
 
 @pytest.mark.parametrize("value", ["0", "-0.5", "soon", "nan", "inf", "-inf"])

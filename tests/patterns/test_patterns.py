@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import pytest
@@ -179,5 +181,40 @@ def test_nothing_begins_behind_a_failure(few: int) -> None:
 
     with pytest.raises(StepFailed, match="b0"):
         run(plan(WIDE["parallel"]), answer)
+
+    assert len(begun) == few
+
+
+def test_what_is_begun_when_another_ends_has_nothing_of_its_context(few: int) -> None:
+    """A span that one left open would be taken for what the next is in."""
+    inside = ContextVar("inside", default="nothing")
+
+    async def work(number: int) -> str:
+        found = inside.get()
+        inside.set(f"that of {number}")
+        await asyncio.sleep(0)
+        return found
+
+    found = asyncio.run(together.together([partial(work, number) for number in range(50)], keep_going=False))
+
+    assert found == ["nothing"] * 50
+
+
+def test_nothing_begins_once_all_was_cancelled_even_where_a_piece_ends_well_all_the_same(few: int) -> None:
+    begun: list[int] = []
+
+    async def work(number: int) -> None:
+        begun.append(number)
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            return
+
+    async def main() -> None:
+        async with asyncio.timeout(0.01):
+            await together.together([partial(work, number) for number in range(50)], keep_going=True)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(main())
 
     assert len(begun) == few
