@@ -118,6 +118,7 @@ Of test cases it has `status`, `exit_code`, `mode`, `took_more` (sentences of th
 | variable | |
 |---|---|
 | `OPENAI_API_KEY` | for `openai`; not needed with `host` |
+| `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` | for `openai`: who pays, where a key is of several |
 | `ANTHROPIC_API_KEY` | for `anthropic`; not needed with `host` |
 | `GEMINI_API_KEY`, `GOOGLE_API_KEY` | for `gemini`, the first that is set; not needed with `host` |
 | `AZURE_OPENAI_API_KEY`, `AZURE_OPENAI_AD_TOKEN` | for `azure_openai`: a key, or a token of Entra ID, which goes before it |

@@ -21,6 +21,7 @@ from openai._streaming import SSEDecoder
 from strands.models.openai import OpenAIModel
 
 from runner.agents.providers import Home
+from runner.agents.providers.chat import model
 from runner.agents.providers.chat.faults import Failed
 from runner.agents.providers.chat.model import ChatModel
 from runner.agents.providers.chat.request import IMAGE_FOLLOWS
@@ -53,12 +54,12 @@ class Both:
     def asked(self, params: dict[str, Any], *question: Any, **more: Any) -> list[tuple[Any, list[Any]]]:
         """The body that was sent and the events that came of it, of ours and theirs."""
         both = (ChatModel(self._service, "m", params), OpenAIModel(client=self._theirs, model_id="m", params=params))
-        events = [self._runner.run(collected(model, *question, **more)) for model in both]
+        events = [self._runner.run(collected(one, *question, **more)) for one in both]
         return [(request.body, came) for request, came in zip(self._server.requests[-2:], events, strict=True)]
 
 
-async def collected(model: Any, *question: Any, **more: Any) -> list[Any]:
-    async with aclosing(model.stream(*question, **more)) as events:
+async def collected(asked: Any, *question: Any, **more: Any) -> list[Any]:
+    async with aclosing(asked.stream(*question, **more)) as events:
         return [event async for event in events]
 
 
@@ -215,6 +216,39 @@ def test_a_stream_may_be_compressed(both: Both):
     assert {"contentBlockDelta": {"delta": {"text": "ok"}}} in ours
 
 
+def test_a_count_that_is_none_does_not_lose_the_answer():
+    answer = StreamAnswer(lambda: None)
+    for count in ([1], "9", {**USAGE, "prompt_tokens_details": "none"}, True):
+        [*answer.read({"choices": [], "usage": count})]
+    [*answer.read({"choices": [{"delta": {}, "finish_reason": "stop"}]})]
+
+    (told,) = answer.usage()
+    assert told["metadata"]["usage"] == {"inputTokens": 9, "outputTokens": 4, "totalTokens": 13}
+
+
+@pytest.mark.parametrize("wrong", [{"function": {"name": 5}}, {"id": 7, "function": {"name": "t"}}])
+def test_a_call_whose_name_or_id_is_no_text_cannot_be_read(wrong: Any):
+    said = {"choices": [{"delta": {"tool_calls": [wrong]}, "finish_reason": "tool_calls"}]}
+    with pytest.raises(TypeError, match="a text that is none"):
+        [*StreamAnswer(lambda: None).read(said)]
+
+
+@pytest.mark.parametrize("begin", ["data: ", ": "])
+def test_an_answer_that_unpacks_to_gigabytes_is_given_up(both: Both, monkeypatch: pytest.MonkeyPatch, begin: str):
+    monkeypatch.setattr(model, "LONGEST_ANSWER", 2**20)
+    whole = begin.encode() + b"x" * 2**21
+    both.reply = Answer(raw=gzip.compress(whole), headers={"content-encoding": "gzip"})
+    with pytest.raises(Failed, match="sent more than 1,048,576 bytes as one answer"):
+        both._runner.run(collected(ChatModel(both._service, "m", {}), HELLO))
+
+
+@pytest.mark.parametrize(("status", "told"), [(400, r"\[\["), (200, "a JSON document in place of an event stream")])
+def test_a_document_too_deep_to_read_is_told_as_any_other(both: Both, status: int, told: str):
+    both.reply = Answer(raw=b"[" * 60_000, status=status, content_type="application/json")
+    with pytest.raises(Failed, match=told):
+        both._runner.run(collected(ChatModel(both._service, "m", {}), HELLO))
+
+
 # -- where it is asked ------------------------------------------------------------------------------------------------
 
 
@@ -234,6 +268,32 @@ def test_extras_that_are_no_mapping_are_refused(workspace: Workspace):
 
     assert outcome.exit_code == 2
     assert "params.extra_headers is not a mapping of names to values" in outcome.log
+
+
+def test_who_pays_is_said_as_the_environment_says(workspace: Workspace):
+    workspace.environ |= {**KEYS, "OPENAI_ORG_ID": "org-1", "OPENAI_PROJECT_ID": "proj-1"}
+    with OpenAIServer() as server:
+        ask(workspace, server, "openai")
+
+    headers = server.requests[0].headers
+    assert (headers["openai-organization"], headers["openai-project"]) == ("org-1", "proj-1")
+
+
+def test_a_key_that_was_pasted_with_a_line_end_is_refused_before_anyone_is_asked(workspace: Workspace):
+    workspace.environ |= {"OPENAI_API_KEY": "our-own-key\n"}
+    with OpenAIServer() as server:
+        outcome = ask(workspace, server, "openai")
+
+    assert (outcome.exit_code, server.requests) == (2, [])
+    assert "the key has a line break or another control character in it" in outcome.log
+
+
+def test_a_header_with_a_line_end_is_refused(workspace: Workspace):
+    with OpenAIServer() as server:
+        outcome = ask(workspace, server, "openai", runtime={"params": {"extra_headers": {"x-team": "a\nb: c"}}})
+
+    assert (outcome.exit_code, server.requests) == (2, [])
+    assert "the header 'x-team' has a line break" in outcome.log
 
 
 def test_how_long_an_answer_is_waited_for_is_not_said_in_params(workspace: Workspace):
@@ -264,6 +324,14 @@ def test_tls_is_of_the_authorities_that_the_environment_names(
 
     assert (outcome.outputs["response"] == "ok") == trusted
     assert ("its certificate is not to be trusted: Hostname mismatch" in outcome.log) != trusted
+
+
+def test_authorities_that_cannot_be_read_are_named(workspace: Workspace, tmp_path: Path):
+    workspace.environ |= {**KEYS, "SSL_CERT_FILE": str(tmp_path / "none.pem")}
+    outcome = workspace.run(workflow("https://localhost:9/v1", chain("go"), runtime=ONCE))
+
+    assert outcome.exit_code == 2
+    assert f"SSL_CERT_FILE: '{tmp_path / 'none.pem'}' holds no certificates: [Errno 2]" in outcome.log
 
 
 def test_no_other_client_is_loaded_and_no_authority_is_read(tmp_path: Path):

@@ -416,6 +416,18 @@ def test_a_name_is_checked_here_before_a_proxy_is_asked(workspace: Workspace, in
     assert "10.0.0.7 is a private address" in refused.told[0]
 
 
+def test_a_proxy_that_is_spoken_to_by_tls_leads_to_plain_places_too(
+    workspace: Workspace, internet: Internet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    internet.name("api.test", PUBLIC)
+    with WebServer("by proxy", certified("localhost", tmp_path)) as proxy:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        workspace.environ["HTTP_PROXY"] = f"https://localhost:{proxy.port}"
+        used = use(workspace, get("/a"), tools=api("http://api.test", allow_private=False))
+
+    assert used.told[0].endswith("by proxy")
+
+
 # -- secrets ----------------------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ import certifi
 from runner.agents.aio import aiohttp
 from runner.agents.closing import all_closed
 from runner.agents.providers.faults import Fault, one_line
+from runner.errors import UsageError
 
 if TYPE_CHECKING:
     import httpx
@@ -67,7 +68,11 @@ class Transport:
         """Of the authorities that SSL_CERT_FILE or SSL_CERT_DIR names, or else of those that browsers trust."""
         file, directory = self._environ.get("SSL_CERT_FILE"), self._environ.get("SSL_CERT_DIR")
         if file or directory:
-            return ssl.create_default_context(cafile=file or None, capath=directory if not file else None)
+            try:
+                return ssl.create_default_context(cafile=file or None, capath=directory if not file else None)
+            except OSError as error:
+                name = "SSL_CERT_FILE" if file else "SSL_CERT_DIR"
+                raise UsageError(f"{name}: '{file or directory}' holds no certificates: {error}") from None
         return ssl.create_default_context(cafile=certifi.where())
 
 

@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from runner.plan.plan import AgentRecipe
 
 KEY: Final = "OPENAI_API_KEY"
+BILLED: Final = {"OPENAI_ORG_ID": "OpenAI-Organization", "OPENAI_PROJECT_ID": "OpenAI-Project"}
+"""Who pays, where a key is of several: https://platform.openai.com/docs/api-reference/authentication"""
 OPENAI: Final = "https://api.openai.com/v1"
 PATH: Final = "chat/completions"
 
 
 async def open_client(address: str, home: Home) -> Client:
-    return compatible_client(address or OPENAI, bearer(home.environ.get(KEY)), home)
+    billed = {header: home.environ[name] for name, header in BILLED.items() if home.environ.get(name)}
+    return compatible_client(address or OPENAI, {**bearer(home.environ.get(KEY)), **billed}, home)
 
 
 def bearer(key: str | None) -> dict[str, str]:

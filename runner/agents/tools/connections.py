@@ -120,7 +120,7 @@ class Connections:
                 data=request.body,
                 proxy=proxy,
                 allow_redirects=False,
-                ssl=self._tls if url.scheme == "https" else True,
+                ssl=self._tls if "https" in (url.scheme, URL(proxy or "").scheme) else True,
             ) as response:
                 return await _answer(request, response)
         except (aiohttp.ClientError, OSError, ValueError) as error:

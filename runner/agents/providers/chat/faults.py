@@ -30,7 +30,7 @@ def refused(status: int, headers: Mapping[str, str], body: str) -> Exception:
     """An answer whose status says that it is none."""
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     error = document.get("error", document) if isinstance(document, dict) else None
     told, code = _told(error) or body, error.get("code") if isinstance(error, dict) else None

@@ -12,6 +12,7 @@ from strands.models.model import Model
 
 from runner.agents.aio import aiohttp
 from runner.agents.providers.chat.request import asked, encoded
+from runner.agents.providers.chat.service import fit
 from runner.agents.providers.chat.stream import Answer, Events
 from runner.agents.providers.http import NOT_UTF8, PATIENCE_S
 from runner.errors import UsageError
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from strands.types.streaming import StreamEvent
 
     from runner.agents.providers.chat.service import Service
+
+LONGEST_ANSWER: Final = 2**27
+"""Bytes of a stream, unpacked. The longest answers of models are a tenth of it; a server that never ends, or a few
+kilobytes that unpack to gigabytes, would take all memory in seconds."""
 
 _ASIDE: Final = ("extra_body", "extra_headers", "extra_query")
 
@@ -44,7 +49,7 @@ class ChatModel(Model):
             self._url = self._url.update_query({name: _plain(value) for name, value in query.items()})
         if headers := aside.get("extra_headers"):
             self._headers = self._headers.copy()
-            self._headers.update({name: str(_plain(value)) for name, value in headers.items()})
+            self._headers.update(fit({name: str(_plain(value)) for name, value in headers.items()}))
         self._came: Callable[[], None] = lambda: None
 
     def tell(self, came: Callable[[], None]) -> None:
@@ -78,8 +83,11 @@ class ChatModel(Model):
 
     async def _told(self, content: aiohttp.StreamReader) -> AsyncGenerator[StreamEvent, None]:
         yield {"messageStart": {"role": "assistant"}}
-        events, answer = Events(), Answer(self._came)
+        events, answer, length = Events(), Answer(self._came), 0
         async for chunk in content.iter_any():
+            length += len(chunk)
+            if length > LONGEST_ANSWER:
+                raise self._service.unreadable(f"more than {LONGEST_ANSWER:,} bytes as one answer")
             for event in answer.told(map(json.loads, events.read(chunk))):
                 yield event
             if events.are_over:

@@ -12,6 +12,7 @@ from runner.agents.aio import aiohttp
 from runner.agents.providers.chat.faults import Failed, refused, told_inside
 from runner.agents.providers.faults import Fault
 from runner.agents.providers.http import A_DOCUMENT, A_PAGE, LONGEST_DOCUMENT, lost
+from runner.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,7 +37,7 @@ class Service:
         self._session, self._proxy = http.session(base), http.proxy(base) or None
         self._timeout = aiohttp.ClientTimeout(connect=http.connect_s, sock_connect=http.connect_s)
         login = aiohttp.encode_basic_auth(base.user or "", base.password or "") if base.user or base.password else None
-        self.headers = CIMultiDict({**HEADERS, **headers, **({"Authorization": login} if login else {})})
+        self.headers = CIMultiDict(fit({**HEADERS, **headers, **({"Authorization": login} if login else {})}))
 
     def address(self, model_id: str) -> URL:
         """Where a model is asked."""
@@ -77,6 +78,15 @@ class Service:
             raise told_inside(error) if error else self.unreadable(A_DOCUMENT)
 
 
+def fit(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Headers that can be sent. Raises UsageError for others, such as a key that was pasted with a line's end."""
+    for name, value in headers.items():
+        if any(ord(one) < 32 or one == "\x7f" for one in (*name, *value) if one != "\t"):
+            what = f"header {name!r}" if name != "Authorization" and name != "api-key" else "key"
+            raise UsageError(f"the {what} has a line break or another control character in it")
+    return headers
+
+
 async def _document(response: aiohttp.ClientResponse) -> str:
     """What came in place of a stream, as far as it came."""
     document = b""
@@ -95,6 +105,6 @@ def _error(document: str) -> Any:
     """The error in a document; None where there is none."""
     try:
         told = json.loads(document)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return told.get("error") if isinstance(told, dict) else None

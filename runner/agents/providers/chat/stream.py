@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.agents.providers.chat.faults import told_inside
-from runner.agents.providers.faults import broke_off
+from runner.agents.providers.faults import broke_off, one_line
 from runner.errors import ModelProblem
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ class Answer:
             return
         if error := part.get("error"):
             raise told_inside(error)
-        self._usage = part.get("usage") or self._usage
+        if (usage := part.get("usage")) and isinstance(usage, dict):
+            self._usage = usage
         choices = part.get("choices")
         if not choices or self._is_over:
             return
@@ -139,13 +140,15 @@ class Answer:
         for pieces in self._calls.values():
             first = pieces[0]
             named: Any = {"name": first["function"].get("name"), "toolUseId": first.get("id")}
+            for value in named.values():
+                _text(value)
             yield {"contentBlockStart": {"start": {"toolUse": named}}}
             for piece in pieces:
                 written = _text(piece["function"].get("arguments"))
                 yield {"contentBlockDelta": {"delta": {"toolUse": {"input": written}}}}
             yield {"contentBlockStop": {}}
         if reason not in _STOPS:
-            raise ModelProblem(f"the answer broke off (finish_reason: {reason})")
+            raise ModelProblem(f"the answer broke off (finish_reason: {one_line(reason, 60)})")
         self._is_over = True
         yield {"messageStop": {"stopReason": _STOPS[reason]}}  # type: ignore[typeddict-item]
 
@@ -166,8 +169,8 @@ def _usage(told: Any) -> Any:
         "outputTokens": told.get("completion_tokens"),
         "totalTokens": told.get("total_tokens"),
     }
-    details = told.get("prompt_tokens_details") or {}
+    details = told.get("prompt_tokens_details")
     for name, ours in (("cached_tokens", "cacheReadInputTokens"), ("cache_write_tokens", "cacheWriteInputTokens")):
-        if isinstance(details.get(name), int):
+        if isinstance(details, dict) and isinstance(details.get(name), int):
             usage[ours] = details[name]
     return usage
