@@ -128,9 +128,18 @@ def workspace() -> Iterator[Path]:
 
 
 def command(*arguments: str, cwd: Path = ROOT, code: int = 0) -> Ended:
-    """The command line from start to exit, with nothing of the environment but where things are."""
-    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return measure.python(ENTRYPOINT, *arguments, cwd=cwd, code=code, environ=environ)
+    """The command line from start to exit."""
+    return measure.python(ENTRYPOINT, *arguments, cwd=cwd, code=code, environ=_environ())
+
+
+def interpreter(program: str) -> Ended:
+    """A floor of that: an interpreter that runs this, in the same environment."""
+    return measure.python("-c", program, environ=_environ())
+
+
+def _environ() -> dict[str, str]:
+    """Nothing of the environment but where things are."""
+    return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
 
 
 def whole(job: Job) -> Ended:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from benchmarks import children, measure
-from benchmarks.children import CALL_S, Job, asked, command, whole, workspace
+from benchmarks import children
+from benchmarks.children import CALL_S, Job, asked, command, interpreter, whole, workspace
 from benchmarks.measure import in_turns
 from benchmarks.row import Figure, Limit, Row
 from benchmarks.specs import chain, wide
@@ -18,7 +18,7 @@ ONE: Final = "one step on a model that takes no time"
 REPLAY: Final = "replay of that step"
 
 
-def job(rounds: int = 5, calls: int = 100) -> Iterator[Row]:
+def job(rounds: int = 4, calls: int = 100) -> Iterator[Row]:
     one, last = Job(chain(["Say something."]), 1, delay_s=0), Job(chain(["Say something."]), 1)
     many = Job(wide(calls), calls, 10)
     with children.server(one) as (url, counts), workspace() as folder:
@@ -26,8 +26,8 @@ def job(rounds: int = 5, calls: int = 100) -> Iterator[Row]:
         command("run", "bench.yaml", "--mode", "record", cwd=folder)
         single, several = f"one call of {1000 * CALL_S:g} ms", f"{calls:,} calls of {1000 * CALL_S:g} ms, ten wide"
         works = {
-            NEEDED: lambda: measure.python("-c", NEEDED),
-            SDK: lambda: measure.python("-c", SDK),
+            NEEDED: lambda: interpreter(NEEDED),
+            SDK: lambda: interpreter(SDK),
             ONE: lambda: whole(one),
             REPLAY: lambda: command("run", "bench.yaml", "--mode", "replay", cwd=folder),
             single: lambda: whole(last),

@@ -15,7 +15,7 @@ WIDTHS: Final = (1, 3, 5, 10)
 COUNTED: Final = ("connections", "in flight", "ms CPU a call")
 
 
-def parallel(rounds: int = 3, runs: int = 7, wait_s: float = CALL_S) -> Iterator[Row]:
+def parallel(rounds: int = 3, runs: int = 5, wait_s: float = CALL_S) -> Iterator[Row]:
     found = in_turns(rounds, {f"{TASKS} tasks, max_parallel {width}": _at(width, runs, wait_s) for width in WIDTHS})
     seconds = [Figure(name, tuple(s for one in done for s in one.seconds)) for name, done in found.items()]
     peaks = [Figure(name, tuple(one.peak_mib for one in done), "MiB") for name, done in found.items()]

@@ -34,7 +34,7 @@ def scale(rounds: int = 2, few: int = 100, some: int = 1000, many: int = 10_000)
         yield Row(f"flat-{name}", "scale", peak(found, most), peak(found, less), limit=FLAT)
 
 
-def branches(rounds: int = 3, few: int = 100, many: int = 1000) -> Iterator[Row]:
+def branches(rounds: int = 2, few: int = 100, many: int = 1000) -> Iterator[Row]:
     """Branches of `parallel`."""
     sizes = {f"{count:,} branches": count for count in (1, few, many)}
     found = in_turns(rounds, {told: _work(specs.branches(count), count) for told, count in sizes.items()})

@@ -35,7 +35,7 @@ def caching(rounds: int = 3, wait_s: float = CALL_S) -> Iterator[Row]:
     )
 
 
-def pooling(rounds: int = 3, tasks: int = 100, wait_s: float = CALL_S) -> Iterator[Row]:
+def pooling(rounds: int = 2, tasks: int = 100, wait_s: float = CALL_S) -> Iterator[Row]:
     """Tasks by agents on five models, ten at once."""
     names = [f"a{number}" for number in range(MODELS)]
     agents = {name: {"prompt": "You write.", "model_id": f"m{number}"} for number, name in enumerate(names)}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks import measure
-from benchmarks.children import command, workspace
+from benchmarks.children import command, interpreter, workspace
 from benchmarks.measure import Ended, in_turns
 from benchmarks.row import Figure, Limit, Row
 from benchmarks.specs import dag, in_blocks, spec, wide
@@ -27,13 +27,13 @@ PROGRAMS: Final = {
 BROKEN: Final = 20
 
 
-def start(rounds: int = 5, tasks: int = 1000) -> Iterator[Row]:
+def start(rounds: int = 4, tasks: int = 1000) -> Iterator[Row]:
     side_by_side, in_rows = f"validate {tasks:,} tasks, side by side", f"validate {tasks:,} tasks, in ten rows"
     broken = f"validate {BROKEN} broken files"
     with workspace() as folder:
         _write_files(folder, tasks)
         works = {
-            **{name: lambda program=program: measure.python("-c", program) for name, program in PROGRAMS.items()},
+            **{name: partial(interpreter, program) for name, program in PROGRAMS.items()},
             "--help": lambda: command("--help"),
             side_by_side: lambda: command("validate", "wide.yaml", cwd=folder),
             in_rows: lambda: command("validate", "dag.yaml", cwd=folder),

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import tarfile
-import tempfile
-import zlib
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from benchmarks.image import LIMITS, MB, weighed
 from requirements.leave_out import SERVICES
 from tests.build import as_text
 from tests.container import inside
@@ -21,58 +18,28 @@ from tests.servers import Answer, AzureServer, BedrockServer, OllamaServer
 from tests.workspace import workflow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import docker
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(600)]
 
-MB: Final = 1_000_000
-UNPACKED_MB: Final = 90
-COMPRESSED_MB: Final = 30
-FOLDER: Final = 6
-"""How many names of a path tell its folder: opt/venv/lib/python3.13/site-packages/cryptography."""
 AWS_KEYS: Final = ("AssumeRole", "AssumeRoleWithWebIdentity", "sso", "container", "instance")
 
 
-def test_the_layers_above_the_base_are_small(engine: docker.DockerClient, base_image: str, image: str) -> None:
-    folders: Counter[str] = Counter()
-    compressed = 0
-    for layer in layers_above(engine, base_image, image):
-        compressed += gzipped(layer)
-        with tarfile.open(layer) as files:
-            for file in files:
-                folders["/".join(Path(file.name).parts[:FOLDER])] += file.size
-    found = (folders.total() / MB, compressed / MB)
-    largest = "\n".join(f"{size / MB:6.1f} MB  {folder}" for folder, size in folders.most_common(20))
-    told = f"unpacked {found[0]:.1f} MB of {UNPACKED_MB}, compressed {found[1]:.1f} MB of {COMPRESSED_MB}:\n{largest}"
-    assert found[0] <= UNPACKED_MB, told
-    assert found[1] <= COMPRESSED_MB, told
-
-
-def layers_above(engine: docker.DockerClient, base: str, image: str) -> Iterator[Path]:
-    """The layers that an image adds to its base, each as a tar archive."""
-    below = engine.images.get(base).attrs["RootFS"]["Layers"]
+def test_the_layers_above_the_base_are_small(
+    engine: docker.DockerClient, base_image: str, image: str, tmp_path: Path
+) -> None:
+    below = engine.images.get(base_image).attrs["RootFS"]["Layers"]
     kept = engine.images.get(image)
-    assert kept.attrs["RootFS"]["Layers"][: len(below)] == below, f"{image} was not built on {base}"
-    with tempfile.TemporaryDirectory() as folder:
-        saved = Path(folder, "image.tar")
-        with saved.open("wb") as file:
-            for chunk in kept.save():
-                file.write(chunk)
-        with tarfile.open(saved) as archive:
-            [manifest] = json.load(archive.extractfile("manifest.json"))  # type: ignore[arg-type]
-            for name in manifest["Layers"][len(below) :]:
-                archive.extract(name, folder, filter="data")
-                yield Path(folder, name)
+    assert kept.attrs["RootFS"]["Layers"][: len(below)] == below, f"{image} was not built on {base_image}"
+    with (tmp_path / "image.tar").open("wb") as file:
+        file.writelines(kept.save())
 
-
-def gzipped(layer: Path) -> int:
-    """Bytes of a layer as registries keep it."""
-    packing = zlib.compressobj(6, wbits=31)
-    with layer.open("rb") as file:
-        packed = sum(len(packing.compress(chunk)) for chunk in iter(lambda: file.read(1 << 20), b""))
-    return packed + len(packing.flush())
+    folders, compressed = weighed(tmp_path / "image.tar", len(below))
+    (tmp_path / "image.tar").unlink()
+    found = {"unpacked": folders.total() / MB, "compressed": compressed / MB}
+    largest = "\n".join(f"{size / MB:6.1f} MB  {folder}" for folder, size in folders.most_common(20))
+    for name, limit in LIMITS.items():
+        assert limit.holds(found[name]), f"{name} {found[name]:.1f} MB, which is not {limit}:\n{largest}"
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +123,20 @@ def test_tool_processes_are_at_arms_length(tmp_path: Path, image: str, engine_so
     assert (of_server[1][0] <= 512, of_server[1][1:]) == (True, [32, 30, 0])
     with pytest.raises(BlockingIOError):  # nobody connected
         engine_socket.accept()
+
+
+def test_a_server_over_http_is_asked(tmp_path: Path, image: str) -> None:
+    program = str(ROOT / "tests/servers/mcp_server.py")
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-P", program, "http"], **pipes) as process:
+        assert process.stdin
+        assert process.stdout
+        url = f"http://127.0.0.1:{int(process.stdout.readline())}/mcp"
+        far = {"id": "far", "url": url, "headers": {"X-Key": "k3y-of-http"}, "timeout_s": 5}
+        agents = {"writer": {"prompt": "p", "tools": ["far"]}}
+        found = told(Job(tmp_path, {}), image, ("add", {"a": 20, "b": 22}), agents=agents, tools={"mcp": [far]})
+        process.stdin.close()
+    assert "42" in found
 
 
 def said(request: Request) -> Any:
