@@ -1,4 +1,4 @@
-"""The SDK's spans are opened below one of ours, and not at all where nobody traces.
+"""In a run the SDK's spans are opened below one of ours, and not at all where nobody traces.
 
 The SDK puts every message into JSON for its spans before it asks whether anybody has them: of its own work on a call
 that is a quarter.
@@ -6,6 +6,7 @@ that is a quarter.
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,9 +21,18 @@ ENDS: Final = ("end_agent_span", "end_tool_call_span")
 """Those that ask nothing either."""
 
 
-@cache
+_IN_A_RUN: Final = ContextVar("in_a_run", default=False)
+
+
 def only_below_ours() -> None:
-    """From here on the process's one tracer of the SDK keeps to that."""
+    """From here on, in this context and all that begins in it. Other agents of the process have their spans as ever."""
+    _asked_first()
+    _IN_A_RUN.set(True)
+
+
+@cache
+def _asked_first() -> None:
+    """The process's one tracer of the SDK, made to ask."""
     tracer = get_tracer()
     for name in STARTS:
         setattr(tracer, name, _below_ours(getattr(tracer, name)))
@@ -33,7 +43,8 @@ def only_below_ours() -> None:
 def _below_ours(start: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(start)
     def started(*args: Any, **kwargs: Any) -> Any:
-        return start(*args, **kwargs) if get_current_span().is_recording() else INVALID_SPAN
+        wanted = get_current_span().is_recording() or not _IN_A_RUN.get()
+        return start(*args, **kwargs) if wanted else INVALID_SPAN
 
     return started
 

@@ -177,6 +177,18 @@ def test_messages_are_put_into_json_for_spans_only_where_there_are_some(
     assert (outcome.exit_code, bool(told)) == (0, some)
 
 
+def test_an_agent_of_a_host_has_its_spans_as_ever_behind_a_run(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cases are run in the process of a host's own tests."""
+    with OpenAIServer() as server:
+        assert workspace.run(workflow(server.url, chain("go"))).exit_code == 0
+    told, into_json = list[Any](), tracer.serialize
+    monkeypatch.setattr(tracer, "serialize", lambda what: told.append(what) or into_json(what))
+    blanks.Agent(model=Scripted(), tools=[look], callback_handler=None)("go")
+    assert told
+
+
 def test_every_span_that_the_sdk_may_open_for_an_agent_is_below_one_of_ours() -> None:
     others = ("multiagent", "memory")  # which no agent of ours has
     opened = [name for name in vars(tracer.Tracer) if name.startswith("start_") and not any(o in name for o in others)]
