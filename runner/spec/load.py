@@ -1,84 +1,46 @@
 """Text to `Spec`, keeping file:line:column for everything that is said about it afterwards.
 
-The YAML node tree is kept beside the data, and a location is looked up in it only when somebody asks.
+Where things stand is kept beside the data (`compose`), and a location is looked up only when somebody asks.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
-from yaml.constructor import ConstructorError
 
 from runner.errors import FileProblem, Finding, Location, SpecError
+from runner.spec.compose import compose
 from runner.spec.mend import mended, resembled
 from runner.spec.models import Agent, Spec
 from runner.spec.nearest import nearest
 from runner.spec.shape import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
+    from runner.spec.compose import Places
+
 S = TypeVar("S", bound=Shape)
 MAX_BYTES = 10 * 1024 * 1024
 _HALVES = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
-MAX_NODES = 2_000_000  # a bomb of aliases expands far beyond; 100,000 steps stay below
-MAX_DEPTH = 64
 NEEDS = "a workflow needs version, name, runtime, agents, pattern"
-_INDEX = "index"  # a mapping node's keys by what they say, kept on it: looking through thousands each time is slow
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Safe YAML with the scalars of YAML 1.2's core schema, which are nearly JSON's: `off` and `12:30` are text."""
-
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """A scalar that its own tag cannot read, such as an integer of 5,000 digits, is told of with its place."""
-        try:
-            return super().construct_object(node, deep=deep)
-        except (ValueError, LookupError):
-            kind = node.tag.removeprefix("tag:yaml.org,2002:")
-            raise ConstructorError(None, None, f"this cannot be read as {kind}", node.start_mark) from None
-
-    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        text = str(self.construct_scalar(node))
-        number = int(text, 0) if text[:2] in ("0o", "0x") else int(text)
-        str(number)  # no message could name what Python reads and does not write
-        return number
-
-
-# https://yaml.org/spec/1.2.2/#1032-tag-resolution
-for _kind, _pattern, _first in (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
-    (
-        "float",
-        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-        "-+.0123456789",
-    ),
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("merge", r"<<", "<"),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), list(_first))
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
 @dataclass(frozen=True)
 class Document:
-    """A file as data and as nodes."""
+    """A file as data, and where its parts stand."""
 
     file: str
     data: Any
-    node: yaml.Node | None = None
+    places: Places | None = None
 
     def locate(self, path: Sequence[str | int], *, key: bool = False) -> Location:
         """Where `path` stands: its value, or with `key` the key it is written under.
@@ -86,23 +48,17 @@ class Document:
         Steps of the path that the document does not have (a missing key, the tag of a union) are passed over, so
         that the nearest thing that was written is named.
         """
-        node, mark = self.node, self.node
-        for part in path:
-            found = _child(node, part)
-            if found is not None:
-                mark, node = (found[0], found[1]) if key else (found[1], found[1])
-        if mark is None:
+        if self.places is None:
             return Location(self.file)
-        return Location(self.file, mark.start_mark.line + 1, mark.start_mark.column + 1)
+        number = 0
+        for _, written, value in self.places.way(path):
+            number = written if key else value
+        return Location(self.file, *self.places.at(number))
 
     def rename(self, path: Sequence[str | int], key: str) -> None:
         """From now on find what stands at `path` under another key, at the same place."""
-        node = self.node
-        for part in path[:-1]:
-            found = _child(node, part)
-            node = found[1] if found else node
-        if isinstance(node, yaml.MappingNode) and (found := _child(node, path[-1])) is not None:
-            _index(node)[key] = found
+        if self.places is not None:
+            self.places.rename(path, key)
 
     def parent(self, path: Sequence[str | int]) -> Any:
         """The data that holds the last part of `path`."""
@@ -141,18 +97,12 @@ def parse(text: str, shown: str, needs: str = NEEDS) -> Document:
     if text.lstrip()[:1] in ("{", "["):  # JSON: what it escapes in two halves, YAML cannot read
         text = _HALVES.sub(lambda found: found[1] + json.loads(f'"{found[2]}"'), text)
     try:
-        if place := _too_deep(text, shown):
-            raise SpecError([Finding("nested too deeply", place)])
-        loader = _Loader(text)
-        try:
-            node = loader.get_single_node()
-            if node is None:
-                raise SpecError([Finding(f"the file is empty; {needs}", Location(shown))])
-            if findings := list(dict.fromkeys(_unplain(node, shown))):
-                raise SpecError(findings)
-            return Document(shown, loader.construct_document(node), node)
-        finally:
-            loader.dispose()
+        composed = compose(text, shown)
+        if composed.is_empty:
+            raise SpecError([Finding(f"the file is empty; {needs}", Location(shown))])
+        if composed.findings:
+            raise SpecError(composed.findings)
+        return Document(shown, composed.data, composed.places)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = Location(shown, mark.line + 1, mark.column + 1) if mark else Location(shown)
@@ -161,22 +111,6 @@ def parse(text: str, shown: str, needs: str = NEEDS) -> Document:
         raise SpecError([Finding(f"not valid YAML: {' '.join(str(error).split())}", Location(shown))]) from None
     except UnicodeEncodeError:
         raise SpecError([Finding("not Unicode text: it has half a surrogate pair", Location(shown))]) from None
-
-
-def _too_deep(text: str, shown: str) -> Location | None:
-    """Where a text nests deeper than anything we read. Asked first, for libyaml composes nodes by recursion in C and
-    a hundred thousand brackets would end the process."""
-    loader = _Loader(text)
-    try:
-        depth = 0
-        while loader.check_event():
-            event = loader.get_event()
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > MAX_DEPTH + 1:
-                return Location(shown, event.start_mark.line + 1, event.start_mark.column + 1)
-        return None
-    finally:
-        loader.dispose()
 
 
 def to_spec(document: Document) -> Spec:
@@ -281,14 +215,9 @@ def _dotted(path: Iterable[str | int]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
-def _written(document: Document, path: Sequence[str | int]) -> Iterator[str | int]:
+def _written(document: Document, path: Sequence[str | int]) -> list[str | int]:
     """The parts of a validation path that stand in the document: without the tags of unions."""
-    node = document.node
-    for part in path:
-        found = _child(node, part)
-        if found is not None:
-            node = found[1]
-            yield part
+    return [] if document.places is None else [part for part, *_ in document.places.way(path)]
 
 
 def _show(value: Any) -> str:
@@ -296,74 +225,3 @@ def _show(value: Any) -> str:
         repr(value) if not isinstance(value, dict | list) else f"a {'mapping' if isinstance(value, dict) else 'list'}"
     )
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
-    """The key and value nodes of one part of a path, looking through merge keys."""
-    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-        return node.value[part], node.value[part]
-    if isinstance(node, yaml.MappingNode):
-        if part in _index(node):
-            return _index(node)[str(part)]
-        for key, value in node.value:
-            if key.tag == "tag:yaml.org,2002:merge":
-                for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-                    if found := _child(merged, part):
-                        return found
-    return None
-
-
-def _index(node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-    found: dict[str, tuple[yaml.Node, yaml.Node]] | None = getattr(node, _INDEX, None)
-    if found is None:
-        found = {key.value: (key, value) for key, value in reversed(node.value)}
-        setattr(node, _INDEX, found)
-    return found
-
-
-_PLAIN_TAGS = frozenset(
-    f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "map", "seq", "merge")
-)
-
-
-def _unplain(root: yaml.Node, shown: str) -> Iterator[Finding]:
-    """What makes a tree of nodes other than plain JSON values: duplicate or odd keys, tags, bombs."""
-    visited = 0
-    pending = [(root, 0)]
-    while pending:
-        node, depth = pending.pop()
-        visited += 1
-        at = Location(shown, node.start_mark.line + 1, node.start_mark.column + 1)
-        if visited > MAX_NODES or depth > MAX_DEPTH:
-            yield Finding("nested too deeply or expanded too far by aliases", at)
-            return
-        if node.tag not in _PLAIN_TAGS:
-            yield Finding(f"tag {node.tag.removeprefix('tag:yaml.org,2002:')!r} is not a plain value", at)
-        if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":float") and not _finite(node.value):
-            yield Finding(f"{node.value} is not a number that JSON knows", at)
-        if isinstance(node, yaml.MappingNode):
-            yield from _bad_keys(node, shown)
-            pending.extend((value, depth + 1) for _, value in node.value)
-        elif isinstance(node, yaml.SequenceNode):
-            pending.extend((value, depth + 1) for value in node.value)
-
-
-def _finite(number: str) -> bool:
-    try:
-        return math.isfinite(float(number.replace("_", "")))
-    except ValueError:  # .nan and .inf are YAML's own
-        return number.strip(".+-").lower() not in ("nan", "inf")
-
-
-def _bad_keys(node: yaml.MappingNode, shown: str) -> Iterator[Finding]:
-    seen: dict[str, int] = {}
-    for key, _ in node.value:
-        at = Location(shown, key.start_mark.line + 1, key.start_mark.column + 1)
-        if key.tag == "tag:yaml.org,2002:merge":
-            continue
-        if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-            yield Finding(f"key {key.value if isinstance(key, yaml.ScalarNode) else 'here'} is not text; quote it", at)
-        elif key.value in seen:
-            yield Finding(f"key '{key.value}' stands here again; it was first written in line {seen[key.value]}", at)
-        else:
-            seen[key.value] = at.line

@@ -265,7 +265,7 @@ def test_an_alias_bomb_is_refused() -> None:
 
 def test_an_alias_to_what_it_stands_in_is_refused() -> None:
     (found,) = findings_of("a: &a [*a]\n")
-    assert found == "workflow.yaml:1:4: nested too deeply or expanded too far by aliases"
+    assert found == "workflow.yaml:1:8: nested too deeply or expanded too far by aliases"
 
 
 def test_a_hundred_aliases_inside_each_other_are_nested_too_deeply() -> None:
