@@ -26,7 +26,10 @@ PIECE: Final = 1024 * 1024
 
 SEAM: Final = 64 * 1024
 """Characters to either side that are looked at where pieces meet: more than a secret may have,
-https://docs.github.com/en/actions/reference/security/secrets#limits-for-secrets."""
+https://docs.github.com/en/actions/reference/security/secrets#limits-for-secrets. What comes in pieces is JSON of ours,
+whose lines end between its values; a text, which may hold a secret broken over any number of lines, is looked through
+whole."""
+
 KILLED: Final = '{"status": "failed", "steps": []}\n'
 """What it says of a run that was killed before it could write its own."""
 
@@ -92,7 +95,7 @@ class Folder:
         target, owner = self.directory / plain, walk.owner_of(self._workspace)
         try:
             with walk.directory(target.parent, make=True, owner=owner) as here:
-                cleaned = self._cleaned(name, [text] if isinstance(text, str) else text)
+                cleaned = [self._clean(name, text)] if isinstance(text, str) else self._cleaned(name, text)
                 walk.put((one.encode(errors="replace") for one in cleaned), target.name, here, owner)
         except OSError as error:
             raise FileProblem(f"{self.shown(target)} cannot be written: {error.strerror}") from error

@@ -379,6 +379,16 @@ def test_no_secret_slips_through_where_pieces_meet(tmp_path: Path, monkeypatch: 
     assert (folder.directory / "whole.md").read_text() == filler[:at] + "***" + filler[at:]
 
 
+def test_a_text_is_looked_through_whole_however_far_apart_the_parts_of_a_secret_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "PIECE", 40)
+    monkeypatch.setattr(folders, "SEAM", 45)
+    folder = Folder.claim(tmp_path, "out", "{}", Scrubber([SECRET]))
+    folder.write("whole.md", "a line of it\n" * 10 + SECRET[:4] + "\n" * 200 + SECRET[4:])
+    assert (folder.directory / "whole.md").read_text() == "a line of it\n" * 10 + "***"
+
+
 def test_json_in_pieces_is_the_same_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What stands for a number is a text, and the end of a piece is in the middle of nothing."""
     monkeypatch.setattr(folders, "PIECE", 40)
