@@ -35,12 +35,11 @@ def taped(invoke: Invoke, deck: Deck, ledger: Ledger, diary: Diary | None = None
 
     async def on_tape(call: Call) -> Reply:
         nonlocal turned
-        now = asyncio.get_running_loop().time()
-        if now - turned >= TURN_S:
-            turned = now
-            await asyncio.sleep(0)
         prompt = _prompt(call, deck)
         found = deck.find(call.step, call.path, prompt)
+        if found is not None and (now := asyncio.get_running_loop().time()) - turned >= TURN_S:
+            turned = now
+            await asyncio.sleep(0)
         if found is None and not deck.plays_only:
             reply = await _recorded(invoke, call, prompt, deck)
         elif found is not None and deck.mode == "resume":
