@@ -88,6 +88,7 @@ def test_a_template_that_is_cut_is_what_the_whole_is(source: str) -> None:
         ("{{tasks.t16.response}}", (Path(["tasks", "t16", "response"]),)),
         ("a } {b} {\r\n{{\ngoal }}", ("a } {b} {\n", Path(["goal"]))),
         ("{{ x | upper }}{{ x }}", (Code("{{ x | upper }}"), Path(["x"]))),
+        ("{{ none }}{{ d.range }}", (Code("{{ none }}"), Code("{{ d.range }}"))),
         ("", ()),
     ],
 )
