@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from runner.calls.budget import budgeted
 from runner.calls.fallbacks import falling_back
 from runner.calls.lanes import laned
-from runner.calls.manners import slotted, timed
+from runner.calls.manners import slotted, staggered, timed
 from runner.calls.notes import Diary, noted
 from runner.calls.redacted import redacted
 from runner.calls.retry import retried
@@ -45,7 +45,8 @@ def wrapped(
     diary = None if notebook is None else Diary(notebook, emit)
     if plan.context.notes is not None and diary is not None:
         invoke = noted(invoke, diary, plan.context.notes.include_last)
-    invoke = slotted(invoke, asyncio.Semaphore(plan.limits.max_parallel), emit)
+    slots = plan.limits.max_parallel
+    invoke = slotted(staggered(invoke, first=slots), asyncio.Semaphore(slots), emit)
     invoke = laned(invoke, plan.limits, emit, random, ledger.pause)
     invoke = falling_back(retried(invoke, plan.limits.retry, emit, random, ledger.pause), emit)
     return budgeted(in_session(taped(invoke, deck, ledger, diary)), ledger)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -14,12 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.calls.call import Allowance, Call, Reply
-from runner.calls.manners import slotted, timed
+from runner.calls.manners import slotted, staggered, timed
 from runner.calls.retry import pause, retried
 from runner.calls.structured import found_in, structured
 from runner.errors import ModelProblem
 from runner.plan.plan import RetryPolicy
 from runner.report.events import Event, StepRetry
+from runner.tape.reel import Player
 from tests.build import agent, step
 
 FAST = RetryPolicy("constant", wait_min=0.0, wait_max=1.0)
@@ -136,6 +138,50 @@ def test_no_more_calls_are_in_flight_than_there_are_slots():
         return most
 
     assert asyncio.run(test()) == 3
+
+
+def begun_in(calls: list[Call], first: int = 10, cancelled: int | None = None) -> dict[int, int]:
+    """In which turn of the loop each of these calls began; all of them wanted to in the first."""
+    found: dict[int, int] = {}
+
+    async def test() -> None:
+        turn, numbers = 0, {id(one): number for number, one in enumerate(calls)}
+
+        async def invoke(asked: Call) -> Reply:
+            found[numbers[id(asked)]] = turn
+            return Reply("ok")
+
+        begin = staggered(invoke, first)
+        tasks = [asyncio.ensure_future(begin(one)) for one in calls]
+        while not all(task.done() for task in tasks):
+            await asyncio.sleep(0)
+            turn += 1
+            if cancelled is not None:
+                tasks[cancelled].cancel()
+        await asyncio.wait(tasks)
+
+    asyncio.run(asyncio.wait_for(test(), 5))
+    return found
+
+
+def test_the_first_calls_begin_in_their_order_and_the_loop_turns_between_them():
+    turns = begun_in([call() for _ in range(5)])
+    assert [*turns] == [0, 1, 2, 3, 4]
+    assert len({*turns.values()}) == 5
+
+
+def test_a_call_that_is_cancelled_before_it_begins_keeps_nobody_waiting():
+    assert [*begun_in([call() for _ in range(4)], cancelled=1)] == [0, 2, 3]
+
+
+def test_calls_behind_the_first_ones_wait_for_no_turn():
+    turns = begun_in([call() for _ in range(5)], first=2)
+    assert turns[0] == turns[2] == turns[3] == turns[4] < turns[1]
+
+
+def test_calls_that_are_played_begin_at_once():
+    played = [replace(call(), reel=Player(None, AssertionError)) for _ in range(5)]
+    assert len({*begun_in(played).values()}) == 1
 
 
 def test_time_is_counted_over_all_attempts():
