@@ -38,7 +38,7 @@ from runner.report.results import Failure, RunReport
 from runner.spill import Spill
 from runner.step import step_runner, untraced
 from runner.tape.deck import Deck
-from runner.threads import Threads
+from runner.threads import Loop, Threads
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -92,15 +92,15 @@ def run_plan(plan: Plan, around: Surroundings, watched: Watched = nullcontext) -
     """Run a plan in a loop of its own: the only one there is, in a thread that has none."""
 
     async def whole() -> Run:
-        # A call of Bedrock holds a thread; the default is a handful on a small machine.
-        threads = Threads(plan.limits.max_parallel + OTHER_THREADS, "call")
-        asyncio.get_running_loop().set_default_executor(threads)
         run = Run(plan, around)
         with seldom_collected(), watched(run):
             await run.task
-            return run  # not its report: `asyncio.run` makes a text of what comes back, as long as that is
+            return run  # not its report: asyncio makes a text of what comes back, as long as that is
 
-    return asyncio.run(whole()).task.result()
+    # A call of Bedrock holds a thread; the default is a handful on a small machine.
+    threads = Threads(plan.limits.max_parallel + OTHER_THREADS, "call")
+    with asyncio.Runner(loop_factory=partial(Loop, threads)) as runner:
+        return runner.run(whole()).task.result()
 
 
 async def execute(plan: Plan, around: Surroundings) -> RunReport:

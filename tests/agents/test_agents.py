@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 
+from runner import run
 from runner.agents.metered import MeteredModel
 from runner.agents.providers.faults import Fault, explain, retry_after
 from runner.agents.tools.arithmetic import calculate
 from runner.calls.budget import Ledger
 from runner.calls.call import Tally
 from runner.plan.plan import Limits
+from runner.threads import Loop
 from tests.agents.test_compaction import Scripted
 from tests.build import model
 from tests.contract.test_reuse import KEYS
@@ -300,14 +302,15 @@ def test_a_run_leaves_no_thread_and_no_file_open(workspace: Workspace, provider:
 def test_a_run_has_one_event_loop(workspace: Workspace, provider: str, monkeypatch: pytest.MonkeyPatch):
     made = []
     make = asyncio.events.new_event_loop
-    monkeypatch.setattr(asyncio.events, "new_event_loop", lambda: made.append(1) or make())
+    monkeypatch.setattr(asyncio.events, "new_event_loop", lambda: made.append("another") or make())
+    monkeypatch.setattr(run, "Loop", lambda threads: made.append("the run's") or Loop(threads))
     agents = {"writer": {"prompt": "p", "tools": ["calculator"]}}
     answers = [Answer("", tool_calls=[("calculator", {"expression": "1"})]), Answer("ok")]
     with SERVERS[provider](reply=answers) as server:
         outcome = workspace.run(workflow(server.url, chain("a", "b"), agents=agents, provider=provider))
 
     assert outcome.outputs["status"] == "success"
-    assert made == [1]
+    assert made == ["the run's"]
 
 
 def test_a_turn_that_is_given_up_gives_up_its_request_at_once():
