@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CLAIM = "results.json"
 
-PIECE: Final = 1024 * 1024
+PIECE: Final = 256 * 1024
 """Characters of a file that are looked through at once."""
 
 SEAM: Final = 64 * 1024

@@ -147,7 +147,7 @@ INPUTS: Final = (
     Input("host", "over runtime.host: the base URL of the provider", _text),
     Input("region", "over runtime.region", _text),
     Input("max-parallel", "over runtime.max_parallel: calls in flight at once",
-          _number(int, "a whole number from 1 to 1000", 1000)),
+          _number(int, "a whole number from 1 to 500", 500)),
     Input("max-tokens-budget", "over runtime.budgets.max_tokens: tokens of the whole run",
           _number(int, "a whole number above 0")),
     Input("max-cost-usd", "over runtime.budgets.max_cost_usd: dollars of the whole run, at list prices",

@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from runner.garbage import seldom_collected
+from runner.garbage import THRESHOLDS, WHILE_STARTING, seldom_collected
 
 
 def work() -> int:
@@ -39,6 +39,17 @@ def test_the_process_of_a_host_is_left_as_it_was_found() -> None:
     with pytest.raises(KeyError), seldom_collected():
         raise KeyError
     assert gc.get_threshold() == before
+
+
+def test_what_comes_after_a_run_is_not_the_start_any_more() -> None:
+    before = gc.get_threshold()
+    gc.set_threshold(WHILE_STARTING)
+    try:
+        with seldom_collected():
+            pass
+        assert gc.get_threshold()[0] == THRESHOLDS[0]
+    finally:
+        gc.set_threshold(*before)
 
 
 def test_circles_are_still_found() -> None:

@@ -1,6 +1,6 @@
 """Several pieces of work at once, as every pattern with more than one way on needs it.
 
-What has not begun is a number and a function, and no task: of 10,000 steps that wait for a slot each would hold 5 KB.
+What has not begun is a number and a function, and no task: of 10,000 steps that wait for a slot each would hold 15 KB.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Work: TypeAlias = "Callable[[], Awaitable[T]]"
 
-AT_ONCE: Final = 1_000
-"""Pieces that are under way: more than any provider serves, so that it is not this that anybody waits for. No
-`max_parallel` is above it."""
+AT_ONCE: Final = 500
+"""Pieces that are under way, each with 15 KB: more than any provider serves, so that it is not this that anybody waits
+for. No `max_parallel` is above it."""
 
 
 async def together(work: Sequence[Work[T]], *, keep_going: bool, at_most: int | None = None) -> list[T]:

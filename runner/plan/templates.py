@@ -105,7 +105,7 @@ def _read_once(source: str) -> tuple[Sequence[Piece], References]:
     return bounded(MAX_SECONDS, _late, _looked_into, source, pieces, parts)
 
 
-@lru_cache(maxsize=2_000)
+@lru_cache(maxsize=1_000)
 def _of_paths(paths: tuple[Path, ...]) -> References:
     return together([of_path(path) for path in paths]).references
 
@@ -124,5 +124,6 @@ def _looked_into(source: str, pieces: Sequence[Piece], parts: int) -> tuple[Sequ
     return pieces, together([*paths, *(one.lookups for one in found)]).references
 
 
-# The templates of a file are short and many, or long and few: what is kept is no more than some tens of files' worth.
-_read_short, _read_long = lru_cache(maxsize=20_000)(_read_once), lru_cache(maxsize=100)(_read_once)
+# The templates of a file are short and many, or long and few. A plan asks for one several times in a row; to read a
+# short one again when it is rendered takes less than to keep ten thousand.
+_read_short, _read_long = lru_cache(maxsize=1_000)(_read_once), lru_cache(maxsize=100)(_read_once)

@@ -13,7 +13,7 @@ from runner.report.streamed import members
 
 _STATUS: Final = {"unset": 0, "ok": 1, "error": 2}
 _INTERNAL: Final = 1  # SPAN_KIND_INTERNAL
-_LINE: Final = 500  # spans a line, so that no reader meets a line too long for it
+_LINE: Final = 100  # spans a line, so that no reader meets a line too long for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,7 +205,7 @@ class Endpoint(Inference):
 
 
 class Runtime(Endpoint):
-    max_parallel: Annotated[int, Field(ge=1, le=1000)] = 5
+    max_parallel: Annotated[int, Field(ge=1, le=500)] = 5
     budgets: Budgets | None = None
     failure_policy: FailurePolicy = FailurePolicy()
     prompt_cache: Literal["auto", "off"] | None = None

@@ -199,7 +199,7 @@ def test_a_wrong_value_is_told_with_its_input(name: str, value: str, said: str) 
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "nan", "inf", "1e3", "9" * 5000])
-@pytest.mark.parametrize(("name", "allowed"), [("max-parallel", "from 1 to 1000"), ("max-tokens-budget", "above 0")])
+@pytest.mark.parametrize(("name", "allowed"), [("max-parallel", "from 1 to 500"), ("max-tokens-budget", "above 0")])
 def test_a_count_is_a_whole_number_above_nothing(name: str, allowed: str, value: str) -> None:
     with pytest.raises(UsageError, match=f"input '{name}' should be a whole number {allowed}, not '"):
         from_action({name: value})

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import ParseDict
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from runner.errors import FileProblem
 from runner.report.trace import SpanRecord, as_json, as_otlp_lines
 from runner.spans import Spans
-from runner.spill import SMALL, Spill
+from runner.spill import SMALL
 
 SECOND = 1_000_000_000
 
@@ -34,9 +36,9 @@ def span(name: str = "step", **changes: Any) -> SpanRecord:
     return SpanRecord(name, **{**defaults, **changes})
 
 
-def kept(*spans: SpanRecord) -> Spans:
+def kept(*spans: SpanRecord, room: int = 0) -> Spans:
     """As a run keeps them, where memory has no room for any."""
-    found = Spans(Spill(room=0))
+    found = Spans(room)
     for one in spans:
         found.append(one)
     return found
@@ -98,6 +100,18 @@ def test_spans_that_do_not_fit_into_memory_are_told_all_the_same() -> None:
     spans = [span("one", attributes=told), span("two", events=(("said", told),), parent_id="00f067aa0ba902b7")]
     assert [*as_json(kept(*spans).by_start())] == [*as_json(spans)]
     assert [*as_otlp_lines(kept(*spans).by_scope())] == [*as_otlp_lines(spans)]
+
+
+@given(st.lists(st.integers(0, 2**63), max_size=12), st.integers(0, 1500), st.integers(0, 3))
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_spans_may_go_on_ending_while_the_others_are_read(starts: list[int], room: int, late: int) -> None:
+    spans = [span(f"s{number}", start_ns=start, scope="xy"[number % 2]) for number, start in enumerate(starts)]
+    found = kept(*spans, room=room)
+    reading = found.by_scope()
+    for _ in range(late):
+        found.append(span("late"))
+    in_order = sorted(spans, key=lambda one: (one.scope, one.start_ns))
+    assert [(one.name, one.start_ns) for one in reading] == [(one.name, one.start_ns) for one in in_order]
 
 
 def test_spans_that_there_is_no_room_for_end_no_run_and_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,6 +187,6 @@ def test_every_scope_keeps_its_spans() -> None:
 
 
 def test_a_large_trace_has_lines_that_can_be_read() -> None:
-    text = "".join(as_otlp_lines([span(f"s{number}", start_ns=number, end_ns=number + 1) for number in range(1200)]))
-    assert [len(request.resource_spans[0].scope_spans[0].spans) for request in loaded(text)] == [500, 500, 200]
-    assert [one.name for one in spans_of(text)] == [f"s{number}" for number in range(1200)]
+    text = "".join(as_otlp_lines([span(f"s{number}", start_ns=number, end_ns=number + 1) for number in range(220)]))
+    assert [len(request.resource_spans[0].scope_spans[0].spans) for request in loaded(text)] == [100, 100, 20]
+    assert [one.name for one in spans_of(text)] == [f"s{number}" for number in range(220)]
