@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from operator import is_not
 from pathlib import PurePath
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from runner.answers import SpilledResult
 from runner.errors import FileProblem, Finding, RunnerError, RunPaused, TookMore
+from runner.records import dataclass
 from runner.report import nested
 from runner.report.outputs import Paths, outputs, results_json
 from runner.report.results import OUTPUTS, Failure, RunReport
-from runner.report.summary import summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -74,6 +74,8 @@ class Delivery:
 
         Returns the report as it was written, with such a failure in it.
         """
+        from runner.report.summary import summary
+
         attempt = Attempts()
         trouble = attempt.trouble
         report = clean(replace(report, trust=self.trust), self.scrub)
@@ -110,7 +112,9 @@ class Delivery:
         """Write what an invocation leaves that ran nothing: outputs and a summary."""
         report = clean(replace(report, trust=self.trust), self.scrub)
         self.host.write_outputs(outputs(report, Paths()))
-        if detail != "off":
+        if self.host.takes_summaries and detail != "off":
+            from runner.report.summary import summary  # most files are checked where nobody takes one
+
             self.host.write_summary(summary(report, "brief"))
 
     def tested(self, session: Session, inputs: ActionInputs, artifacts: Folder) -> tuple[int, Files]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, TextIO, cast
 
 from runner.ci.host import Host
@@ -13,6 +13,7 @@ from runner.credentials.secrets import there
 from runner.deliver import Delivery, unrun_report
 from runner.errors import Finding, Location, RunnerError, SpecError
 from runner.log import Log
+from runner.records import dataclass
 from runner.report.results import RunReport
 from runner.stopping import Stop
 from runner.trust import standing_of

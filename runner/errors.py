@@ -8,8 +8,9 @@ too: they are what an error about a file is made of, as questions are of a run t
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+from runner.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from runner.errors import UsageError
+from runner.records import dataclass
 from runner.spec.nearest import nearest
 
 DEFAULT_TIMEOUT_S: Final = 21_000.0

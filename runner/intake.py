@@ -12,7 +12,6 @@ from runner.errors import RunnerError, SpecError, UsageError
 from runner.inputs import DEFAULT_TIMEOUT_S, TESTS
 from runner.plan.catalogue import PROVIDERS
 from runner.plan.make import Overrides, make_plan
-from runner.plan.shards import shard_of
 from runner.spec.load import Document, read, read_through, to_spec
 
 if TYPE_CHECKING:
@@ -38,7 +37,11 @@ def plan_of(inputs: ActionInputs, workspace: Path, *, need_values: bool, read_on
         if name.endswith(TESTS):
             raise UsageError(f"{name} is a file of test cases: mode: test runs them, mode: record records them")
         plan = plan_of_file(name, inputs, workspace, need_values=need_values, read_only=read_only)
-    return plan if inputs.shard is None else shard_of(plan, *inputs.shard)
+    if inputs.shard is None:
+        return plan
+    from runner.plan.shards import shard_of  # few runs are one of several
+
+    return shard_of(plan, *inputs.shard)
 
 
 def plan_of_file(

@@ -8,6 +8,7 @@ and stay: emoji and many languages are written with them.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
 _SIGNS: Final = (
@@ -20,19 +21,33 @@ _SPELLING: Final = (
     rf"(?:(?<=[0-9#*])|(?<=(?=[^\x00-\x7f])[^{_SIGNS}]))(?:[\ufe0e\ufe0f]\u200d(?={_OTHER_SCRIPT})|[\ufe0e\ufe0f])"
     rf"|(?<=(?=[^\x00-\x7f])[^{_SIGNS}])[\u200c\u200d](?={_OTHER_SCRIPT})"
 )
-_FOUND: Final = re.compile(rf"(?P<spelling>{_SPELLING})|[{_SIGNS}]")
-_RUN: Final = re.compile(rf"(?P<spelling>{_SPELLING})|[{_SIGNS}](?:(?!{_SPELLING})[{_SIGNS}])*")
+_FOUND: Final = rf"(?P<spelling>{_SPELLING})|[{_SIGNS}]"
+_RUN: Final = rf"(?P<spelling>{_SPELLING})|[{_SIGNS}](?:(?!{_SPELLING})[{_SIGNS}])*"
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """It takes a while to compile, and most texts do not need it."""
+    return re.compile(pattern)
 
 
 def shown(text: str) -> str:
     """The text with what nobody sees written out, such as ⟨U+202E⟩; of several in a row the first, and how many. Line
     ends become those of the system, and tabs stay."""
-    return _RUN.sub(lambda found: found[0] if found["spelling"] else _written(found[0]), _lines(text))
+    if _plain(text):
+        return text
+    return _compiled(_RUN).sub(lambda found: found[0] if found["spelling"] else _written(found[0]), _lines(text))
 
 
 def stripped(text: str) -> str:
     """The text without what nobody sees."""
-    return _FOUND.sub(lambda found: found["spelling"] or "", _lines(text))
+    if _plain(text):
+        return text
+    return _compiled(_FOUND).sub(lambda found: found["spelling"] or "", _lines(text))
+
+
+def _plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def _written(signs: str) -> str:

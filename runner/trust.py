@@ -6,24 +6,25 @@ and what decides about it is read from the base revision.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Final
 
-from runner.ci.api import Api, api_of
-from runner.ci.checkout import Checkout, checkouts
 from runner.ci.event import Event, event_of
 from runner.ci.refusal import NoAnswer
 from runner.ci.rules import Asking, doubt_of, from_fork, no_starter
 from runner.errors import FileProblem, UsageError
 from runner.plan.telemetry import Telemetry
+from runner.records import dataclass
 from runner.report.results import Trust
 
 if TYPE_CHECKING:
+    from runner.ci.api import Api
+    from runner.ci.checkout import Checkout
+    from runner.ci.event import Account
     from runner.inputs import ActionInputs
     from runner.plan.plan import Plan
 
@@ -48,7 +49,12 @@ class Standing:
     event: Event | None
     """None where there is no CI host: then it is its user's own."""
     workspace: Path
-    api: Api
+    reach: Callable[[], Api]
+    """Makes what asks the host; most events say by themselves whom they are of, and then there is nothing to ask."""
+
+    @cached_property
+    def api(self) -> Api:
+        return self.reach()
 
     @cached_property
     def trust(self) -> Trust:
@@ -57,8 +63,14 @@ class Standing:
             return self._trust(self.inputs.trust == "trusted", f"the input 'trust' is {self.inputs.trust}")
         if self.event is None:
             return self._trust(True, "there is no CI host")
-        doubt = doubt_of(self.event, Asking(self.api.may_write, self.inputs.trusted_bots)) or self._strange_files()
+        doubt = doubt_of(self.event, Asking(self._may_write, self.inputs.trusted_bots)) or self._strange_files()
         return self._trust(not doubt, doubt or f"only who may write to the repository causes this '{self.event.name}'")
+
+    def _may_write(self, account: Account) -> str:
+        return self.api.may_write(account)
+
+    def _no_writer(self, account: Account) -> str:
+        return self.api.no_writer(account)
 
     @property
     def outsider(self) -> str:
@@ -67,7 +79,7 @@ class Standing:
         if self.event is None or not self.inputs.only_writers:
             return ""
         try:
-            return no_starter(self.event, Asking(self.api.no_writer, self.inputs.trusted_bots))
+            return no_starter(self.event, Asking(self._no_writer, self.inputs.trusted_bots))
         except NoAnswer as problem:
             raise UsageError(f"input 'only-writers' is set, and {problem}") from None
 
@@ -104,6 +116,8 @@ class Standing:
         if not self.read_only or self.event is None or self.inputs.prompt is not None or self._at_base():
             yield self.workspace
             return
+        from tempfile import TemporaryDirectory
+
         with TemporaryDirectory(prefix="base-") as directory:
             self._fetch_base(Path(directory))
             try:
@@ -120,6 +134,8 @@ class Standing:
 
     @cached_property
     def _checkouts(self) -> tuple[Checkout, ...]:
+        from runner.ci.checkout import checkouts  # where there is no host, or the event says it all, nobody looks
+
         return checkouts(self.workspace, self.inputs.spec[0] if self.inputs.spec else None)
 
     @property
@@ -140,6 +156,8 @@ class Standing:
         return there and all(one.head == self._base != "" for one in self._checkouts)
 
     def _fetch_base(self, into: Path) -> None:
+        from tempfile import TemporaryFile
+
         from runner.ci.archive import NotUnpacked, unpack
 
         try:
@@ -201,7 +219,13 @@ def standing_of(inputs: ActionInputs, environ: Mapping[str, str], workspace: Pat
     event = event_of(environ) if hosted else None
     repository = event.repository if event is not None else ""
     forked = event is not None and from_fork(event)
-    return Standing(inputs, event, workspace, api_of(environ, repository, inputs.github_token, from_fork=forked))
+
+    def reach() -> Api:
+        from runner.ci.api import api_of  # what it takes to ask is loaded when somebody does
+
+        return api_of(environ, repository, inputs.github_token, from_fork=forked)
+
+    return Standing(inputs, event, workspace, reach)
 
 
 def _is_of(checkout: Checkout, repository: str) -> bool:

@@ -11,7 +11,6 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from actions_toolkit.command import Command
-from actions_toolkit.file_command import prepare_key_value_message
 
 from runner.invisible import shown
 
@@ -106,6 +105,8 @@ def _telling(piece: str) -> bool:
 
 def output_file(outputs: Mapping[str, str]) -> str:
     """Outputs as the runner's file command, each behind a delimiter that nobody can guess."""
+    from actions_toolkit.file_command import prepare_key_value_message  # for whom there is no such file it waits
+
     return "".join(prepare_key_value_message(name, _text(value)) + "\n" for name, value in outputs.items())
 
 

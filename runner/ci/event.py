@@ -11,8 +11,10 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
+
+from runner.records import dataclass
 
 MAX_PAYLOAD: Final = 32 * 1024 * 1024
 """Bytes; the host's own limit is 25 MB."""

@@ -36,12 +36,18 @@ class Host:
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:
         """Set step outputs; a later value of the same name wins. Raises FileProblem."""
-        clean = {name: self._scrub(value) for name, value in outputs.items()}
-        _append(self._outputs, output_file(clean), "GITHUB_OUTPUT")
+        if self._outputs:
+            clean = {name: self._scrub(value) for name, value in outputs.items()}
+            _append(self._outputs, output_file(clean), "GITHUB_OUTPUT")
+
+    @property
+    def takes_summaries(self) -> bool:
+        return bool(self._summary)
 
     def write_summary(self, text: str) -> None:
         """Add to the job summary. Raises FileProblem."""
-        _append(self._summary, self._scrub(text), "GITHUB_STEP_SUMMARY")
+        if self._summary:
+            _append(self._summary, self._scrub(text), "GITHUB_STEP_SUMMARY")
 
     def annotate(self, findings: Iterable[Finding], title: str) -> None:
         """Put findings on the lines they are about."""
@@ -71,9 +77,7 @@ class Host:
             self._voice.say(list(commands))
 
 
-def _append(path: str | None, text: str, name: str) -> None:
-    if not path:
-        return
+def _append(path: str, text: str, name: str) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         with open(descriptor, "a", encoding="utf-8", errors="replace", newline="\n") as file:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.ci.event import Told
@@ -126,6 +125,8 @@ def _seconds(value: str | None) -> float | None:
 
 def _until_reset(headers: Mapping[str, str]) -> float | None:
     """Seconds until the limit begins anew, by the host's own clock, which its answer tells, and no other."""
+    from email.utils import parsedate_to_datetime  # a tenth of what it takes to check a file, and few limits are met
+
     reset = _seconds(headers.get("x-ratelimit-reset"))
     try:
         now = parsedate_to_datetime(headers.get("date", "")).timestamp()

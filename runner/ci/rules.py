@@ -6,11 +6,11 @@ Who may write is asked through a function, so that every rule is a plain decisio
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from runner.ci.event import Account
 from runner.ci.refusal import NoAnswer
+from runner.records import dataclass
 
 if TYPE_CHECKING:
     from runner.ci.event import Event

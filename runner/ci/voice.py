@@ -8,9 +8,9 @@ listen (https://docs.github.com/en/actions/reference/workflows-and-actions/workf
 from __future__ import annotations
 
 import io
+import os
 import threading
 from contextlib import contextmanager
-from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
 from runner.ci.commands import command
@@ -85,7 +85,7 @@ class Voice(io.TextIOBase):
 
     def _hushed(self) -> str:
         """The line that stops commands, by a token that no run has had before."""
-        self._token = token_hex(16)
+        self._token = os.urandom(16).hex()
         return command("stop-commands", self._token)
 
     def _woken(self) -> list[str]:

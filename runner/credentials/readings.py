@@ -4,7 +4,6 @@ lines stands in one of these readings as it is, and each knows which part of the
 
 from __future__ import annotations
 
-import html
 import re
 import sys
 from bisect import bisect_right
@@ -147,6 +146,8 @@ def _meant(found: str) -> str:
     """The character that is written as an escape."""
     kind, rest = found[:2], found[2:]
     if found[0] == "&":
+        import html  # its table of names is large, and few texts have one
+
         return html.unescape(found)
     if found[0] == "%":
         return bytes.fromhex(found.replace("%", "")).decode("utf-8", "replace")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import RunnerError
+from runner.records import dataclass
 from runner.spec import models as spec
 from runner.spec.load import read, to_agent
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from runner.plan import asked, digest, order, reviews
@@ -21,6 +21,7 @@ from runner.plan.flows import (
 from runner.plan.plan import NO_POLICY, Gate, Step
 from runner.plan.recipes import Asked
 from runner.plan.scope import reserved, why_taken
+from runner.records import dataclass
 from runner.spec import patterns
 from runner.spec.nearest import nearest
 

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
+from runner.records import dataclass
 from runner.spec.nearest import nearest
 
 if TYPE_CHECKING:

@@ -8,9 +8,11 @@ plan.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from runner.records import dataclass
 
 if TYPE_CHECKING:
     from runner.plan.plan import Gate, Row, Step

@@ -174,7 +174,7 @@ def _shared_sessions(plan: Plan) -> Iterator[Finding]:
     match plan.flow:
         case ParallelFlow(branches):
             crossing = _crossing_branches(branches)
-        case WorkflowFlow():
+        case WorkflowFlow() if any(step.session for step in plan.steps()):
             crossing = _crossing_tasks(plan.flow)
         case _:
             return

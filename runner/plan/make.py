@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from runner.errors import Finding, SpecError, UsageError
 from runner.plan import digest, lint, offered
@@ -20,6 +20,7 @@ from runner.plan.scopes import Scopes
 from runner.plan.secrets import secrets_of
 from runner.plan.telemetry import telemetry_of
 from runner.plan.variables import resolve
+from runner.records import dataclass
 from runner.spec import models as spec
 
 if TYPE_CHECKING:
@@ -43,11 +44,14 @@ class Overrides:
     timeout_s: float | None = None
 
 
+_NOTHING: Final = Overrides()
+
+
 def make_plan(
     source: spec.Spec,
     document: Document,
     *,
-    overrides: Overrides = Overrides(),
+    overrides: Overrides = _NOTHING,
     variables: Mapping[str, Any] | None = None,
     root: Path | None = None,
     workspace: Path | None = None,

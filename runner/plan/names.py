@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 from runner.errors import TemplateProblem
 from runner.plan import facts
 from runner.plan.scope import ANSWER_FIELDS
 from runner.plan.templates import References, references
+from runner.records import dataclass
 from runner.spec.nearest import nearest
 
 _SECRETS: Final = "secrets are for the headers of tools.http_executors and the args, env and headers of tools.mcp only"

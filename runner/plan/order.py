@@ -11,6 +11,13 @@ if TYPE_CHECKING:
 
 def circle(deps: Mapping[str, Sequence[str]]) -> list[str]:
     """Ids that wait for each other, the first repeated at the end; empty when there is no circle."""
+    written = set[str]()
+    for one, needs in deps.items():
+        if not written.issuperset(needs):
+            break
+        written.add(one)
+    else:
+        return []  # each needs what is written before it alone, as in most files
     try:
         TopologicalSorter(deps).prepare()
     except CycleError as error:

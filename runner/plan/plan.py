@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
@@ -12,6 +12,7 @@ from runner.plan.flows import Flow
 from runner.plan.secrets import Secret
 from runner.plan.telemetry import Telemetry
 from runner.plan.tools import ToolRecipe
+from runner.records import dataclass
 from runner.report.results import Shard
 
 

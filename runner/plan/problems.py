@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, TypeAlias
 
 from runner.errors import Finding
+from runner.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from runner.plan.catalogue import PROVIDERS
 from runner.plan.fingerprint import text_digest
 from runner.plan.plan import AgentRecipe, ModelRecipe
 from runner.plan.tools import Tooling, only_reads
+from runner.records import dataclass
 from runner.spec import models as spec
 from runner.spec.nearest import nearest
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from runner.errors import Location
+from runner.records import dataclass
 
 if TYPE_CHECKING:
     from runner.plan.problems import Find

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
+
+from runner.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from runner.errors import TemplateProblem
@@ -16,6 +16,7 @@ from runner.plan import executors, servers
 from runner.plan.catalogue import LANGUAGE_TOOLS, TOOLS
 from runner.plan.fingerprint import text_digest
 from runner.plan.templates import references
+from runner.records import dataclass
 from runner.spec import models as spec
 from runner.spec.nearest import nearest
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import re
 from array import array
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 import yaml
 from yaml.composer import ComposerError
+from yaml.events import AliasEvent, MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent
 
 from runner.errors import Finding, Location
+from runner.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -215,7 +216,7 @@ class _TooFar(Exception):
 class _Composer:
     def __init__(self, loader: Any, shown: str) -> None:
         self._loader, self._shown = loader, shown
-        self._next = loader.get_event
+        self._next, self._resolvers = loader.get_event, loader.yaml_implicit_resolvers
         self._places = Places()
         self._anchors: dict[str, _Anchor] = {}
         self._findings: dict[Finding, None] = {}
@@ -242,18 +243,20 @@ class _Composer:
         if depth > MAX_DEPTH or self._nodes > MAX_NODES:
             self._find("nested too deeply" if depth > MAX_DEPTH else _FAR, event)
             raise _TooFar
-        self._deepest = max(self._deepest, depth)
-        if isinstance(event, yaml.AliasEvent):
+        if depth > self._deepest:
+            self._deepest = depth
+        if isinstance(event, AliasEvent):
             return self._aliased(event, depth)
         if event.anchor is not None:
             return self._anchored(event, depth)
         return self._plain(event, depth)
 
     def _plain(self, event: Any, depth: int) -> Any:
-        if isinstance(event, yaml.ScalarEvent):
+        if isinstance(event, ScalarEvent):
             self._places.add(event.start_mark)
-            return self._scalar(event, self._tag(event))
-        is_mapping = isinstance(event, yaml.MappingStartEvent)
+            tag = self._tag(event)
+            return event.value if tag == _STR else self._scalar(event, tag)
+        is_mapping = isinstance(event, MappingStartEvent)
         if event.tag not in (None, "!", _MAP if is_mapping else _SEQ):
             self._strange(event.tag, event, "mapping" if is_mapping else "sequence")
         number = self._places.add(event.start_mark, _MAPPING if is_mapping else _SEQUENCE)
@@ -263,7 +266,7 @@ class _Composer:
 
     def _sequence(self, depth: int) -> list[Any]:
         found = []
-        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+        while not isinstance(event := self._next(), SequenceEndEvent):
             found.append(self._node(event, depth + 1))
         return found
 
@@ -271,8 +274,8 @@ class _Composer:
         own: dict[str, Any] = {}
         merged: dict[str, Any] = {}
         lines: dict[str, int] = {}
-        while not isinstance(event := self._next(), yaml.MappingEndEvent):
-            tag = self._tag(event) if isinstance(event, yaml.ScalarEvent) and event.anchor is None else None
+        while not isinstance(event := self._next(), MappingEndEvent):
+            tag = self._tag(event) if isinstance(event, ScalarEvent) and event.anchor is None else None
             if tag == _MERGE:
                 self._places.add(event.start_mark)
                 self._merge(merged, behind := self._next(), self._node(behind, depth + 1))
@@ -309,6 +312,8 @@ class _Composer:
 
     def _tag(self, event: Any) -> str:
         if event.tag is None or event.tag == "!":
+            if not event.implicit[0] or event.value[:1] not in self._resolvers:
+                return _STR
             return str(self._loader.resolve(yaml.ScalarNode, event.value, event.implicit))
         return str(event.tag)
 

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
 from runner.errors import FileProblem, Finding, Location, SpecError
+from runner.records import dataclass
 from runner.spec.compose import compose
-from runner.spec.mend import mended, resembled
 from runner.spec.models import Agent, Spec
 from runner.spec.nearest import nearest
 from runner.spec.shape import Shape
@@ -133,6 +132,8 @@ def read_through(document: Document) -> tuple[Spec | None, list[Finding]]:
         return Spec.model_validate(document.data, context=known), []
     except ValidationError as error:
         findings = _findings(error.errors(include_url=False), document, known)
+    from runner.spec.mend import mended  # nobody waits for it whose file is right
+
     meant, further = mended(document.data, known, document.rename)
     findings |= _findings(further, document, known)
     return meant, sorted(findings, key=lambda finding: finding.at)
@@ -157,6 +158,8 @@ def _findings(
     wrong: Iterable[ErrorDetails], document: Document, known: dict[int, tuple[str, ...]]
 ) -> dict[Finding, None]:
     """Validation errors in our words, each once; a key that is only misspelled is not missing as well."""
+    from runner.spec.mend import resembled
+
     wrong = list(wrong)
     meant = {
         (*one["loc"][:-1], resembled(str(one["loc"][-1]), known.get(id(document.parent(one["loc"])), ())))

@@ -207,10 +207,10 @@ class Endpoint(Inference):
 class Runtime(Endpoint):
     max_parallel: Annotated[int, Field(ge=1, le=500)] = 5
     budgets: Budgets | None = None
-    failure_policy: FailurePolicy = FailurePolicy()
+    failure_policy: FailurePolicy = FailurePolicy.model_construct()
     prompt_cache: Literal["auto", "off"] | None = None
     timeout_s: Seconds | None = None
-    timeouts: Timeouts = Timeouts()
+    timeouts: Timeouts = Timeouts.model_construct()
     fallbacks: list[Endpoint] = []
 
 
@@ -290,7 +290,7 @@ class Spec(Shape):
     description: str | None = None
     metadata: Metadata | None = None
     tags: list[str] = []
-    inputs: Inputs = Inputs()
+    inputs: Inputs = Inputs.model_construct()
     env: Env | None = None
     telemetry: Telemetry | None = None
     context_policy: ContextPolicy | None = None
@@ -299,5 +299,5 @@ class Spec(Shape):
     runtime: Runtime
     agents: Annotated[dict[Identifier, Agent], Field(min_length=1)]
     pattern: Pattern
-    outputs: Outputs = Outputs()
+    outputs: Outputs = Outputs.model_construct()
     security: Security | None = None

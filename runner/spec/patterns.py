@@ -168,7 +168,7 @@ class OrchestratorLimits(Shape):
 
 
 class Orchestrator(Ask):
-    limits: OrchestratorLimits = OrchestratorLimits()
+    limits: OrchestratorLimits = OrchestratorLimits.model_construct()
 
 
 class WorkerTemplate(Shape):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
@@ -26,12 +27,12 @@ class Shape(BaseModel):
         """Leave the keys this shape knows where the loader finds them, to name the nearest one to a stranger. Of a
         mapping that an alias puts in two places, those that may stand in both."""
         if isinstance(value, dict) and isinstance(info.context, dict):
-            known = cls.known_keys()
-            elsewhere = info.context.get(id(value), known)
-            info.context[id(value)] = tuple(key for key in known if key in elsewhere)
+            known, elsewhere = cls.known_keys(), info.context.get(id(value))
+            info.context[id(value)] = known if elsewhere is None else tuple(key for key in known if key in elsewhere)
         return value
 
     @classmethod
+    @cache
     def known_keys(cls) -> tuple[str, ...]:
         """Every key that may be written, each in all its spellings."""
         keys: list[str] = []
