@@ -82,7 +82,8 @@ def sign_agent(agent: AgentRecipe, tool_digest: Callable[[str], str]) -> AgentRe
 
 def sign_step(step: Step, context: ContextPlan = NO_POLICY) -> Step:
     """The step with its hash; its agent is signed already. `context` is what the plan does to all conversations."""
-    return replace(step, config_hash=_sha256(project_step(step) | project_context(context)))
+    signature = _sha256(project_step(step) | project_context(context))
+    return Step(**{**vars(step), "config_hash": signature})  # `replace` takes half as long again, and steps are many
 
 
 def sign_gate(gate: Gate) -> Gate:

@@ -39,6 +39,10 @@ class Names:
         told = self.told.difference(names, parts)
         return Names(self.names.union(names, parts), {**self.parts, **parts}, self.inputs, told)
 
+    def below(self, **parts: Collection[str | int]) -> Names:
+        """The same names, with other parts below some of them."""
+        return Names(self.names, {**self.parts, **parts}, self.inputs, self.told)
+
     def of_event(self, names: Collection[str]) -> Names:
         """With these facts of the event."""
         return replace(self, names=self.names.union(names), told=frozenset(names))
@@ -64,6 +68,8 @@ def problems(source: str, scope: Names, read: Callable[[str], References] = refe
     except TemplateProblem as problem:
         yield _broken(problem)
         return
+    if found.names <= scope.names and found.inputs <= scope.inputs and not found.parts:
+        return  # most say nothing else
     for name in sorted(found.names - scope.names):
         yield f"undefined name '{name}'; {_SECRETS if name == 'secrets' else nearest(name, sorted(scope.names))}"
     for name in sorted(found.inputs - scope.inputs):

@@ -262,10 +262,12 @@ def _keys(steps: Sequence[Row]) -> list[str | int]:
 def _of_tasks(flow: WorkflowFlow, base: Names) -> Iterator[tuple[Row, Names]]:
     deps = flow.deps
     asked = behind(deps, [task.id for task in flow.tasks if isinstance(task.step, Gate)])
+    first = base.plus(tasks=())
+    later = first.plus("last_response")
+    answered = later.plus(ANSWER)
     for task in flow.tasks:
-        names = base.plus("last_response") if task.deps else base
-        names = names.plus(ANSWER) if task.id in asked else names
-        yield task.step, names.plus(tasks=Upstream(task.id, deps))
+        names = answered if task.id in asked else later if task.deps else first
+        yield task.step, names.below(tasks=Upstream(task.id, deps))
 
 
 def _of_nodes(flow: GraphFlow, base: Names) -> Iterator[tuple[Row, Names]]:

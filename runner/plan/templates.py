@@ -124,6 +124,6 @@ def _looked_into(source: str, pieces: Sequence[Piece], parts: int) -> tuple[Sequ
     return pieces, together([*paths, *(one.lookups for one in found)]).references
 
 
-# The templates of a file are short and many, or long and few. A plan asks for one several times in a row; to read a
-# short one again when it is rendered takes less than to keep ten thousand.
-_read_short, _read_long = lru_cache(maxsize=1_000)(_read_once), lru_cache(maxsize=100)(_read_once)
+# The templates of a file are short and many, or long and few. A plan goes through them twice: those of a thousand tasks
+# and their agents are kept. To read a short one again when it is rendered takes less than to keep ten thousand.
+_read_short, _read_long = lru_cache(maxsize=1_200)(_read_once), lru_cache(maxsize=100)(_read_once)
