@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runner.agents.tools import verify
+from runner.agents.tools import child, verify
 from tests.agents.using import Told, bench, use
 from tests.build import as_text, chain, workflow
+
+ROOT = Path(__file__).parents[2]
 
 
 def told_of(content: str) -> Told:
@@ -74,6 +78,22 @@ def test_files_that_it_names_are_not_read_and_that_is_said(tmp_path: Path):
     ]
 
 
+def test_nothing_is_loaded_once_rights_are_given_up():
+    script = """
+import sys
+from runner.agents.tools.verifier import verify, warm_up
+warm_up()
+before = set(sys.modules)
+for file in sys.argv[1:]:
+    verify(open(file).read())
+sys.exit(" ".join(set(sys.modules) - before))
+"""
+    files = sorted(map(str, ROOT.glob("examples/*/*.yaml")))
+    assert len(files) > 10
+    ended = subprocess.run([sys.executable, "-c", script, *files], cwd=ROOT, capture_output=True, text=True)
+    assert ended.stderr.strip() == ""
+
+
 def test_what_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(verify, "VERIFY_S", 0.01)
     found = told_of(as_text(workflow()))
@@ -82,3 +102,8 @@ def test_what_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_file_that_is_too_long_is_not_looked_at():
     assert told_of("#" * 100_001).text == "Error: the file is longer than 100,000 characters"
+
+
+def test_a_check_that_fails_of_itself_is_told_as_such(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(child, "HERE", Path("/nowhere"))
+    assert "it was not done" in told_of(as_text(workflow())).text

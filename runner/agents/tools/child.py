@@ -16,6 +16,8 @@ from typing import Final
 from runner.agents.tools.tool import ToolProblem
 
 HERE: Final = Path(__file__).parent
+TOLD: Final = 200
+"""Characters of what a script of ours says last that failed for no reason that is known here."""
 _REFUSED: Final = re.compile(rb"\n\w*Error: \[Errno \d+\] (.*)\s*\Z")
 """How the stderr of a script ends that could not give up its rights; nothing else that it asks for is refused."""
 
@@ -50,5 +52,8 @@ async def asked(script: str, question: bytes, *, seconds: float, flags: tuple[st
     if process.returncode:
         if (refused := _REFUSED.search(told)) is not None:
             raise ToolProblem(f"it was not run: its privileges cannot be dropped: {refused[1].decode()}")
+        if process.returncode > 0 and b"MemoryError" not in told:
+            *_, last = told.decode(errors="replace").splitlines() or [""]
+            raise ToolProblem(f"it was not done: {last[:TOLD]}")
         raise ToolProblem("it needs too much memory; something simpler may not")
     return answer

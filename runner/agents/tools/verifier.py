@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 
 SHOWN = "spec_content"
 MEMORY = 1024 * 1024 * 1024  # bytes of address space
+OURS = """\
+version: 1
+name: ours
+runtime: {provider: openai, model_id: m}
+inputs: {values: {topic: a}}
+agents: {writer: {prompt: "About {{ topic }}.", output_schema: {type: object}}}
+pattern: {type: chain, config: {steps: [{agent: writer, input: "{% if topic != 'a' %}{{ topic | upper }}{% endif %}"}]}}
+"""
+"""A file that has what a check loads something for: a template with a text in it, and a schema."""
 
 
 def verify(text: str) -> dict[str, Any]:
@@ -40,6 +49,12 @@ def verify(text: str) -> dict[str, Any]:
     return {"valid": valid, "findings": [_told(one) for one in findings], "name": name, "pattern": pattern}
 
 
+def warm_up() -> None:
+    """Has all loaded that a check ever needs: it may lie where the user that is nobody cannot go."""
+    for file in (OURS, OURS.replace("agents", "agnets")):
+        verify(file)
+
+
 def _told(finding: Finding) -> dict[str, Any]:
     at = finding.at
     return {"message": finding.message, "line": at.line, "column": at.column, "level": finding.level}
@@ -48,5 +63,6 @@ def _told(finding: Finding) -> dict[str, Any]:
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    warm_up()
     rights.give_up(readable=(sys.prefix, sys.base_prefix, sys.path[0], *rights.SYSTEM))
     json.dump(verify(sys.stdin.buffer.read().decode()), sys.stdout, indent=1)
