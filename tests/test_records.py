@@ -38,7 +38,7 @@ ASKED: list[Callable[[Any], object]] = [
     lambda of: of(1) == of(1, more=[3]),
     lambda of: of(1) != of(2),
     lambda of: of(1) == (1, 0),
-    lambda of: hash(of(1)) == hash(of(1, more=[3])),
+    lambda of: len(set(map(hash, [of(1), of(1, more=[3])]))),  # both at once: an address may serve twice
     lambda of: len({of(1), of(1), of(2)}),
     lambda of: [of(2), of(1)] == sorted([of(1), of(2)], reverse=True),
     lambda of: of(1) <= of(1, 1),
