@@ -8,7 +8,7 @@ DESCRIBED := $(VENV)/descriptions/.fetched
 UV = $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak fuzz lint format bench docs image lock clean
+.PHONY: help setup demo test soak fuzz lint format bench docs pictures image lock clean
 
 help:  ## list the targets
 	@awk -F':.*## *' '/^[a-z]+:.*##/ {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench: setup  ## what a run costs beyond its model, beside its floors: make benc
 docs: setup  ## write from the code: docs/reference.md, the schemas, action.yml, questions in recordings written by hand
 	$(BIN)/python -m docs.write_reference
 	$(BIN)/python -m docs.write_questions
+
+pictures: setup  ## take pictures of summaries and the terminal: make pictures SCENES="failure many" TO=directory
+	$(BIN)/python -m docs.take_pictures $(SCENES) $(if $(TO),--to $(TO))
 
 image:  ## build and tag strands-action:dev
 	docker build -t strands-action:dev .

@@ -79,6 +79,27 @@ A summary shows answers as the Markdown they are written in, data as it is. Noth
 are not loaded but named, links say where they go, nobody is mentioned and no issue linked, and characters that nobody
 sees are written out, such as ⟨U+202E⟩. What is too long ends with a marker, at most 40,000 bytes of an answer.
 
+What went wrong comes first, with the place in the workflow file:
+
+<picture>
+  <source media="(prefers-color-scheme: dark)" srcset="pictures/failure-summary-dark.png">
+  <img alt="The summary of a run that failed: the cause and its place, then the steps" src="pictures/failure-summary-light.png">
+</picture>
+
+Of more than 25 steps those are seen that failed or wait; the others, and all answers but the run's own, are folded:
+
+<picture>
+  <source media="(prefers-color-scheme: dark)" srcset="pictures/many-summary-dark.png">
+  <img alt="The summary of 500 steps, of which one failed" src="pictures/many-summary-light.png">
+</picture>
+
+At a terminal a run is shown step by step:
+
+<picture>
+  <source media="(prefers-color-scheme: dark)" srcset="pictures/success-terminal-dark.png">
+  <img alt="A run at a terminal of 80 columns" src="pictures/success-terminal-light.png">
+</picture>
+
 ### results.json
 
 | key | |

@@ -211,6 +211,8 @@ class _Missing(StrictUndefined):
     @property
     def _undefined_message(self) -> str:
         if isinstance(self._undefined_obj, Answers) and self._undefined_hint is None:
+            if not isinstance(self._undefined_name, (str, int)):
+                return "an answer has a number or a name; a loop over answers gives each of them, and not its name"
             return f"there is no answer {self._undefined_name!r} here"
         return super()._undefined_message
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Level: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 _SIGN: Final = {"success": "✓", "failed": "✗", "cancelled": "-", "skipped": "-", "paused": "?"}
+_SPENT: Final = 26
+"""Characters for a step's time and tokens at a terminal. They stand before its name, so that they make columns."""
 _LEVEL: Final[dict[str, Level]] = {"success": "INFO", "skipped": "INFO", "paused": "WARNING"}
 """How loudly an end is told; others are errors."""
 
@@ -94,11 +96,12 @@ def display(event: events.Event) -> list[Line] | None:
         case events.RunStarted():
             return [Line("INFO", f"{event.name}: {event.pattern}, {event.steps} steps")]
         case events.StepStarted():
-            return [Line("INFO", f"  … {event.path}  {event.agent}")]
+            return [Line("INFO", f"  …{'':{_SPENT}}  {event.path}  {event.agent}")]
         case events.StepFinished(result):
-            told = f"  {_SIGN[result.status]} {result.path}  {result.asked}  {duration(result.duration_ms)}"
-            told += f"  {result.usage.total:,} tokens" + (f"  {result.error}" if result.error else "")
-            return [Line(_LEVEL_OF_A_STEP.get(result.status, "INFO"), told)]
+            level = _LEVEL_OF_A_STEP.get(result.status, "INFO")
+            spent = f"{duration(result.duration_ms):>10}{result.usage.total:>9,} tokens"
+            told = f"  {_SIGN[result.status]}{spent}  {result.path}  {result.asked}"
+            return [Line(level, told), *([Line(level, f"    {result.error}")] if result.error else [])]
         case events.RunFinished():
             told = f"{event.status}: {event.steps} steps, {event.tokens:,} tokens, {duration(event.duration_ms)}"
             return [Line(_LEVEL.get(event.status, "ERROR"), told)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import nlargest
 from itertools import chain, islice
@@ -15,8 +16,8 @@ from runner.report.review import as_markdown
 from runner.report.timeline import flow, gantt
 
 if TYPE_CHECKING:
-    from runner.errors import Question
-    from runner.report.results import BudgetStatistics, RunReport, StepResult, Trust, Usage
+    from runner.errors import Finding, Question
+    from runner.report.results import BudgetStatistics, Failure, RunReport, StepResult, Trust, Usage
 
 Detail: TypeAlias = Literal["full", "brief", "off"]
 
@@ -28,8 +29,13 @@ MOST_EXTREME: Final = 20
 """Steps that are shown of many because they took longest, and as many because they spent most."""
 FEW: Final = 3
 """Steps that are named as those that spent most."""
+MANY: Final = 25
+"""Steps that are seen at once. Of more those are that failed or wait, and the others when somebody unfolds them."""
 MOST_RENDERED: Final = 120_000
 """Bytes of answers that are read as Markdown: of the worst, some two seconds. What is beyond is shown as it is."""
+
+ANSWERS: Final = "<details><summary>Answers</summary>"
+END: Final = "</details>"
 
 _SIGN: Final = {
     "success": "✅", "failed": "❌", "budget": "🪙", "timeout": "⏱️", "cancelled": "🛑",
@@ -51,6 +57,7 @@ def fitted(sections: Iterable[str], whole: str) -> str:
         room -= size(text)
         if room < 0:
             parts.append(f"_The rest is left out here to stay below the host's limit; {whole} has all of it._")
+            parts.extend([END] if ANSWERS in parts else [])
             break
         parts.append(text)
     return "\n\n".join(parts) + "\n"
@@ -61,7 +68,7 @@ def _sections(report: RunReport, detail: Detail) -> Iterator[str]:
         yield section(report)
     if detail == "full":
         yield _pictures(report)
-        yield from _answers(report.steps)
+        yield from _answers(report)
 
 
 def _headline(report: RunReport) -> str:
@@ -74,6 +81,7 @@ def _headline(report: RunReport) -> str:
         told += f"\n\n{plain(report.idle)}"
     if report.failure is not None:
         told += f"\n\n**{plain(report.failure.title)}:** {plain(report.failure.message)}"
+        told += "".join(f" ({code(str(one.at))})" for one in _said(report.failure))
     return told
 
 
@@ -110,9 +118,15 @@ def how_to_go_on(questions: Sequence[Question]) -> str:
     return f"To go on, run with 'mode: resume' and, as 'hitl-response', a map of path to answer ({paths})."
 
 
+def _said(failure: Failure) -> tuple[Finding, ...]:
+    """What was found where it is all that the failure says: its place stands beside it."""
+    found = failure.findings
+    return found if len(found) == 1 and found[0].at.file and found[0].message == failure.message else ()
+
+
 def _findings(report: RunReport) -> str:
-    found = (*(report.failure.findings if report.failure else ()), *report.warnings)
-    placed = [one for one in found if one.at.file]
+    wrong = report.failure.findings if report.failure and not _said(report.failure) else ()
+    placed = [one for one in (*wrong, *report.warnings) if one.at.file]
     if not placed:
         return ""
     rows = (f"| {one.level} | {code(str(one.at))} | {plain(one.message)} |" for one in placed)
@@ -124,18 +138,27 @@ def _review(report: RunReport) -> str:
 
 
 def _steps(report: RunReport) -> str:
-    if not report.steps:
-        return ""
+    steps = report.steps
+    if len(steps) <= MANY:
+        return _table(report, steps, len(steps)) if steps else ""
+    ends = Counter[str](one.status for one in steps)
+    told = [f"**{len(steps):,} steps:** {', '.join(f'{ends[one]:,} {one}' for one in _STEP_SIGN if ends[one])}"]
+    if wrong := [one for one in steps if one.status in ("failed", "paused")]:
+        told.append(_table(report, wrong[:MANY], len(wrong)))
+    shown = _table(report, _of_interest(steps), len(steps))
+    if len(steps) > MOST_ROWS:
+        shown += "\n\n_Here are those that did not succeed, took longest or spent most, and the first._"
+    return "\n\n".join([*told, f"<details><summary>Steps</summary>\n\n{shown}\n\n{END}"])
+
+
+def _table(report: RunReport, steps: Sequence[StepResult], total: int) -> str:
+    """Steps of a run, as those that are shown of so many."""
     head = [
         "| step | agent | status | time | tokens in | out | share | attempts | source |",
         "|---|---|---|--:|--:|--:|--:|--:|---|",
     ]
     spent = token_shares(report)
-    rows = (_row(step, spent.get(step.path)) for step in _of_interest(report.steps))
-    told = table(head, rows, len(report.steps), "results.json")
-    if len(report.steps) > MOST_ROWS:
-        told += "\n\n_Here are those that did not succeed, took longest or spent most, and the first._"
-    return told
+    return table(head, (_row(step, spent.get(step.path)) for step in steps), total, "results.json")
 
 
 def _of_interest(steps: Sequence[StepResult]) -> Sequence[StepResult]:
@@ -164,7 +187,8 @@ def _statistics(report: RunReport) -> str:
     if not report.steps:
         return ""
     cache, clients, usage = report.cache, report.clients, report.usage
-    tokens = f"{_at_least(report)}{usage.input:,} in{_cached(usage)}, {usage.output:,} out{_most(token_shares(report))}"
+    most = _most(token_shares(report)) if len(report.steps) > MANY else ""  # of fewer each share is seen
+    tokens = f"{_at_least(report)}{usage.input:,} in{_cached(usage)}, {usage.output:,} out{most}"
     lines = [
         f"- **Time** {duration(report.duration_ms)} · **Tokens** {tokens}",
         f"- **Agent cache** {cache.builds} built, {cache.hits} reused ({cache.hit_rate} %)",
@@ -202,8 +226,8 @@ def _most(shares: Mapping[str, int]) -> str:
     """Who it was that spent most, where there are too many to see."""
     if len(shares) <= FEW:
         return ""
-    first = sorted(shares, key=lambda path: -shares[path])[:FEW]
-    return f" (most by {', '.join(f'{code(path)} {shares[path]} %' for path in first)})"
+    first = nlargest(FEW, filter(shares.get, shares), key=lambda path: shares[path])
+    return f" (most by {', '.join(f'{code(path)} {shares[path]} %' for path in first)})" if first else ""
 
 
 def _cached(usage: Usage) -> str:
@@ -217,18 +241,26 @@ def _pictures(report: RunReport) -> str:
     if not pictures:
         return ""
     blocks = "\n\n".join(f"```mermaid\n{picture}\n```" for picture in pictures)
-    return f"<details><summary>Time line and flow</summary>\n\n{blocks}\n\n</details>"
+    return f"<details><summary>Time line and flow</summary>\n\n{blocks}\n\n{END}"
 
 
-def _answers(steps: Iterable[StepResult]) -> Iterator[str]:
-    """What models said, as Markdown where they wrote it; data as it is."""
+def _answers(report: RunReport) -> Iterator[str]:
+    """What models said: the run's own answer for all to see, every step's when it is unfolded."""
+    said = [one for one in report.steps if one.response]
+    final = next((one for one in reversed(said) if one.response == report.response), None)
+    shown = _shown([*([final] if final else []), *(one for one in said if one is not final)])
+    if final:
+        yield next(shown).replace("<details>", "<details open>", 1)
+    yield from shown if len(said) <= MANY else chain([ANSWERS], shown, [END])
+
+
+def _shown(steps: Iterable[StepResult]) -> Iterator[str]:
+    """Answers as Markdown where models wrote it, data as it is; each to unfold."""
     from runner.report.rendered import rendered  # reading Markdown is loaded where there is some
 
     room = MOST_RENDERED
     for step in steps:
-        if not step.response:
-            continue
         room -= min(len(step.response), MAX_ANSWER) if step.data is None else 0
         told = fenced(step.response) if step.data is not None or room < 0 else rendered(step.response)
         who = "nobody, so its default" if step.answered_by == "default" else step.asked
-        yield f"<details><summary>{html(step.path)} · {html(who)}</summary>\n\n{told}\n\n</details>"
+        yield f"<details><summary>{html(step.path)} · {html(who)}</summary>\n\n{told}\n\n{END}"

@@ -285,7 +285,6 @@ def test_the_summary_tells_each_steps_share(workspace: Workspace) -> None:
 
     row = next(line for line in outcome.summary.splitlines() if "branches.dear" in line)
     assert "| 10 | 90 | 56 % |" in row
-    assert "(most by <code>branches.dear.steps[0]</code> 56 %," in outcome.summary
 
 
 # -- replays ----------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ SPANS = {"strong", "em", "del", "code", "a", "br", "sub"}
 BLOCKS = {"ul", "ol", "li", "blockquote", "pre", "table", "thead", "tbody", "tr", "hr", "details"}
 ATTRIBUTES = {
     "a": {"href"},
+    "details": {"open"},
     "pre": {"lang"},
     "ol": {"start"},
     "th": {"align"},
@@ -64,6 +65,8 @@ class Page(HTMLParser):
             case "lang":
                 assert re.fullmatch("[A-Za-z0-9+-]{1,20}", value)
                 assert value.lower() not in ("mermaid", "math", "geojson", "topojson", "stl", "suggestion")
+            case "open":
+                assert value == ""
             case "start":
                 assert value.isdecimal()
             case "align":

@@ -8,7 +8,7 @@ import pytest
 
 from runner.report import events
 from runner.report.progress import Line, display, lines
-from runner.report.results import CacheStatistics, ClientStatistics
+from runner.report.results import CacheStatistics, ClientStatistics, StepStatus
 from tests.build import result
 
 HASH = "0123456789abcdef" * 4
@@ -92,12 +92,22 @@ def test_the_share_is_in_whole_percent(usage: int, percent: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "level", "text"),
+    ("status", "error", "told"),
     [
-        ("success", "INFO", "  ✓ steps[0]  writer  40 ms  10 tokens"),
-        ("failed", "ERROR", "  ✗ steps[0]  writer  40 ms  10 tokens  no answer"),
+        ("success", None, [Line("INFO", "  ✓     40 ms       10 tokens  steps[0]  writer")]),
+        ("failed", "no answer", [
+            Line("ERROR", "  ✗     40 ms       10 tokens  steps[0]  writer"),
+            Line("ERROR", "    no answer"),
+        ]),
     ],
-)
-def test_a_person_is_shown_each_step(status: str, level: str, text: str) -> None:
-    error = "no answer" if status == "failed" else None
-    assert display(events.StepFinished(result(status=status, error=error))) == [Line(level, text)]  # type: ignore[arg-type]
+)  # fmt: skip
+def test_a_person_is_shown_each_step(status: StepStatus, error: str | None, told: list[Line]) -> None:
+    assert display(events.StepFinished(result(status=status, error=error))) == told
+
+
+def test_what_has_begun_stands_in_the_columns_of_what_has_ended() -> None:
+    (begun,), (ended,) = (
+        display(events.StepStarted("steps[0]", "writer")) or [],
+        display(events.StepFinished(result())) or [],
+    )
+    assert begun.text.index("steps[0]  writer") == ended.text.index("steps[0]  writer")

@@ -24,7 +24,7 @@ from runner.report.results import (
     StepResult,
     Usage,
 )
-from runner.report.summary import MAX_BYTES, MOST_RENDERED, Detail, summary
+from runner.report.summary import MANY, MAX_BYTES, MOST_RENDERED, Detail, summary
 from tests.build import report, result, skipped
 from tests.hostile import TEXTS
 from tests.report.reader import on_github
@@ -39,7 +39,7 @@ def paused(path: str = "steps[1]", **question: Any) -> StepResult:
 
 def answers(text: str) -> list[str]:
     """What is folded away below a title that is none of ours."""
-    found = re.findall(r"<details><summary>(.*?)</summary>\n\n(.*?)\n\n</details>", text, re.DOTALL)
+    found = re.findall(r"<details(?: open)?><summary>(.*?)</summary>\n\n(.*?)\n\n</details>", text, re.DOTALL)
     return [told for title, told in found if title != "Time line and flow"]
 
 
@@ -79,6 +79,19 @@ def test_an_answer_is_read_as_the_markdown_it_was_written_in() -> None:
     assert answers(text) == ["<h4>Found</h4><ul><li><em>one</em></li><li><code>two</code></li></ul>"]
 
 
+def test_the_answer_of_the_run_is_the_one_that_is_open() -> None:
+    steps = [result("steps[0]", response="draft"), result("steps[1]", response="final")]
+    text = summary(report(*steps, response="final"), "full")
+    assert "<details open><summary>steps[1] · writer</summary>\n\n<p>final</p>" in text
+    assert "<details><summary>steps[0] · writer</summary>\n\n<p>draft</p>" in text
+
+
+def test_the_answers_of_many_steps_are_folded_away_together_but_the_runs_own() -> None:
+    steps = [result(f"steps[{number}]", response=f"answer {number}") for number in range(MANY + 1)]
+    seen, folded = summary(report(*steps, response="answer 3"), "full").split("<details><summary>Answers</summary>")
+    assert (answers(seen)[-1], len(answers(folded))) == ("<p>answer 3</p>", MANY)
+
+
 def test_data_is_shown_as_it_is() -> None:
     assert answers(summary(report(result(response='{"*a*": 1}', data={"*a*": 1})), "full")) == [
         '```text\n{"*a*": 1}\n```'
@@ -107,8 +120,8 @@ def test_ten_thousand_steps_fit() -> None:
     text = summary(report(*steps), "full")
     assert len(text.encode()) <= MAX_BYTES + 200
     assert "_and 9,800 more, in results.json_" in text
-    assert text.endswith(LEFT_OUT + "\n")
-    on_github(text)
+    assert text.endswith(LEFT_OUT + "\n\n</details>\n")
+    assert on_github(text).open == []
 
 
 def test_of_many_steps_those_are_shown_that_somebody_looks_for() -> None:
@@ -117,9 +130,17 @@ def test_of_many_steps_those_are_shown_that_somebody_looks_for() -> None:
     steps[9_100] = result("steps[9100]", duration_ms=100_000)
     steps[9_200] = result("steps[9200]", tokens=(100_000, 0))
     text = summary(report(*steps), "brief")
-    shown = re.findall(r"^\| <code>steps\[(\d+)\]", text, re.MULTILINE)
+    seen, unfolded = text.split("<details><summary>Steps</summary>")
+    assert "**10,000 steps:** 9,999 success, 1 failed\n" in seen
+    assert re.findall(r"^\| <code>steps\[(\d+)\]", seen, re.MULTILINE) == ["9000"]
+    shown = re.findall(r"^\| <code>steps\[(\d+)\]", unfolded, re.MULTILINE)
     assert (shown[:2], shown[-3:], len(shown)) == (["0", "1"], ["9000", "9100", "9200"], 200)
     assert "took longest or spent most" in text
+
+
+def test_of_many_steps_those_are_named_that_spent_most() -> None:
+    steps = [result(f"steps[{number}]") for number in range(1_000)] + [result("steps[1000]", tokens=(90_000, 0))]
+    assert " out (most by <code>steps[1000]</code> 90 %)\n" in summary(report(*steps), "brief")
 
 
 @pytest.mark.parametrize("sign", ["€", "`", "\n", "a\u202e", "@a <", "\ud83d"])
@@ -175,6 +196,13 @@ def test_a_shard_says_below_the_headline_what_it_leaves() -> None:
 def test_the_cause_stands_in_plain_words_below() -> None:
     text = summary(report(status="failed", failure=Failure("Step failed", "steps[0]: no answer")), "brief")
     assert r"**Step failed:** steps\[0\]: no answer" in text
+
+
+def test_a_cause_with_one_place_is_told_once_with_it() -> None:
+    at = Location("w.yaml", 3, 5)
+    text = summary(report(failure=Failure("Step failed", "no answer", None, (Finding("no answer", at),))), "brief")
+    assert "**Step failed:** no answer (<code>w.yaml:3:5</code>)" in text
+    assert text.count("no answer") == 1
 
 
 def test_every_step_has_its_row() -> None:
