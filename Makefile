@@ -8,7 +8,7 @@ DESCRIBED := $(VENV)/descriptions/.fetched
 UV = $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak fuzz lint format bench docs pictures image lock clean
+.PHONY: help setup demo test stranger soak fuzz lint format bench docs pictures image lock clean
 
 help:  ## list the targets
 	@awk -F':.*## *' '/^[a-z]+:.*##/ {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test: setup  ## the whole suite; container tests run where an engine is or can b
 SOAK = tests/container/test_signals.py tests/container/test_hostile.py tests/contract/test_stopping.py tests/contract/test_silence.py tests/test_examples.py $(wildcard tests/contract/test_chaos.py)
 soak: setup  ## what the suite tries at a few random moments, at many: signals, silence after them, chaos, long lines, examples
 	STRANDS_SOAK=1 $(BIN)/python -m pytest $(SOAK)
+
+stranger: setup  ## the README's commands, word for word, in a clean clone in an empty container; FULL=1: make test too
+	$(BIN)/python -m tests.container.stranger $(if $(FULL),--full)
 
 SECONDS = 600
 fuzz: setup  ## coverage-guided fuzzing, ten minutes a target: make fuzz TARGETS="spec tape" SECONDS=60

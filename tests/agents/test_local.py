@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -41,6 +42,21 @@ def test_one_server_is_shared_by_a_run_and_gone_with_it(workspace: Workspace):
     assert outcome.outputs["clients-created"] == "1"
     assert int(outcome.outputs["output-tokens"]) > 0
     assert servers(os.getpid()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the library needs no other")
+def test_openmp_is_taken_from_the_package_that_brings_it_as_minimal_systems_have_none(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "pykdtree").mkdir()
+    (tmp_path / "pykdtree/__init__.py").touch()
+    (tmp_path / "pykdtree.libs").mkdir()
+    (tmp_path / "pykdtree.libs/libgomp-1.so").write_text("no library, as what is said of it shows")
+    monkeypatch.syspath_prepend(tmp_path)
+    outcome = workspace.run(workflow("", chain("Name a colour."), agents=AGENTS, provider="local", runtime=SHORT))
+
+    assert outcome.outputs["status"] == "invalid"
+    assert re.search(r"could not be started: ImportError: \S+/libgomp\.so\.1: (invalid ELF|file too)", outcome.log)
 
 
 def test_an_answer_by_schema_is_held_to_it_by_the_servers_grammar(workspace: Workspace):

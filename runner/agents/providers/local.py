@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import os
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,6 +21,7 @@ from runner.plan.catalogue import PROVIDERS
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
+    from collections.abc import Iterator
 
     from runner.agents.providers.chat.model import ChatModel
     from runner.plan.plan import AgentRecipe
@@ -53,7 +56,31 @@ def _weights(model_id: str) -> Path:
 
 
 async def _start(weights: Path, slots: int, home: Home) -> tuple[Process, str]:
-    keep = {name: home.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in home.environ}
+    with _openmp() as folder:  # what is loaded from it is loaded when the address is there
+        libraries = os.pathsep.join(filter(None, (home.environ.get("LD_LIBRARY_PATH"), folder)))
+        keep = {"PATH": home.environ.get("PATH"), "LD_LIBRARY_PATH": libraries}
+        return await _start_with({name: value for name, value in keep.items() if value}, weights, slots)
+
+
+@contextlib.contextmanager
+def _openmp() -> Iterator[str | None]:
+    """A folder where the OpenMP library of a package has the name under which the model's library looks for one; none
+    where there is no such package. Minimal systems have no OpenMP of their own."""
+    found = importlib.util.find_spec("pykdtree")  # located, not imported: its wheels bring the library along
+    carried = [
+        file
+        for folder in (found and found.submodule_search_locations) or ()
+        for file in Path(folder).with_name("pykdtree.libs").glob("libgomp-*")
+    ]
+    if not carried:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="openmp-") as folder:
+        Path(folder, "libgomp.so.1").symlink_to(carried[0])
+        yield folder
+
+
+async def _start_with(environ: dict[str, str], weights: Path, slots: int) -> tuple[Process, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-I",
@@ -63,7 +90,7 @@ async def _start(weights: Path, slots: int, home: Home) -> tuple[Process, str]:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=keep,  # no key of ours is any business of its
+        env=environ,  # no key of ours is any business of its
         start_new_session=True,  # an interrupt from the terminal is for us, who end it in turn
     )
     assert process.stdout is not None
