@@ -103,6 +103,8 @@ def _take(command: argparse.ArgumentParser, name: str, count: str) -> None:
         if one.name not in ("spec", "mode") or (one.name == "mode" and name == "run"):
             default = f" (default: {one.default})" if one.default else ""
             command.add_argument(f"--{one.name}", dest=one.name, metavar="VALUE", help=one.help + default)
+    if name != "run":
+        command.add_argument("--mode", action=_Mode, help=argparse.SUPPRESS)
     if name == "plan":
         for shape, told in (
             ("json", "print the plan as JSON"),
@@ -110,6 +112,14 @@ def _take(command: argparse.ArgumentParser, name: str, count: str) -> None:
             ("matrix", "print its shards as the matrix of a job, one line of JSON"),
         ):
             command.add_argument(f"--{shape}", dest="plan_as", action="store_const", const=shape, help=told)
+
+
+class _Mode(argparse.Action):
+    """The flag of `run`, where somebody looks for it in a command that is a mode."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
+        raise UsageError(f"--mode is a flag of 'run', and '{parser.prog.split()[-1]}' a mode of its own; "
+                         f"say 'run --mode {values}' with a workflow file or a test file")  # fmt: skip
 
 
 class _Files(argparse.Action):

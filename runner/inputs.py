@@ -63,7 +63,7 @@ def _map(value: str) -> dict[str, Any]:
     except (SpecError, yaml.YAMLError) as error:
         raise ValueError(f"is not YAML or JSON: {error}") from None
     if not isinstance(found, dict):
-        raise ValueError("should be a YAML or JSON map of names to values")
+        raise ValueError("should be a YAML or JSON map of names to values, such as 'name: value'")
     return found
 
 

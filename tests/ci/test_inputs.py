@@ -188,8 +188,8 @@ def test_a_switch_has_the_usual_words(word: str, meant: bool) -> None:
         ("summary", "long", "'long' is not one of: full, brief, off"),
         ("trace", "maybe", "should be true or false, not 'maybe'"),
         ("debug", "2", "should be true or false, not '2'"),
-        ("variables", "- a", "should be a YAML or JSON map of names to values"),
-        ("variables", "tea", "should be a YAML or JSON map of names to values"),
+        ("variables", "- a", "should be a YAML or JSON map of names to values, such as 'name: value'"),
+        ("variables", "tea", "should be a YAML or JSON map of names to values, such as 'name: value'"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_input(name: str, value: str, said: str) -> None:
