@@ -8,10 +8,10 @@ DESCRIBED := $(VENV)/descriptions/.fetched
 UV = $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test stranger soak fuzz lint format bench docs pictures image lock clean
+.PHONY: help setup demo test stranger soak fuzz lint format bench docs pictures image release-dry-run lock clean
 
 help:  ## list the targets
-	@awk -F':.*## *' '/^[a-z]+:.*##/ {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## *' '/^[a-z-]+:.*##/ {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) $(DESCRIBED)  ## make .venv with the locked dependencies, and what the host says of its API
 
@@ -69,6 +69,9 @@ pictures: setup  ## take pictures of summaries and the terminal: make pictures S
 
 image:  ## build and tag strands-action:dev
 	docker build -t strands-action:dev .
+
+release-dry-run: setup  ## a release without its pushes: version, changelog, wheel, image, stamped actions, order
+	$(BIN)/python -m release dry-run
 
 HOSTED = --extra anthropic --extra gemini
 COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet

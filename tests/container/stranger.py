@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from tests.container.engine import NoEngineError, running_engine
 from tests.container.job import LABEL, ROOT
-from tests.container.standin import NoBaseImageError, base_tag, ensure_base
+from tests.container.standin import CERTIFICATES, NoBaseImageError, base_tag, ensure_base, is_standin
 
 if TYPE_CHECKING:
     import docker
@@ -79,6 +79,7 @@ def _typed(engine: docker.DockerClient, clone: Path, lines: list[Line]) -> int:
         remove=True,
         labels=[LABEL],
         working_dir="/strands-action",
+        environment={"NODE_EXTRA_CA_CERTS": CERTIFICATES} if is_standin(engine, base) else {},  # npm reads no other
         volumes={str(clone): {"bind": "/strands-action"}},
     )
     try:
