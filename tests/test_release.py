@@ -15,6 +15,7 @@ import yaml
 from release.__main__ import main, parser
 from release.check import HEADING, NotReadyError, notes, of_pages, problems, version_of
 from release.steps import ACTIONS, Images, move, prepared, stamped
+from tests.programs import needed
 from tests.test_supply_chain import DOCKERFILE, ROOT, workflow
 
 CORE, EVERYTHING = (f"ghcr.io/org/strands-action@sha256:{digit * 64}" for digit in "12")
@@ -32,8 +33,6 @@ CHANGELOG = """# Changelog
 - Old.
 """
 
-needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="a release is made with git, which is not here")
-
 
 def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
@@ -42,6 +41,7 @@ def git(folder: Path, *arguments: str) -> str:
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clean clone that can be released as 1.2.3; its origin has v1.2.2, and v1 there."""
+    needed("git")
     for name, value in {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}.items():
         monkeypatch.setenv(name, value)
     for who in ("AUTHOR", "COMMITTER"):
@@ -87,12 +87,10 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # -- whether it may begin ---------------------------------------------------------------------------------------------
 
 
-@needs_git
 def test_a_tree_that_is_ready_has_nothing_wrong(tree: Path) -> None:
     assert [*problems(tree, "1.2.3")] == []
 
 
-@needs_git
 @pytest.mark.parametrize(
     ("name", "old", "new", "said"),
     [
@@ -113,14 +111,12 @@ def test_what_is_wrong_is_said_with_its_place_and_what_would_be_right(
     assert re.match(said, found)
 
 
-@needs_git
 def test_changes_that_no_commit_has_are_not_released(tree: Path) -> None:
     write(tree, "README.md", "changed")
     [found] = problems(tree, "1.2.3")
     assert found == "the tree has changes that no commit has (M README.md); commit them, or take them back"
 
 
-@needs_git
 @pytest.mark.parametrize(
     ("tag", "said"),
     [
@@ -133,7 +129,6 @@ def test_a_version_is_released_once_and_no_major_tag_goes_back(tree: Path, tag: 
     assert [*problems(tree, "1.2.3")] == [said]
 
 
-@needs_git
 def test_an_older_major_can_have_a_newer_version(tree: Path) -> None:
     git(tree, "tag", "v2.0.0")
     assert [*problems(tree, "1.2.3")] == []
@@ -186,7 +181,6 @@ def test_an_image_is_named_by_its_digest(image: str) -> None:
 # -- what it pushes ---------------------------------------------------------------------------------------------------
 
 
-@needs_git
 def test_a_release_is_a_tagged_commit_beside_main_and_its_notes(
     tree: Path, calls: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -205,7 +199,6 @@ def test_a_release_is_a_tagged_commit_beside_main_and_its_notes(
     assert "- Old." not in said
 
 
-@needs_git
 def test_the_major_tag_moves_to_what_was_released(tree: Path, calls: Path) -> None:
     origin = tree.parent / "origin"
     assert main(["publish", "1.2.3", CORE, EVERYTHING], tree) == 0
@@ -215,7 +208,6 @@ def test_the_major_tag_moves_to_what_was_released(tree: Path, calls: Path) -> No
     assert calls.read_text().count("docker buildx imagetools create --tag") == 2
 
 
-@needs_git
 def test_the_major_tag_stays_where_it_is_when_anything_before_it_fails(
     tree: Path, calls: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -238,7 +230,6 @@ def test_nothing_moves_after_the_major_tag() -> None:
 # -- this repository --------------------------------------------------------------------------------------------------
 
 
-@needs_git
 def test_a_dry_run_goes_as_far_as_the_pushes(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree / name)

@@ -70,8 +70,11 @@ def _referred(agent: spec.Agent, ref: str, here: Home, workspace: Path | None) -
     assert here.root is not None
     try:
         path, within = (here.root / name).resolve(), (workspace or here.root).resolve()
+        in_a_circle = path.is_symlink()  # still a link when all links were followed, from Python 3.13 on
     except (OSError, ValueError, RuntimeError):  # a name that no file can have; links in a circle
-        raise RunnerError("no file can be found by that name") from None
+        in_a_circle = True
+    if in_a_circle:
+        raise RunnerError("no file can be found by that name")
     if not path.is_relative_to(within):
         raise RunnerError("the file lies outside the workspace")
     if not path.is_file():

@@ -106,4 +106,5 @@ def _looked_up(path: Path, context: Any) -> str:
 
 def _sentence(message: str) -> str:
     """A message of Python's or Jinja's: some quote a whole value, say where in memory it lies, or how to set Python."""
-    return re.sub(r" at 0x[0-9a-fA-F]+|; use sys\..*", "", message[:_LONGEST_SENTENCE])
+    said = re.sub(r" at 0x[0-9a-fA-F]+|; use sys\..*", "", message[:_LONGEST_SENTENCE])
+    return re.sub(r"<(?:class|function|built-in|bound|generator|module)\b[^<>]*>", "an object", said)

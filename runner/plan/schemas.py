@@ -88,6 +88,8 @@ def _read(key: str, name: str, root: Path | None, workspace: Path | None) -> dic
         raise _problem(f"{key} '{name}': there is no file here that a path could start from")
     try:
         path = (root / name).resolve()
+        if path.is_symlink():  # from Python 3.13 on a loop is no error of resolve
+            raise RuntimeError
         if not path.is_relative_to((workspace or root).resolve()):
             raise _problem(f"{key} '{name}' lies outside the workspace")
         if path.exists() and not path.is_file():  # a pipe would hold up whoever opens it

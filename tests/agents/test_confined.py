@@ -190,12 +190,13 @@ def test_root_works_in_a_workspace_as_its_owner_where_its_writing_is_bounded(
 def test_scripts_of_ours_have_given_up_their_rights_when_they_read_a_models_words(script: str) -> None:
     command = [sys.executable, "-I", str(confined.SCRIPT.with_name(script))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={}) as process:
-        status: dict[str, str] = {}
+        wanted = ("2", "1", [str(rights.NOBODY if AS_ROOT else os.geteuid())] * 4)
+        found: tuple[str, str, list[str]] | None = None
         until = time.monotonic() + 30
-        while status.get("Seccomp") != "2" and time.monotonic() < until:
+        while found != wanted and time.monotonic() < until:  # a filter may be that of a container around it
             time.sleep(0.02)
             lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
             status = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+            found = (status["Seccomp"], status["NoNewPrivs"], status["Uid"].split())
         process.kill()
-    user = rights.NOBODY if AS_ROOT else os.geteuid()
-    assert (status["Seccomp"], status["NoNewPrivs"], status["Uid"].split()) == ("2", "1", [str(user)] * 4)
+    assert found == wanted

@@ -16,6 +16,7 @@ import pytest
 from runner.patterns import registry
 from runner.processes import descendants
 from tests.build import graph, optimizer, routing, way, workers
+from tests.programs import needed
 from tests.servers import OpenAIServer
 from tests.workspace import Workspace, chain, parallel, tasks, workflow
 
@@ -26,6 +27,7 @@ AGENTS = {"writer": {"prompt": "You answer with one word."}}
 
 def servers(above: int | None = None) -> list[int]:
     """Processes of embedded models: all, or those below one process."""
+    needed("ps")
     # -ww: or lines are cut to 80 columns, and no name is ever found
     listed = subprocess.run(["ps", "-ewwo", "pid=,args="], capture_output=True, text=True, check=True).stdout
     found = {int(line.split()[0]) for line in listed.splitlines() if "llama_server.py" in line}

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.programs import needed
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -35,6 +37,7 @@ class Repository:
     """A bare repository. Texts come and go with what is not UTF-8 kept as half characters."""
 
     def __init__(self, path: Path) -> None:
+        needed("git")
         self.path = path
         self.git("init", "--quiet", "--bare", str(path), cwd=path.parent)
 

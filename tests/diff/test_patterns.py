@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from runner.diff.patterns import Attributes, Ignore
 from tests.diff.repository import ALONE
+from tests.programs import needed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +71,7 @@ glob = st.lists(st.sampled_from(GLOBS), min_size=1, max_size=6).map("".join)
 
 @pytest.fixture(scope="module")
 def work_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    needed("git")
     path = tmp_path_factory.mktemp("work")
     asked(path, "init", "--quiet")
     return path

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
+from tests.programs import needed
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -15,6 +17,7 @@ class Repository:
     """One with a branch `main` of one commit, and `change` behind it, which is checked out."""
 
     def __init__(self, root: Path) -> None:
+        needed("git")
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
         self.git("init", "-q", "-b", "main")

@@ -14,6 +14,7 @@ from runner.facts.from_git import github_of_git, pull_of_git
 from runner.facts.git import Git, GitProblem, git_in
 from runner.plan.facts import PARTS
 from tests.facts.repository import Repository
+from tests.programs import needed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,11 +144,13 @@ def test_without_anything_to_go_by_the_base_is_asked_for(repository: Repository)
 
 
 def test_a_directory_that_is_no_repository_is_told(tmp_path: Path) -> None:
+    needed("git")
     with pytest.raises(UsageError, match="not a git repository"):
         git_in(tmp_path, os.environ)
 
 
 def test_a_repository_without_a_commit_is_told(tmp_path: Path) -> None:
+    needed("git")
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     with pytest.raises(UsageError, match="there is no commit that is checked out"):
         pull_of_git(git_in(tmp_path, os.environ), "main", PARTS["pr"])

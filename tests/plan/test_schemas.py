@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ def test_a_file_that_holds_no_schema_is_told(tmp_path: Path, content: str, messa
 
 
 def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:
-    assert "null byte" in said("a\0b", tmp_path)
+    assert re.search("null (byte|character)", said("a\0b", tmp_path))  # as the version of Python has it
 
 
 def test_a_directory_is_no_schema(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runner.errors import TemplateProblem
@@ -272,6 +272,8 @@ templates = st.recursive(
 
 
 @settings(max_examples=600, deadline=2000, derandomize=True)
+@example("{{ x[f] }}")
+@example("{{ x[range] }}")
 @given(templates)
 def test_whatever_is_written_is_text_or_a_sentence(source: str) -> None:
     given_names = names()

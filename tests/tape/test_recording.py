@@ -129,12 +129,12 @@ def test_what_nests_too_deeply_is_refused(depth: int) -> None:
         return
     with pytest.raises(RecordingProblem, match="a: what was said cannot be recorded"):
         dump(Recording("a", "b", answer=Answer(data=data)))
-    if depth > 500:
+    if depth > 1_000:  # a version of Python may need two frames for a level, or one
         with pytest.raises(RecordingProblem, match="nested too deeply"):
             cleaned(data, str)
 
 
-@pytest.mark.parametrize("depth", [1_000, 100_000])
+@pytest.mark.parametrize("depth", [100_000])
 def test_a_file_that_nests_too_deeply_is_refused(depth: int) -> None:
     text = f'{{"format": 1, "path": "a", "config_hash": "b", "answer": {{"data": {"[" * depth}{"]" * depth}}}}}'
     assert "is not a whole recording: maximum recursion depth" in refused(text)

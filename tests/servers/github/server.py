@@ -15,6 +15,7 @@ from email.utils import formatdate
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from tests.programs import needed
 from tests.servers.http import Answer
 from tests.servers.web import WebServer
 
@@ -72,6 +73,7 @@ class GitHub(WebServer):
         private: bool = False,
         enterprise: bool = False,
     ) -> None:
+        needed("git")  # tells what of two commits differs
         super().__init__(self._answer)
         self.ids = Ids()
         self.accounts = dict(ACCOUNTS)
