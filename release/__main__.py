@@ -80,13 +80,20 @@ def _publish(root: Path, version: str, images: steps.Images) -> None:
     with tempfile.TemporaryDirectory(prefix="release-") as folder:
         file = Path(folder) / "notes.md"
         file.write_text(f"{said}\n\nImages: `{images.core}`, with every hosted provider `{images.everything}`\n")
-        _carry_out(root, steps.publish(version, str(file)))
+        _carry_out(root, steps.publish(version, str(file)), **_dated_as_main(root))
 
 
-def _carry_out(root: Path, commands: list[list[str]]) -> None:
+def _dated_as_main(root: Path) -> dict[str, str]:
+    """So that a job that is run again makes the same commit, and finds its tag where it is."""
+    command = ["git", "show", "--no-patch", "--format=%cI", "HEAD"]
+    date = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.strip()
+    return {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
+
+
+def _carry_out(root: Path, commands: list[list[str]], **environ: str) -> None:
     for command in commands:
         print(f"$ {join(command)}", flush=True)
-        if code := subprocess.run(command, cwd=root).returncode:
+        if code := subprocess.run(command, cwd=root, env=os.environ | environ).returncode:
             raise NotReadyError(f"`{join(command)}` ended with exit code {code}; what follows it was not done")
 
 

@@ -32,8 +32,8 @@ def rehearse(root: Path, version: str, say: Callable[[str], None], *, image: boo
     with tempfile.TemporaryDirectory(prefix="release-") as folder:
         say(f"wheel: {_wheel(root, version, Path(folder))}")
     images = steps.Images(STANDING_IN, STANDING_IN)
-    if image:
-        say(f"image: {_image(root, version)}")
+    for file in ("Dockerfile", "all.Dockerfile") if image else ():
+        say(f"image: {_image(root, version, file)}")
     with tempfile.TemporaryDirectory(prefix="release-") as folder:
         for name, text in steps.stamped(root, images).items():
             (Path(folder) / name).parent.mkdir(exist_ok=True)
@@ -64,15 +64,16 @@ def _wheel(root: Path, version: str, folder: Path) -> str:
     return wheel.name
 
 
-def _image(root: Path, version: str) -> str:
+def _image(root: Path, version: str, file: str) -> str:
     docker = shutil.which("docker")
     if docker is None or subprocess.run([docker, "version"], capture_output=True).returncode:
         return "not built, for no engine answers"
-    tag = "strands-action:release-dry-run"
-    _told([docker, "build", "--tag", tag, "--build-arg", f"VERSION={version}", "."], root, "the image does not build")
+    tag = f"strands-action:release-dry-run-{file.partition('.')[0].lower()}"
+    built = [docker, "build", "--file", file, "--tag", tag, "--build-arg", f"VERSION={version}", "."]
+    _told(built, root, f"{file} does not build")
     said = _told([docker, "inspect", "--format", LABEL, tag], root, "the image cannot be inspected").strip()
     if said != version:
-        raise NotReadyError(f"Dockerfile: the image's label says version {said}, not {version}")
+        raise NotReadyError(f"{file}: the image's label says version {said}, not {version}")
     return f"{tag}, whose label says {said}"
 
 

@@ -219,6 +219,19 @@ def test_the_major_tag_stays_where_it_is_when_anything_before_it_fails(
     assert "ended with exit code 3; what follows it was not done" in capsys.readouterr().err
 
 
+def test_a_release_that_broke_off_after_its_tag_goes_on_when_its_job_is_run_again(
+    tree: Path, calls: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(calls.parent, "bin/gh", "#!/bin/sh\nexit 1\n")
+    assert main(["publish", "1.2.3", CORE, EVERYTHING], tree) == 1
+    git(tree, "reset", "--quiet", "--hard", "main@{1}")
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_DATE", "2031-01-01T00:00:00Z")  # some time later
+    write(calls.parent, "bin/gh", f'#!/bin/sh\necho "gh $*" >> {calls}\n')
+    assert main(["publish", "1.2.3", CORE, EVERYTHING], tree) == 0
+    assert calls.read_text().startswith("gh release create v1.2.3 ")
+
+
 def test_nothing_moves_after_the_major_tag() -> None:
     *before, last = move("1.2.3", IMAGES)
     assert last == ["git", "push", "--force", "origin", "FETCH_HEAD:refs/tags/v1"]
