@@ -93,6 +93,7 @@ class Door:
     def refuse(self, error: RunnerError, inputs: ActionInputs) -> int:
         """The way out for a run that never began."""
         self.tell(error)
+        self.log.help(error.title)
         self.host.annotate(error.findings, error.title)
         report = self.unrun(", ".join(inputs.spec) or "strands-action", inputs.mode, [error])
         try:

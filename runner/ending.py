@@ -112,10 +112,12 @@ class Ending:
                 if finding.message not in report.failure.message:
                     self.log.line("ERROR", f"{report.failure.title}: {finding}")
             self.log.line("ERROR", f"{report.failure.title}: {report.failure.message}")
+            self.log.help(report.failure.title)
         elif report.status == "paused":
             for one in report.questions:
                 self.log.line("WARNING", f"{RunPaused.title}: {one.path}: {one.prompt}")
             self.log.line("WARNING", how_to_go_on(report.questions))
+            self.log.help(RunPaused.title)
         elif report.exit_code != 0:
             self.log.line("ERROR", f"fail-on: warning: {'; '.join(one.message for one in report.warnings)}")
         if told := posted(report):

@@ -7,8 +7,9 @@ too: they are what an error about a file is made of, as questions are of a run t
 
 from __future__ import annotations
 
+import re
 from copy import copy
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
 
 from runner.records import dataclass
 
@@ -54,6 +55,15 @@ class Question:
     at: Location = Location("")
     default: str | None = None
     until: datetime | None = None
+
+
+HELP: Final = "https://github.com/org/strands-action/blob/v1/docs/troubleshooting.md"
+"""The page that has a section for the title of every error."""
+
+
+def what_to_do(title: str) -> str:
+    """The address of the section on errors with this title."""
+    return f"{HELP}#{'-'.join(re.findall('[a-z]+', title.lower()))}"
 
 
 class RunnerError(Exception):

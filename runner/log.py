@@ -15,6 +15,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Final, TextIO
 
 from runner.ci.commands import MAX_LINE, printable
+from runner.errors import what_to_do
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +44,10 @@ class Log:
         else:
             self._stream.write(f"{self._now():%Y-%m-%dT%H:%M:%SZ} {level} {safe}\n")
         self._stream.flush()
+
+    def help(self, title: str) -> None:
+        """Say where it is told what to do about errors with this title."""
+        self.line("INFO", f"What to do: {what_to_do(title)}")
 
     def event(self, event: Event) -> None:
         """Log what a run tells."""

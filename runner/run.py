@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from runner.answers import let_go
 from runner.calls.budget import Ledger
@@ -84,6 +84,7 @@ class Surroundings:
     """Where answers are that do not fit into memory."""
 
 
+T = TypeVar("T")
 Watched: TypeAlias = Callable[["Run"], AbstractContextManager[object]]
 """What is open while a run goes on, and may cancel its task."""
 
@@ -284,21 +285,31 @@ def _with_outputs(plan: Plan, report: RunReport, scope: Scope, trace: Callable[[
     names = {**_names(plan, report), **scope.for_templates()}
     with_trace = {"TRACE": trace(), **names} if any("TRACE" in text for _, text in plan.artifacts) else names
     try:
-        outputs = {name: render(template, names) for name, template in plan.step_outputs.items()}
+        outputs = {
+            name: _made(f"step_outputs.{name}", render, template, names) for name, template in plan.step_outputs.items()
+        }
         artifacts: dict[str, str] = {}
-        for path_template, text in plan.artifacts:
-            path = render(path_template, names)
+        for index, (path_template, text) in enumerate(plan.artifacts):
+            path = _made(f"artifacts[{index}].path", render, path_template, names)
             if path in artifacts:
-                raise TemplateProblem(f"two artifacts have the path {path!r}")
-            artifacts[path] = render(text, with_trace)
+                raise TemplateProblem(f"outputs.artifacts[{index}]: there is one with the path {path!r} before it")
+            artifacts[path] = _made(f"artifacts[{index}].from", render, text, with_trace)
         data: Any = None if scope.joined else scope.last.data if scope.last else None
         to_post = scope.response if data is None else data
         if plan.post.source is not None:
-            to_post = value(plan.post.source, names)
+            to_post = _made("post.from", value, plan.post.source, names)
     except TemplateProblem as problem:
-        return _failed(replace(report, response=scope.response), TemplateProblem(f"outputs: {problem.message}"))
+        return _failed(replace(report, response=scope.response), problem)
     report = replace(report, response=scope.response, data=data, to_post=to_post)
     return replace(report, step_outputs=outputs, artifacts=artifacts)
+
+
+def _made(place: str, by: Callable[[str, dict[str, Any]], T], template: str, names: dict[str, Any]) -> T:
+    """What a template of the outputs gives. Raises TemplateProblem, with its place."""
+    try:
+        return by(template, names)
+    except TemplateProblem as problem:
+        raise TemplateProblem(f"outputs.{place}: {problem.message}") from None
 
 
 def _names(plan: Plan, report: RunReport) -> dict[str, Any]:

@@ -35,4 +35,6 @@ def post(door: Door, inputs: ActionInputs) -> int:
         door.delivery.unrun(report, detail)
     door.delivery.tell(report)
     door.log.line("ERROR" if report.failure else "INFO", line(report))
+    if report.failure is not None:
+        door.log.help(report.failure.title)
     return report.exit_code

@@ -41,6 +41,8 @@ def validate(door: Door, inputs: ActionInputs) -> int:
     door.host.annotate([finding for error in errors for finding in error.findings], "Invalid workflow")
     door.host.annotate(advice, "Advice")
     report = door.unrun(", ".join(files), "validate", errors)
+    if report.failure is not None:
+        door.log.help(report.failure.title)
     door.delivery.unrun(report, cast("Detail", inputs.summary))
     return report.exit_code
 

@@ -8,6 +8,7 @@ from heapq import nlargest
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from runner.errors import what_to_do
 from runner.prices import dollars, of_limit
 from runner.report.costs import cost_shares, least_cost, run_cost, token_shares, why_unknown
 from runner.report.markdown import MAX_ANSWER, MAX_NAME, MOST_ROWS, code, duration, fenced, html, plain, size, table
@@ -82,6 +83,7 @@ def _headline(report: RunReport) -> str:
     if report.failure is not None:
         told += f"\n\n**{plain(report.failure.title)}:** {plain(report.failure.message)}"
         told += "".join(f" ({code(str(one.at))})" for one in _said(report.failure))
+        told += f" · [what to do]({what_to_do(report.failure.title)})"
     return told
 
 

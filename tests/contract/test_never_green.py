@@ -224,7 +224,7 @@ def test_two_artifacts_cannot_have_one_path(workspace: Workspace):
         outcome = workspace.run(workflow(server.url, chain("go"), outputs=outputs))
 
     assert outcome.exit_code == 10
-    assert "two artifacts have the path" in outcome.log
+    assert "there is one with the path" in outcome.log
 
 
 def test_step_outputs_are_set_also_when_the_run_failed(workspace: Workspace):

@@ -45,7 +45,7 @@ def test_a_file_whose_expression_fails_fails_the_run() -> None:
     ended = left("steps[0].data.nothing.at_all", response="said", data=FOUND)
     assert (ended.status, ended.exit_code, ended.response) == ("failed", 10, "said")
     assert ended.failure is not None
-    assert ended.failure.message.startswith("outputs: ")
+    assert ended.failure.message.startswith("outputs.post.from: ")
 
 
 @pytest.mark.parametrize(
