@@ -8,7 +8,7 @@ DESCRIBED := $(VENV)/descriptions/.fetched
 UV = $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test stranger soak fuzz lint format bench docs pictures image release-dry-run lock clean
+.PHONY: help setup demo test stranger soak fuzz lint format bench docs pictures figures image release-dry-run lock clean
 
 help:  ## list the targets
 	@awk -F':.*## *' '/^[a-z-]+:.*##/ {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,10 @@ docs: setup  ## write from the code: docs/reference.md, the schemas, action.yml,
 
 pictures: setup  ## take pictures of summaries and the terminal: make pictures SCENES="failure many" TO=directory
 	$(BIN)/python -m docs.take_pictures $(SCENES) $(if $(TO),--to $(TO))
+
+BASE = HEAD
+figures: setup  ## count modules, functions and what stands twice: make figures BASE=v1 WRITE=1
+	@$(BIN)/python -m docs.write_figures --base $(BASE) $(if $(WRITE),--write)
 
 image:  ## build and tag strands-action:dev
 	docker build -t strands-action:dev .

@@ -93,7 +93,8 @@ COMMANDS = [
 
 
 def test_every_block_is_of_a_kind_that_is_checked_here():
-    known = ("sh", "text", "python")  # Python is run by tests/testing/test_outsider.py
+    # Python is run by tests/testing/test_outsider.py, and what Mermaid draws is compared by tests/test_figures.py.
+    known = ("sh", "text", "python", "mermaid")
     unchecked = [
         block for block in BLOCKS if block.language not in known and block not in (*SPECS, *JOBS, *CASES, *TOLD)
     ]

@@ -6,14 +6,14 @@ import ast
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
 from functools import cache
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from docs import house
+from docs.house import Import, Module, room
 from tests.build import as_text, chain, workflow
 from tests.servers import SERVERS, OpenAIServer
 from tests.servers.aws import AWS
@@ -134,61 +134,16 @@ CHILD_SCRIPTS = {
 """Each runs as a process of its own and is never imported, so the world's rules are not for it."""
 
 
-@dataclass(frozen=True)
-class Import:
-    """One import: by whom, of what, in which line, and whether it is for types only."""
-
-    by: str
-    of: str
-    line: int
-    for_types: bool
-
-    @property
-    def rooms(self) -> tuple[str, str]:
-        return room(self.by), room(self.of)
-
-    def __str__(self) -> str:
-        return f"{self.by}:{self.line} imports {self.of}"
-
-
 @cache
-def modules() -> dict[str, ast.Module]:
-    """The syntax tree of every module of ours, by its name."""
-    files = [HOME / "entrypoint.py", *sorted((HOME / "runner").rglob("*.py"))]
-    return {name_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in files}
-
-
-def name_of(path: Path) -> str:
-    parts = path.relative_to(HOME).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def room(module: str) -> str:
-    """The part of the house a module belongs to: `runner.spec.load` to `spec`."""
-    return module.split(".")[1] if module.startswith("runner.") else module
+def modules() -> dict[str, Module]:
+    """Every module of ours, by its name."""
+    return house.modules("runner")
 
 
 @cache
 def imports() -> tuple[Import, ...]:
     """Every import of every module, wherever in it."""
-    return tuple(one for name, tree in modules().items() for one in _imports(name, tree, for_types=False))
-
-
-def _imports(by: str, node: ast.AST, *, for_types: bool) -> Iterator[Import]:
-    for child in ast.iter_child_nodes(node):
-        match child:
-            case ast.Import(names=names):
-                yield from (Import(by, alias.name, child.lineno, for_types) for alias in names)
-            case ast.ImportFrom(module=module, names=names, level=0):
-                for alias in names:
-                    whole = f"{module}.{alias.name}"
-                    yield Import(by, whole if whole in modules() else str(module), child.lineno, for_types)
-            case ast.ImportFrom():
-                raise AssertionError(f"{by}:{child.lineno} imports relatively; the rules could not be read")
-            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
-                yield from _imports(by, child, for_types=True)
-            case _:
-                yield from _imports(by, child, for_types=for_types)
+    return tuple(house.imports(modules()))
 
 
 def ours() -> list[Import]:
@@ -220,14 +175,7 @@ def test_every_exception_is_still_needed() -> None:
 
 
 def test_no_two_modules_import_each_other() -> None:
-    graph: dict[str, set[str]] = {name: set() for name in modules()}
-    for one in ours():
-        if not one.for_types:
-            graph[one.by].add(one.of)
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        pytest.fail(" → ".join(error.args[1]))
+    assert house.circles(house.graph((one.by, one.of) for one in ours() if not one.for_types)) == []
 
 
 def test_only_agents_and_the_room_that_asks_aws_for_secrets_import_an_sdk() -> None:
@@ -291,9 +239,9 @@ def touches(tree: ast.Module) -> Iterator[tuple[int, str]]:
 def test_only_the_doors_touch_the_world() -> None:
     found = [
         f"{name}:{line} uses {what}"
-        for name, tree in modules().items()
+        for name, module in modules().items()
         if name not in (*DOORS, *CHILD_SCRIPTS)
-        for line, what in touches(tree)
+        for line, what in touches(module.syntax)
     ]
     assert found == []
 
@@ -326,26 +274,18 @@ def test_what_was_handed_in_is_not_the_world(source: str) -> None:
 
 
 def test_every_module_says_what_lives_in_it() -> None:
-    silent = [name for name, tree in modules().items() if tree.body and not ast.get_docstring(tree)]
+    silent = [name for name, one in modules().items() if one.syntax.body and not ast.get_docstring(one.syntax)]
     assert silent == []
 
 
 def test_no_function_is_longer_than_60_lines() -> None:
-    long = [
-        f"{name}.{node.name}: {node.end_lineno - node.lineno + 1}"
-        for name, tree in modules().items()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and node.end_lineno is not None
-        and node.end_lineno - node.lineno + 1 > 60
-    ]
-    assert long == []
+    sizes = {f"{name}.{at}": size for name, module in modules().items() for at, size in module.functions.items()}
+    assert {at: size for at, size in sizes.items() if size > 60} == {}
 
 
 def test_no_module_says_more_than_400_lines() -> None:
     """Empty lines are not counted: `spec.models` is a list of small shapes and half of it is air."""
-    files = [HOME / "entrypoint.py", *(HOME / "runner").rglob("*.py")]
-    lengths = {name_of(path): sum(bool(line.strip()) for line in path.read_text().splitlines()) for path in files}
+    lengths = {name: len(module.lines) for name, module in modules().items()}
     assert {name: length for name, length in lengths.items() if length > 400} == {}
 
 
