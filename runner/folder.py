@@ -198,6 +198,7 @@ def _resolved(path: Path) -> Path | None:
     """Where a path really leads; None where no file can be: behind a null byte or a loop of links."""
     try:
         found = path.resolve()
-        return None if found.is_symlink() else found  # from Python 3.13 on a loop is no error, but stays a link
+        # From Python 3.13 on a loop is no error, but stays a link. `is_symlink` would raise for a name that is too long.
+        return None if os.path.islink(found) else found
     except (OSError, RuntimeError, ValueError):
         return None
