@@ -198,7 +198,7 @@ def _resolved(path: Path) -> Path | None:
     """Where a path really leads; None where no file can be: behind a null byte or a loop of links."""
     try:
         found = path.resolve()
-        # From Python 3.13 on a loop is no error, but stays a link. `is_symlink` would raise for a name that is too long.
+        # From Python 3.13 on a loop is no error, but stays a link; `is_symlink` would raise for too long a name.
         return None if os.path.islink(found) else found
     except (OSError, RuntimeError, ValueError):
         return None
