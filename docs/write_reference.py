@@ -44,7 +44,7 @@ COMMANDS = """
 | `run` | the workflow file, or `--prompt`: what the action does |
 | `validate` | files, globs, directories: what is wrong with them and what is unwise. Runs nothing, needs no key |
 | `test` | [test cases](testing.md): test files, globs, directories, and workflow files for those beside them |
-| `plan` | what would run, in which order, with which hashes, and what it may cost; `--json`, `--mermaid`; `--matrix`: its [shards](patterns.md#shards). Runs nothing, needs no key |
+| `plan` | what would run, in which order, with which hashes, and what it may cost; `--json`, `--mermaid`; `--matrix`: its [shards](patterns/shards.md). Runs nothing, needs no key |
 | `schema` | the JSON Schema of the language |
 
 `plan --json` has `name`, `pattern`, `config_hash`, `shard` (null, or such as `2/5`), `limits` (`max_parallel`,

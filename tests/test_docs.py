@@ -93,7 +93,8 @@ COMMANDS = [
 
 
 def test_every_block_is_of_a_kind_that_is_checked_here():
-    # Python is run by tests/testing/test_outsider.py, and what Mermaid draws is compared by tests/test_figures.py.
+    # Python is run by tests/testing/test_outsider.py; what Mermaid draws is compared by test_figures.py and
+    # test_pattern_pages.py.
     known = ("sh", "text", "python", "mermaid")
     unchecked = [
         block for block in BLOCKS if block.language not in known and block not in (*SPECS, *JOBS, *CASES, *TOLD)
@@ -264,7 +265,8 @@ def told_in(*names: str) -> str:
     return "\n".join(re.sub(r"^```.*?^```$", "", page, flags=re.DOTALL | re.MULTILINE) for page in pages)
 
 
-GUIDE = told_in("language.md", "patterns.md", "tools.md", "review-bots.md")
+PATTERNS = [f"patterns/{path.name}" for path in sorted(ROOT.glob("docs/patterns/*.md"))]
+GUIDE = told_in("language.md", "patterns.md", *PATTERNS, "tools.md", "review-bots.md")
 """What is told of the language."""
 
 TESTING = told_in("testing.md")
