@@ -90,10 +90,11 @@ def test_a_page_has_a_row_for_each_key_of_its_config(name: str):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_test_on_a_page_is_recorded_and_then_needs_no_model(name: str, workspace: Workspace):
     workspace.write(f"{name}.yaml", block(name, SPECS))
-    cases = workspace.write(f"{name}.test.yaml", block(name, CASES))
+    workspace.write(f"{name}.test.yaml", block(name, CASES))
+    record, test = re.findall(r"`strands-action ([^`]+)`", page(name).read_text())
     with OpenAIServer(scripted()) as server:
-        recorded = workspace.action(spec=cases, mode="record", host=server.url)
-    tested = workspace.action(spec=cases, mode="test")
+        recorded = workspace.command(*record.split(), "--host", server.url)
+    tested = workspace.command(*test.split())
 
     assert (recorded.exit_code, tested.exit_code) == (0, 0), recorded.log + tested.log
 
