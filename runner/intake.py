@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from runner.errors import RunnerError, SpecError, UsageError
 from runner.inputs import DEFAULT_TIMEOUT_S, TESTS
-from runner.plan.catalogue import PROVIDERS
 from runner.plan.make import Overrides, make_plan
 from runner.spec.load import Document, read, read_through, to_spec
+from runner.spec.providers import PROVIDERS
 
 if TYPE_CHECKING:
     from runner.inputs import ActionInputs

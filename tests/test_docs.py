@@ -24,7 +24,7 @@ from runner.facts.facts import facts_of
 from runner.facts.file import read_facts
 from runner.inputs import INPUTS
 from runner.main import main
-from runner.plan.catalogue import LANGUAGE_TOOLS, PROVIDERS
+from runner.plan.catalogue import LANGUAGE_TOOLS
 from runner.plan.scope import ANSWER_FIELDS, OWN_NAMES, RESERVED
 from runner.report import progress
 from runner.report.outputs import results_json
@@ -32,6 +32,7 @@ from runner.report.planned import as_json
 from runner.report.results import OUTPUTS, Failure
 from runner.report.tested import CaseStatus
 from runner.spec import models, patterns
+from runner.spec.providers import PROVIDERS
 from runner.testing import shapes
 from runner.testing.cases import load_all
 from runner.testing.plugin import RECORD

@@ -98,7 +98,7 @@ MAY_IMPORT = {
     "arguments": {"inputs", "spec", "errors"},
     "folder": {"walk", "errors"},
     "notes": {"walk", "errors"},
-    "credentials": {"plan", "errors"},
+    "credentials": {"plan", "spec", "errors"},
     "telemetry": {"spans", "plan", "report", "errors"},
     "spans": {"spill", "report", "errors"},
 }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from runner.credentials.environment import secrets_in
 from runner.credentials.scrub import Scrubber
 from runner.errors import Finding, UsageError
-from runner.plan.catalogue import PROVIDERS
+from runner.spec.providers import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

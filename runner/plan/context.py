@@ -7,9 +7,9 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from runner.plan.catalogue import PROVIDERS
 from runner.plan.plan import CompactionPlan, ContextPlan, DiffRecipe, NotesPlan
 from runner.spec import models as spec
+from runner.spec.providers import PROVIDERS
 
 if TYPE_CHECKING:
     from runner.plan.problems import Find

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from runner.errors import Finding
 from runner.plan import telemetry
-from runner.plan.catalogue import PROVIDERS
 from runner.plan.flows import (
     ChainFlow,
     EvaluatorOptimizerFlow,
@@ -24,6 +23,7 @@ from runner.plan.plan import Gate
 from runner.plan.templates import references, references_of_condition
 from runner.prices import dollars, price
 from runner.report.results import Usage
+from runner.spec.providers import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

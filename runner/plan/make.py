@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 from runner.errors import Finding, SpecError, UsageError
 from runner.plan import digest, lint, offered
 from runner.plan.build import Builder
-from runner.plan.catalogue import PROVIDERS
 from runner.plan.context import context_plan, diff_recipe
 from runner.plan.money import unpriced
 from runner.plan.plan import Limits, Plan, RetryPolicy, Timeouts
@@ -22,6 +21,7 @@ from runner.plan.telemetry import telemetry_of
 from runner.plan.variables import resolve
 from runner.records import dataclass
 from runner.spec import models as spec
+from runner.spec.providers import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 from runner.errors import SpecError
 from runner.plan import digest, schemas, skills
 from runner.plan.agents import Home, written_agents
-from runner.plan.catalogue import PROVIDERS
 from runner.plan.fingerprint import text_digest
 from runner.plan.plan import AgentRecipe, ModelRecipe
 from runner.plan.tools import Tooling, only_reads
 from runner.records import dataclass
 from runner.spec import models as spec
 from runner.spec.nearest import nearest
+from runner.spec.providers import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

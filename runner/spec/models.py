@@ -7,14 +7,18 @@ in `runner.plan.offered`.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AliasChoices, Discriminator, Field, Tag, model_validator
 
 from runner.spec.patterns import Pattern
+from runner.spec.providers import PROVIDERS
 from runner.spec.shape import Identifier, NotEmpty, Positive, Seconds, Shape, Share, Template, UpToADay
 
-Provider = Literal["bedrock", "openai", "ollama", "anthropic", "gemini", "azure_openai", "local"]
+if TYPE_CHECKING:
+    Provider = str
+else:
+    Provider = Literal[tuple(PROVIDERS)]
 InputType = Literal["string", "number", "integer", "boolean", "array", "object"]
 
 # -- what surrounds the work ------------------------------------------------------------------------------------------

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.plan.catalogue import PROVIDERS
 from runner.prices import _SELLERS, FREE, cost_of, cost_usd, dollars, exact
 from runner.report.costs import run_cost, why_unknown
 from runner.report.outputs import Paths, outputs, results_json
 from runner.report.results import Bill, StepResult, Usage
 from runner.report.summary import summary
+from runner.spec.providers import PROVIDERS
 from tests.agents.test_compaction import CALCULATES, asks_for_a_summary, calculating, policy
 from tests.build import report, result, skipped
 from tests.contract.test_reuse import KEYS

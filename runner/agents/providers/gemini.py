@@ -21,7 +21,7 @@ from runner.agents.providers import Provider, clients, inference
 from runner.agents.providers.clients import http_fault
 from runner.agents.providers.faults import Fault, broke_off, seconds
 from runner.errors import ModelProblem
-from runner.plan.catalogue import both_spellings
+from runner.spec.providers import both_spellings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator

@@ -17,7 +17,7 @@ from runner.agents.providers import Home, Provider
 from runner.agents.providers.chat.faults import read_fault
 from runner.agents.providers.openai import bearer, compatible_client, compatible_model
 from runner.errors import UsageError
-from runner.plan.catalogue import PROVIDERS
+from runner.spec.providers import PROVIDERS
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
