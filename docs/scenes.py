@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import struct
@@ -11,7 +12,7 @@ import sys
 import termios
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ class Scene:
     workflow: dict[str, Any]
     reply: Callable[[Request], Answer]
     status: str
+    variables: dict[str, str] = field(default_factory=dict)
 
     def summary(self, directory: Path) -> str:
         """The summary of a job, in Markdown. `directory` is its workspace, and empty."""
@@ -54,9 +56,11 @@ class Scene:
         host |= {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "push", "GITHUB_WORKSPACE": str(directory)}
         with AzureServer(reply=self.reply) as server:
             self._write(directory, server)
-            environment = {**KEY, **host, "INPUT_SPEC": "workflow.yaml"}
+            given = {"INPUT_SPEC": "workflow.yaml", "INPUT_VARIABLES": json.dumps(self.variables)}
             command = [sys.executable, ROOT / "entrypoint.py"]
-            subprocess.run(command, cwd=directory, env=environment, capture_output=True, check=False)  # some shall fail
+            subprocess.run(
+                command, cwd=directory, env={**KEY, **host, **given}, capture_output=True, check=False
+            )  # some shall fail
         told = files["STEP_SUMMARY"].read_text()
         assert told.splitlines()[0].endswith(f": {self.status}"), told
         return told
@@ -66,6 +70,7 @@ class Scene:
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
         command = [sys.executable, ROOT / "entrypoint.py", "run", "workflow.yaml"]
+        command += ["--variables", json.dumps(self.variables)]
         with AzureServer(reply=self.reply) as server:
             self._write(directory, server)
             with subprocess.Popen(command, cwd=directory, env=KEY | {"TERM": "xterm"}, stdout=theirs, stderr=theirs):
@@ -89,12 +94,14 @@ def _read(terminal: int) -> str:
 
 def _review(**budget: Any) -> dict[str, Any]:
     branches = [
-        {"id": name, "steps": [{"agent": "reviewer", "input": f"{CHANGE}\nLook at the {name}."}]} for name in ASPECTS
+        {"id": name, "steps": [{"agent": "reviewer", "input": f"{{{{ change }}}}\nLook at the {name}."}]}
+        for name in ASPECTS
     ]
     reduce = {"agent": "editor", "input": "{% for one in branches %}{{ one.response }}\n{% endfor %}"}
     return {
         "name": "review",
         "runtime": {"max_tokens": 800, "budgets": {"max_tokens": 40_000, **budget}},
+        "inputs": {"required": {"change": "string"}},
         "agents": {"reviewer": {"prompt": "You review a change."}, "editor": {"prompt": "You weigh what was found."}},
         "pattern": {"type": "parallel", "config": {"branches": branches, "reduce": reduce}},
     }
@@ -111,7 +118,10 @@ def _reviewed(request: Request) -> Answer:
 def _refused(request: Request) -> Answer:
     if request.user_texts[-1].endswith("Look at the tests."):
         return Answer(
-            "", status=401, error={"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}
+            "",
+            delay=0.3,
+            status=401,
+            error={"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}},
         )
     return _reviewed(request)
 
@@ -134,8 +144,8 @@ def _files(count: int) -> dict[str, Any]:
 
 
 SCENES = {
-    "success": Scene(_review(), _reviewed, "success"),
-    "failure": Scene(_review(), _refused, "failed"),
-    "budget": Scene(_review(max_tokens=7_000), _reviewed, "budget"),
+    "success": Scene(_review(), _reviewed, "success", {"change": CHANGE}),
+    "failure": Scene(_review(), _refused, "failed", {"change": CHANGE}),
+    "budget": Scene(_review(max_tokens=7_000), _reviewed, "budget", {"change": CHANGE}),
     "many": Scene(_files(500), _many, "failed"),
 }

@@ -22,8 +22,16 @@ from docs.scenes import COLUMNS, SCENES
 
 HERE: Final = Path(__file__).parent
 HOME: Final = HERE / "pictures"
-SHOWN: Final = {"success": ("summary", "terminal"), "failure": ("summary",), "many": ("summary",)}
+SHOWN: Final = {
+    "success": ("summary", "terminal"),
+    "failure": ("summary",),
+    "budget": ("summary",),
+    "many": ("summary",),
+}
 """The pictures that README and pages show, by scene."""
+
+COMPARED: Final = ("success", "failure", "budget")
+"""Scenes of which a test sees when they look different; `many` takes long, and is made of the same parts."""
 
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "chrome")
 WIDTH: Final = 980
@@ -96,7 +104,8 @@ def pictures(browser: str, name: str, kinds: tuple[str, ...], to: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="scene-") as directory:
             if kind == "summary":
                 told = SCENES[name].summary(Path(directory))
-                Path(to, f"{name}.md").write_text(settled(told))
+                if name in COMPARED:
+                    Path(to, f"{name}.md").write_text(settled(told))
                 page = summary_page(told)
             else:
                 page = terminal_page(SCENES[name].screen(Path(directory)))

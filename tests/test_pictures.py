@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from docs.scenes import SCENES
-from docs.take_pictures import HOME, SHOWN, settled, terminal_page
+from docs.take_pictures import COMPARED, HOME, SHOWN, settled, terminal_page
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
@@ -27,7 +27,7 @@ def test_every_picture_is_shown_and_there_are_all_that_are_shown():
     assert {path.name for path in shown} == expected
 
 
-@pytest.mark.parametrize("name", ["success", "failure"])  # `many` takes long, and is made of the same parts
+@pytest.mark.parametrize("name", COMPARED)
 def test_a_summary_looks_as_on_its_picture(name: str, tmp_path: Path):
     told = settled(SCENES[name].summary(tmp_path))
     assert told == (HOME / f"{name}.md").read_text(), "the summary looks different now: make pictures"

@@ -145,9 +145,10 @@ class CacheStatistics:
 
     @property
     def hit_rate(self) -> int:
-        """Hits among all look-ups in whole percent; 0 when there were none."""
+        """Hits among all look-ups in whole percent; 0 when there were none, and 100 only when nothing was built."""
         total = self.builds + self.hits
-        return round(100 * self.hits / total) if total else 0
+        rate = round(100 * self.hits / total) if total else 0
+        return min(rate, 99) if self.builds else rate
 
 
 @dataclass(frozen=True, slots=True)

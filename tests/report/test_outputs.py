@@ -122,7 +122,7 @@ def test_the_actions_own_outputs_cannot_be_replaced() -> None:
 
 
 @pytest.mark.parametrize(
-    ("builds", "hits", "rate"), [(0, 0, 0), (1, 9, 90), (3, 2, 40), (1, 0, 0), (1, 2, 67), (1, 999, 100)]
+    ("builds", "hits", "rate"), [(0, 0, 0), (1, 9, 90), (3, 2, 40), (1, 0, 0), (1, 2, 67), (1, 999, 99)]
 )
 def test_the_hit_rate_is_in_whole_percent(builds: int, hits: int, rate: int) -> None:
     assert outputs(report(cache=CacheStatistics(builds, hits)), HERE)["cache-hit-rate"] == str(rate)
