@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tests.container.engine import NoEngineError, running_engine
-from tests.container.job import LABEL, ROOT
+from tests.container.job import ROOT
 from tests.container.standin import CERTIFICATES, NoBaseImageError, base_tag, ensure_base, is_standin
 
 if TYPE_CHECKING:
@@ -71,13 +71,13 @@ def _typed(engine: docker.DockerClient, clone: Path, lines: list[Line]) -> int:
     base = base_tag(ROOT / "Dockerfile")
     ensure_base(engine, base)
     engine.images.build(fileobj=io.BytesIO(DOCKERFILE.format(base=base).encode()), tag=EMPTY, rm=True, forcerm=True)
+    # Without the tests' label: a suite that ends beside this one removes what has it.
     started = engine.containers.run(
         EMPTY,
         ["sleep", "infinity"],
         detach=True,
         init=True,
         remove=True,
-        labels=[LABEL],
         working_dir="/strands-action",
         environment={"NODE_EXTRA_CA_CERTS": CERTIFICATES} if is_standin(engine, base) else {},  # npm reads no other
         volumes={str(clone): {"bind": "/strands-action"}},
