@@ -145,7 +145,8 @@ Of test cases it has `status`, `exit_code`, `mode`, `took_more` (sentences of th
 | `AZURE_OPENAI_API_KEY`, `AZURE_OPENAI_AD_TOKEN` | for `azure_openai`: a key, or a token of Entra ID, which goes before it |
 | `AZURE_OPENAI_API_VERSION`, `OPENAI_API_VERSION` | for `azure_openai`: a dated version of the older API instead of `v1` |
 | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_PROFILE`, `AWS_REGION`, `AWS_BEARER_TOKEN_BEDROCK` | for `bedrock`, and whatever else boto3 finds |
-| `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` | honoured |
+| `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` | honoured |
+| `SSL_CERT_FILE` | the authorities that are trusted, but by what speaks to AWS: that reads `AWS_CA_BUNDLE` |
 | `OTEL_EXPORTER_OTLP_ENDPOINT` and its kin, `OTEL_SERVICE_NAME` | spans are sent there too, by OTLP over HTTP; over `telemetry.otel` of the file |
 | `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_SECRETS_MANAGER`, `AWS_ENDPOINT_URL_SSM` | where AWS is asked for secrets of the file |
 | what `env.secrets` names | a run fails without it |

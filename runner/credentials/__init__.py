@@ -65,7 +65,7 @@ def _not_installed(name: str) -> Iterator[str]:
         in_image = "in a job use strands-action/all, with docker the image's tag v1-all; elsewhere "
         yield (
             f"provider '{name}' needs the extra '{name}', which is not here: {in_image if facts.in_image else ''}"
-            f"pip install 'strands-action[{name}]'"
+            f"install the extra '{name}' from a clone"
         )
 
 

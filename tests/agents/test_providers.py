@@ -131,7 +131,7 @@ def test_a_missing_package_is_told_before_anything_runs(
     assert (outcome.exit_code, outcome.outputs["status"]) == (2, "invalid")
     sentence = (
         f"provider '{provider}' needs the extra '{provider}', which is not here: in a job use strands-action/all, "
-        f"with docker the image's tag v1-all; elsewhere pip install 'strands-action[{provider}]'"
+        f"with docker the image's tag v1-all; elsewhere install the extra '{provider}' from a clone"
     )
     assert sentence in outcome.log
     for mode in ("validate", "plan"):
